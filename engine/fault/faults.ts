@@ -1,0 +1,158 @@
+/** THE fault table: the only place that says what an error means, for retry, status, flag, log and metric. */
+
+/** Index into the fault table; 0 is "no fault". */
+export type FaultCode = number;
+
+export type FaultSource = 'none' | 'downstream' | 'upstream' | 'local';
+/** never: no retry; fresh: nothing was processed, always safe; reused: only when the connection was a reused one. */
+export type FaultRetry = 'never' | 'fresh' | 'reused' | 'policy';
+
+export interface Fault {
+  readonly code: FaultCode;
+  /** Stable name: body of the local reply, log, metric. */
+  readonly reason: string;
+  readonly source: FaultSource;
+  readonly retry: FaultRetry;
+  /** Status of the local reply; 0 = none is sent. */
+  readonly status: number;
+  readonly grpcStatus: number;
+  /** Envoy's response flag (envoy-semantics 3.4); '' = none. */
+  readonly flag: string;
+  /** %RESPONSE_CODE_DETAILS%. */
+  readonly details: string;
+  /** Body of the local reply; null = the reason with the status text. */
+  readonly body: string | null;
+  readonly level: 'debug' | 'info' | 'warn';
+}
+
+const table: Fault[] = [
+  { code: 0, reason: '', source: 'none', retry: 'never', status: 0, grpcStatus: 0, flag: '', details: '', body: null, level: 'debug' },
+];
+
+function row(
+  reason: string,
+  source: FaultSource,
+  retry: FaultRetry,
+  status: number,
+  grpcStatus: number,
+  flag: string,
+  details: string,
+  level: Fault['level'],
+  body: string | null = null,
+): FaultCode {
+  const code = table.length;
+  table.push({ code, reason, source, retry, status, grpcStatus, flag, details, body, level });
+  return code;
+}
+
+/** A malformed request: 400 unless said otherwise, connection closed after the reply. */
+function badRequest(reason: string, status = 400): FaultCode {
+  return row(reason, 'downstream', 'never', status, 13, 'DPE', `http1.${reason}`, 'debug');
+}
+
+function badResponse(reason: string): FaultCode {
+  const body = 'upstream connect error or disconnect/reset before headers. reset reason: protocol error';
+  const details = `upstream_reset_before_response_started{protocol_error}`;
+  return row(reason, 'upstream', 'policy', 502, 14, 'UPE', details, 'info', body);
+}
+
+function upstream(reason: string, retry: FaultRetry, status: number, flag: string, cause: string): FaultCode {
+  const body = `upstream connect error or disconnect/reset before headers. reset reason: ${cause}`;
+  const details = `upstream_reset_before_response_started{${cause.replaceAll(' ', '_')}}`;
+  return row(reason, 'upstream', retry, status, 14, flag, details, 'info', body);
+}
+
+// ---- request framing and syntax (RFC 9112; each closes one smuggling or parser-difference hole) ----
+export const BAD_METHOD = badRequest('invalid_method');
+export const BAD_TARGET = badRequest('invalid_target');
+export const BAD_VERSION_SYNTAX = badRequest('invalid_version');
+/** HTTP/2.0 and so on, well formed but not ours: 505. */
+export const BAD_VERSION_UNSUPPORTED = badRequest('unsupported_version', 505);
+/** HTTP/1.0 where the config does not accept it: 426, as Envoy. */
+export const BAD_VERSION_HTTP10 = badRequest('http10_not_accepted', 426);
+export const BAD_REQUEST_LINE = badRequest('invalid_request_line');
+export const BAD_LINE_ENDING = badRequest('bare_cr_or_lf');
+export const BAD_FIELD_NAME = badRequest('invalid_field_name');
+export const BAD_FIELD_VALUE = badRequest('invalid_field_value');
+export const BAD_SPACE_BEFORE_COLON = badRequest('space_before_colon');
+export const BAD_OBS_FOLD = badRequest('obs_fold');
+export const BAD_HOST = badRequest('invalid_host');
+export const BAD_HOST_MISSING = badRequest('missing_host');
+export const BAD_HOST_DUPLICATE = badRequest('duplicate_host');
+export const BAD_CONTENT_LENGTH = badRequest('invalid_content_length');
+export const BAD_CONTENT_LENGTH_DUPLICATE = badRequest('duplicate_content_length');
+export const BAD_LENGTH_AND_CODING = badRequest('content_length_with_transfer_encoding');
+export const BAD_TRANSFER_ENCODING = badRequest('invalid_transfer_encoding');
+/** A transfer coding that we don't implement (gzip, chunked): 501, RFC 9112 §6.1. */
+export const BAD_TRANSFER_CODING_UNKNOWN = badRequest('unsupported_transfer_coding', 501);
+export const BAD_TRANSFER_ENCODING_HTTP10 = badRequest('transfer_encoding_in_http10');
+export const BAD_CHUNK_SIZE = badRequest('invalid_chunk_size');
+export const BAD_CHUNK_EXTENSION = badRequest('invalid_chunk_extension');
+export const BAD_CHUNK_END = badRequest('invalid_chunk_end');
+export const BAD_TRAILER = badRequest('invalid_trailer');
+export const BAD_CONNECTION_FIELD = badRequest('invalid_connection_field');
+export const BAD_UPGRADE = badRequest('invalid_upgrade');
+export const BAD_EXPECT = badRequest('unsupported_expectation', 417);
+export const BAD_LENGTH_REQUIRED = badRequest('length_required', 411);
+export const BAD_BODY_ON_CONNECT = badRequest('body_with_connect');
+export const BAD_PATH = badRequest('path_normalization_failed');
+export const BAD_UNDERSCORE = badRequest('unexpected_underscore');
+export const BAD_SCHEME = badRequest('scheme_mismatch');
+export const TOO_LONG_TARGET = badRequest('target_too_long', 414);
+export const TOO_MANY_FIELDS = badRequest('too_many_headers', 431);
+export const TOO_BIG_HEAD = badRequest('headers_too_large', 431);
+export const TOO_BIG_TRAILERS = badRequest('trailers_too_large', 431);
+export const TOO_BIG_BODY = row('body_too_large', 'downstream', 'never', 413, 8, 'DPE', 'request_payload_too_large', 'debug');
+/** The client ended its side in the middle of a request. */
+export const DOWN_TRUNCATED = badRequest('incomplete_request');
+
+// ---- the client's side ------------------------------------------------------------------------
+export const DOWN_GONE = row('downstream_disconnect', 'downstream', 'never', 0, 1, 'DC', 'downstream_remote_disconnect', 'debug');
+export const DOWN_RESET = row('downstream_reset', 'downstream', 'never', 0, 1, 'DR', 'downstream_remote_reset', 'debug');
+export const DOWN_IDLE = row('downstream_idle', 'downstream', 'never', 0, 0, '', 'idle_timeout', 'debug');
+export const REQUEST_HEADERS_TIMEOUT = row('request_headers_timeout', 'downstream', 'never', 408, 4, 'DT', 'request_header_timeout', 'debug', 'request header timeout');
+export const REQUEST_TIMEOUT = row('request_timeout', 'downstream', 'never', 408, 4, 'DT', 'request_overall_timeout', 'debug', 'request timeout');
+/** Stream idle before the response began: 408 while the request is not whole, else 504. */
+export const STREAM_IDLE_REQUEST = row('stream_idle_timeout', 'downstream', 'never', 408, 4, 'SI', 'stream_idle_timeout', 'debug', 'stream timeout');
+export const STREAM_IDLE_RESPONSE = row('stream_idle_timeout', 'upstream', 'never', 504, 4, 'SI', 'stream_idle_timeout', 'info', 'stream timeout');
+export const MAX_STREAM_DURATION = row('max_stream_duration', 'local', 'never', 408, 4, 'UMSDR', 'max_duration_timeout', 'info', 'downstream duration timeout');
+export const CONNECTION_DURATION = row('max_connection_duration', 'local', 'never', 0, 0, 'DT', 'duration_timeout', 'debug');
+
+// ---- routing ------------------------------------------------------------------------------------
+export const NO_ROUTE = row('no_route', 'local', 'never', 404, 12, 'NR', 'route_not_found', 'debug', '');
+export const NO_CLUSTER = row('no_cluster', 'local', 'never', 503, 14, 'NC', 'cluster_not_found', 'info', '');
+export const NO_UPGRADE = row('upgrade_not_allowed', 'local', 'never', 403, 7, '', 'upgrade_failed', 'debug', '');
+
+// ---- upstream -----------------------------------------------------------------------------------
+export const NO_ENDPOINT = row('no_healthy_upstream', 'upstream', 'never', 503, 14, 'UH', 'no_healthy_upstream', 'info', 'no healthy upstream');
+export const DNS_FAILED = row('dns_resolution_failed', 'upstream', 'never', 503, 14, 'UH,DF', 'no_healthy_upstream', 'info', 'no healthy upstream');
+export const UP_OVERFLOW = row('upstream_overflow', 'local', 'never', 503, 14, 'UO', 'upstream_reset_before_response_started{overflow}', 'info', 'upstream connect error or disconnect/reset before headers. reset reason: overflow');
+export const UP_CONNECT_REFUSED = upstream('upstream_connect_refused', 'fresh', 503, 'UF', 'connection failure');
+export const UP_CONNECT_UNREACHABLE = upstream('upstream_connect_unreachable', 'fresh', 503, 'UF', 'connection failure');
+export const UP_CONNECT_TIMEOUT = upstream('upstream_connect_timeout', 'fresh', 503, 'UF', 'connection timeout');
+/** RST while a request was under way. */
+export const UP_RESET = upstream('upstream_reset', 'reused', 503, 'UC', 'connection termination');
+/** FIN while a request was under way. */
+export const UP_CLOSED = upstream('upstream_closed', 'reused', 503, 'UC', 'connection termination');
+export const UP_REMOTE_RESET = upstream('upstream_remote_reset', 'policy', 503, 'UR', 'remote reset');
+export const UP_LOCAL_RESET = upstream('upstream_local_reset', 'never', 503, 'LR', 'local reset');
+/** FIN or RST in the middle of a response that had begun. */
+export const UP_TRUNCATED = row('upstream_response_truncated', 'upstream', 'never', 502, 14, 'UC', 'upstream_reset_after_response_started{connection_termination}', 'info');
+export const UP_TIMEOUT = row('upstream_timeout', 'upstream', 'policy', 504, 4, 'UT', 'response_timeout', 'info', 'upstream request timeout');
+export const UP_BAD_STATUS_LINE = badResponse('upstream_invalid_status_line');
+export const UP_BAD_HEADER = badResponse('upstream_invalid_header');
+export const UP_BAD_FRAMING = badResponse('upstream_invalid_framing');
+export const UP_BAD_CHUNK = badResponse('upstream_invalid_chunk');
+export const UP_TOO_BIG_HEAD = badResponse('upstream_headers_too_large');
+export const UP_TOO_MANY_FIELDS = badResponse('upstream_too_many_headers');
+/** Bytes from an upstream connection that carries no request. */
+export const UP_UNSOLICITED = row('upstream_unsolicited_bytes', 'upstream', 'never', 0, 0, 'UPE', '', 'info');
+export const UP_IDLE = row('upstream_idle', 'upstream', 'never', 0, 0, '', '', 'debug');
+export const UP_DRAINED = row('upstream_drained', 'local', 'never', 0, 0, '', '', 'debug');
+
+// ---- this process -------------------------------------------------------------------------------
+export const DRAIN_CUT = row('drain_deadline', 'local', 'never', 503, 14, 'DT', 'drain_timeout', 'info');
+export const NO_DESCRIPTORS = row('no_descriptors', 'local', 'never', 503, 14, 'UF', 'upstream_reset_before_response_started{local_connection_failure}', 'warn', 'upstream connect error or disconnect/reset before headers. reset reason: local connection failure');
+export const SHUT_DOWN = row('shut_down', 'local', 'never', 0, 0, 'DT', 'shutdown', 'debug');
+
+export const FAULTS: readonly Fault[] = table;

@@ -1,0 +1,36 @@
+/** FilterKind, Verdict and FilterContext: the extension point for HTTP filters, with its laws. */
+import type { FaultCode } from '../fault/faults.js';
+import type { ExchangeView } from '../format/exchange-view.js';
+
+// Laws: 1. Request hooks run in configured order, response hooks in reverse. 2. After WAIT no later hook of that
+// direction runs until resume(ticket). 3. A stale ticket is ignored. 4. After DONE the reply given is what is sent.
+// 5. onFinish runs once per exchange for each filter whose request hook ran.
+
+/** Go on with the next filter. */
+export const NEXT = 0;
+/** Stop here until resume(): nothing is read from the client meanwhile. */
+export const WAIT = 1;
+/** The filter answered with reply(): nothing goes upstream. */
+export const DONE = 2;
+export type Verdict = typeof NEXT | typeof WAIT | typeof DONE;
+
+/** What a filter may do to its exchange, besides reading it. */
+export interface FilterContext extends ExchangeView {
+  /** Valid for the hook that runs now. */
+  ticket(): number;
+  /** After WAIT: go on from the filter that waited. Ignored when the exchange ended meanwhile. */
+  resume(ticket: number): void;
+  /** Answers the request; returns DONE for `return x.reply(...)`. fault 0 = an ordinary answer. */
+  reply(status: number, body: Uint8Array, fault: FaultCode): Verdict;
+}
+
+/** A kind of filter: parse() on main, the hooks on workers. */
+export interface FilterKind<Config, State> {
+  /** Envoy's type URL without the "type.googleapis.com/" prefix. */
+  readonly typeUrl: string;
+  newState(): State;
+  resetState(state: State): void;
+  onRequestHead?(x: FilterContext, config: Config, state: State): Verdict;
+  onResponseHead?(x: FilterContext, config: Config, state: State): Verdict;
+  onFinish?(x: FilterContext, config: Config, state: State): void;
+}

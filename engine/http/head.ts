@@ -1,0 +1,447 @@
+/** Head: a request or response head as offsets into bytes, protocol-neutral, reused, never garbage. */
+import { NAME_BYTES, type NameId, nameId, nameIdOf } from './names.js';
+
+// Received fields are offsets into `bytes` (relative to `base`, so that a move is one addition). Added fields are
+// composed at once in HTTP/1.1 wire form ("name: value\r\n") in the head's own `store`, so a writer passes them on
+// without touching them again. Laws:
+//  1. `bytes` is borrowed until the turn ends; retain() copies what is still needed into `store`.
+//  2. Once a head was written to a connection, its store must not change until that turn has ended
+//     (the transport still points into it): reset() only heads of an earlier turn.
+//  3. Removing or adding never moves another field: a slot number stays valid until reset().
+
+/** Integers per field in `slots`. */
+const STRIDE = 6;
+const NAME_START = 0;
+const NAME_END = 1;
+const VALUE_START = 2;
+const VALUE_END = 3;
+const ID = 4;
+const FLAGS = 5;
+
+/** Field flags. */
+export const FIELD_REMOVED = 1;
+/** The field was added: its offsets are into `store`, relative to `storeStart`. */
+export const FIELD_ADDED = 2;
+/** Not in the form "name: value\r\n" (other white space): a writer composes the line anew instead of passing it on. */
+export const FIELD_ODD = 4;
+
+/** Head flags, set by the parser. */
+/** The request line was in absolute form, or differs for another reason from "METHOD path HTTP/1.1": compose it anew. */
+export const HEAD_LINE_ODD = 1;
+/** HTTP/1.0 message. */
+export const HEAD_HTTP10 = 2;
+/** The connection can't be used after this message (Connection: close, HTTP/1.0 without keep-alive). */
+export const HEAD_CLOSE = 4;
+/** Connection: upgrade with an Upgrade field. */
+export const HEAD_UPGRADE = 8;
+/** The body is delimited by chunked coding. */
+export const HEAD_CHUNKED = 16;
+/** The body lasts until the connection ends (responses only). */
+export const HEAD_UNTIL_CLOSE = 32;
+/** Scheme of the absolute-form target was https. */
+export const HEAD_HTTPS = 64;
+/** The target had an authority (absolute-form or :authority); it replaces Host. */
+export const HEAD_ABSOLUTE = 128;
+/** Connection names fields beyond close, keep-alive and upgrade, which must be dropped too. */
+export const HEAD_NOMINATES = 256;
+/** Expect: 100-continue. */
+export const HEAD_EXPECT_CONTINUE = 512;
+/** Asterisk-form target (OPTIONS *). */
+export const HEAD_ASTERISK = 1024;
+/** Authority-form target (CONNECT host:port). */
+export const HEAD_AUTHORITY_FORM = 2048;
+
+const decoder = new TextDecoder('latin1');
+const EMPTY = new Uint8Array(0);
+
+export class Head {
+  /** Received bytes: borrowed, or `store` after retain(). */
+  bytes: Uint8Array = EMPTY;
+  /** Offset in `bytes` of the head's first byte; all received offsets are relative to it. */
+  base = 0;
+  /** Received length in bytes, with the empty line. 0 for a head made here. */
+  length = 0;
+  /** Method number of http/methods.ts (requests); 0 = not in the table, see methodStart/End. */
+  method = 0;
+  methodStart = 0;
+  methodEnd = 0;
+  /** Status (responses). */
+  status = 0;
+  flags = 0;
+  /** Content-Length in bytes, -1 = none. */
+  contentLength = -1;
+  /** Path with query: offsets into pathBytes. */
+  pathStart = 0;
+  pathEnd = 0;
+  pathAdded = false;
+  /** Authority from the target or from Host; start = end when there is none. Offsets into authorityBytes. */
+  authorityStart = 0;
+  authorityEnd = 0;
+  authorityAdded = false;
+  /** Start and end of the received field lines (after the start line, before the empty line). */
+  linesStart = 0;
+  linesEnd = 0;
+  fieldCount = 0;
+  /** Bit n set: a field with id n (< 32) was received or added at some time since reset(). */
+  present = 0;
+  slots: Int32Array = new Int32Array(STRIDE * 24);
+
+  /** Own storage: [storeStart, storeEnd) of `store`, used up to storeUsed. */
+  store: Uint8Array;
+  storeStart: number;
+  storeEnd: number;
+  storeUsed: number;
+  // The range given at construction, to which reset() returns after a big head had to grow out of it.
+  readonly #home: Uint8Array;
+  readonly #homeStart: number;
+  readonly #homeEnd: number;
+
+  constructor(store: Uint8Array, storeStart: number, storeEnd: number) {
+    this.#home = store;
+    this.#homeStart = storeStart;
+    this.#homeEnd = storeEnd;
+    this.store = store;
+    this.storeStart = storeStart;
+    this.storeEnd = storeEnd;
+    this.storeUsed = storeStart;
+  }
+
+  reset(): void {
+    this.bytes = EMPTY;
+    this.base = 0;
+    this.length = 0;
+    this.method = 0;
+    this.methodStart = 0;
+    this.methodEnd = 0;
+    this.status = 0;
+    this.flags = 0;
+    this.contentLength = -1;
+    this.pathStart = 0;
+    this.pathEnd = 0;
+    this.pathAdded = false;
+    this.authorityStart = 0;
+    this.authorityEnd = 0;
+    this.authorityAdded = false;
+    this.linesStart = 0;
+    this.linesEnd = 0;
+    this.fieldCount = 0;
+    this.present = 0;
+    if (this.store !== this.#home) {
+      this.store = this.#home;
+      this.storeStart = this.#homeStart;
+      this.storeEnd = this.#homeEnd;
+    }
+    this.storeUsed = this.storeStart;
+  }
+
+  // ---- reading ---------------------------------------------------------------------------------
+
+  /** May a field of this id (< 32) be there? One bit test; true also for one that was removed since. */
+  has(id: NameId): boolean {
+    return (this.present & (1 << id)) !== 0;
+  }
+
+  /** Slot of the first field with this id at or after `from`, or -1. */
+  find(id: NameId, from = 0): number {
+    if (id < 32 && (this.present & (1 << id)) === 0) return -1;
+    const slots = this.slots;
+    for (let slot = from, at = from * STRIDE; slot < this.fieldCount; slot++, at += STRIDE)
+      if (slots[at + ID] === id && ((slots[at + FLAGS] as number) & FIELD_REMOVED) === 0) return slot;
+    return -1;
+  }
+
+  /** The same for a name that is not well known, given in lower case. */
+  findByName(lowercase: Uint8Array, from = 0): number {
+    for (let slot = from; slot < this.fieldCount; slot++) {
+      if (this.isRemoved(slot) || this.nameEnd(slot) - this.nameStart(slot) !== lowercase.length) continue;
+      const bytes = this.fieldBytes(slot);
+      const start = this.nameStart(slot);
+      let i = 0;
+      while (i < lowercase.length && lower(bytes[start + i] as number) === lowercase[i]) i++;
+      if (i === lowercase.length) return slot;
+    }
+    return -1;
+  }
+
+  fieldId(slot: number): NameId {
+    return this.slots[slot * STRIDE + ID] as number;
+  }
+  fieldFlags(slot: number): number {
+    return this.slots[slot * STRIDE + FLAGS] as number;
+  }
+  isRemoved(slot: number): boolean {
+    return ((this.slots[slot * STRIDE + FLAGS] as number) & FIELD_REMOVED) !== 0;
+  }
+  /** The array that the offsets of this field are into. */
+  fieldBytes(slot: number): Uint8Array {
+    return ((this.slots[slot * STRIDE + FLAGS] as number) & FIELD_ADDED) !== 0 ? this.store : this.bytes;
+  }
+  nameStart(slot: number): number {
+    return (this.slots[slot * STRIDE + NAME_START] as number) + this.fieldBase(slot);
+  }
+  nameEnd(slot: number): number {
+    return (this.slots[slot * STRIDE + NAME_END] as number) + this.fieldBase(slot);
+  }
+  valueStart(slot: number): number {
+    return (this.slots[slot * STRIDE + VALUE_START] as number) + this.fieldBase(slot);
+  }
+  valueEnd(slot: number): number {
+    return (this.slots[slot * STRIDE + VALUE_END] as number) + this.fieldBase(slot);
+  }
+
+  /** ASCII case-insensitive comparison of a value with a lower-case one. */
+  valueEquals(slot: number, lowercase: Uint8Array): boolean {
+    const start = this.valueStart(slot);
+    if (this.valueEnd(slot) - start !== lowercase.length) return false;
+    const bytes = this.fieldBytes(slot);
+    for (let i = 0; i < lowercase.length; i++) if (lower(bytes[start + i] as number) !== lowercase[i]) return false;
+    return true;
+  }
+
+  get pathBytes(): Uint8Array {
+    return this.pathAdded ? this.store : this.bytes;
+  }
+  get pathFrom(): number {
+    return this.pathStart + (this.pathAdded ? this.storeStart : this.base);
+  }
+  get pathTo(): number {
+    return this.pathEnd + (this.pathAdded ? this.storeStart : this.base);
+  }
+  get authorityBytes(): Uint8Array {
+    return this.authorityAdded ? this.store : this.bytes;
+  }
+  get authorityFrom(): number {
+    return this.authorityStart + (this.authorityAdded ? this.storeStart : this.base);
+  }
+  get authorityTo(): number {
+    return this.authorityEnd + (this.authorityAdded ? this.storeStart : this.base);
+  }
+
+  // These four allocate: for logs, filters and admin, not for every request.
+
+  nameString(slot: number): string {
+    return decoder.decode(this.fieldBytes(slot).subarray(this.nameStart(slot), this.nameEnd(slot))).toLowerCase();
+  }
+  valueString(slot: number): string {
+    return decoder.decode(this.fieldBytes(slot).subarray(this.valueStart(slot), this.valueEnd(slot)));
+  }
+  pathString(): string {
+    return decoder.decode(this.pathBytes.subarray(this.pathFrom, this.pathTo));
+  }
+  authorityString(): string {
+    return decoder.decode(this.authorityBytes.subarray(this.authorityFrom, this.authorityTo));
+  }
+  /** Every value of a name, joined by ", " (RFC 9110 §5.3), or null when it is absent. */
+  joinedString(lowercase: string): string | null {
+    const id = nameIdOf(lowercase);
+    const name = id === 0 ? encoder.encode(lowercase) : (NAME_BYTES[id] as Uint8Array);
+    let joined: string | null = null;
+    let slot = id === 0 ? this.findByName(name) : this.find(id);
+    while (slot >= 0) {
+      joined = joined === null ? this.valueString(slot) : `${joined}, ${this.valueString(slot)}`;
+      slot = id === 0 ? this.findByName(name, slot + 1) : this.find(id, slot + 1);
+    }
+    return joined;
+  }
+
+  // ---- parsers ---------------------------------------------------------------------------------
+
+  /** Begins a received head at bytes[base]. Offsets given afterwards are relative to base. */
+  begin(bytes: Uint8Array, base: number): void {
+    this.reset();
+    this.bytes = bytes;
+    this.base = base;
+  }
+
+  /** A received field; offsets relative to base. */
+  push(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, id: NameId, flags: number): void {
+    const at = this.fieldCount++ * STRIDE;
+    if (at >= this.slots.length) this.growSlots();
+    const slots = this.slots;
+    slots[at + NAME_START] = nameStart;
+    slots[at + NAME_END] = nameEnd;
+    slots[at + VALUE_START] = valueStart;
+    slots[at + VALUE_END] = valueEnd;
+    slots[at + ID] = id;
+    slots[at + FLAGS] = flags;
+    if (id < 32) this.present |= 1 << id;
+  }
+
+  // ---- changes ---------------------------------------------------------------------------------
+
+  remove(slot: number): void {
+    const at = slot * STRIDE + FLAGS;
+    this.slots[at] = (this.slots[at] as number) | FIELD_REMOVED;
+  }
+
+  /** Removes every field of this id. */
+  removeAll(id: NameId): void {
+    for (let slot = this.find(id); slot >= 0; slot = this.find(id, slot + 1)) this.remove(slot);
+  }
+
+  removeAllByName(lowercase: Uint8Array): void {
+    for (let slot = this.findByName(lowercase); slot >= 0; slot = this.findByName(lowercase, slot + 1))
+      this.remove(slot);
+  }
+
+  /**
+   * Adds a field with a value of at most valueMax bytes: returns the offset in `store` at which the caller writes
+   * the value; endAdd(end) must follow at once. No other add in between.
+   */
+  beginAdd(id: NameId, valueMax: number): number {
+    return this.beginAddName(NAME_BYTES[id] as Uint8Array, id, valueMax);
+  }
+
+  beginAddName(lowercase: Uint8Array, id: NameId, valueMax: number): number {
+    const need = lowercase.length + valueMax + 4;
+    if (this.storeUsed + need > this.storeEnd) this.growStore(need);
+    const start = this.storeUsed - this.storeStart;
+    const nameEnd = start + lowercase.length;
+    this.push(start, nameEnd, nameEnd + 2, nameEnd + 2, id, FIELD_ADDED);
+    const store = this.store;
+    let at = this.storeUsed;
+    for (let i = 0; i < lowercase.length; i++) store[at++] = lowercase[i] as number;
+    store[at] = 0x3a;
+    store[at + 1] = 0x20;
+    return at + 2;
+  }
+
+  /** end: offset in `store` after the value's last byte. */
+  endAdd(end: number): void {
+    this.slots[(this.fieldCount - 1) * STRIDE + VALUE_END] = end - this.storeStart;
+    this.store[end] = 0x0d;
+    this.store[end + 1] = 0x0a;
+    this.storeUsed = end + 2;
+  }
+
+  add(id: NameId, value: Uint8Array, start: number, end: number): void {
+    this.addName(NAME_BYTES[id] as Uint8Array, id, value, start, end);
+  }
+
+  addName(lowercase: Uint8Array, id: NameId, value: Uint8Array, start: number, end: number): void {
+    let at = this.beginAddName(lowercase, id, end - start);
+    const store = this.store;
+    for (let i = start; i < end; i++) store[at++] = value[i] as number;
+    this.endAdd(at);
+  }
+
+  /** Replaces the path with query (rewrites). */
+  setPath(path: Uint8Array, start: number, end: number): void {
+    this.pathStart = this.keep(path, start, end);
+    this.pathEnd = this.pathStart + (end - start);
+    this.pathAdded = true;
+    this.flags |= HEAD_LINE_ODD;
+  }
+
+  /** Replaces the authority: Host of HTTP/1, :authority of HTTP/2. */
+  setAuthority(authority: Uint8Array, start: number, end: number): void {
+    this.authorityStart = this.keep(authority, start, end);
+    this.authorityEnd = this.authorityStart + (end - start);
+    this.authorityAdded = true;
+  }
+
+  /** Copies the received bytes that are still borrowed into the head's own store; allocates only for big heads. */
+  retain(): void {
+    if (this.length === 0 || (this.bytes === this.store && this.base >= this.storeStart && this.base < this.storeEnd))
+      return;
+    if (this.storeUsed + this.length > this.storeEnd) this.growStore(this.length);
+    const store = this.store;
+    const to = this.storeUsed;
+    if (this.bytes === store) store.copyWithin(to, this.base, this.base + this.length);
+    else for (let i = 0; i < this.length; i++) store[to + i] = this.bytes[this.base + i] as number;
+    this.bytes = store;
+    this.base = to;
+    this.storeUsed = to + this.length;
+  }
+
+  /** Makes this an equal head of its own, owing nothing to the other. */
+  copyFrom(other: Head): void {
+    this.reset();
+    if (this.slots.length < other.fieldCount * STRIDE) this.slots = new Int32Array(other.slots.length);
+    for (let i = 0; i < other.fieldCount * STRIDE; i++) this.slots[i] = other.slots[i] as number;
+    const used = other.storeUsed - other.storeStart;
+    if (this.storeStart + used + other.length > this.storeEnd) this.growStore(used + other.length);
+    this.store.set(other.store.subarray(other.storeStart, other.storeUsed), this.storeStart);
+    this.storeUsed = this.storeStart + used;
+    this.bytes = other.bytes;
+    this.base = other.base;
+    this.length = other.length;
+    this.method = other.method;
+    this.methodStart = other.methodStart;
+    this.methodEnd = other.methodEnd;
+    this.status = other.status;
+    this.flags = other.flags;
+    this.contentLength = other.contentLength;
+    this.pathStart = other.pathStart;
+    this.pathEnd = other.pathEnd;
+    this.pathAdded = other.pathAdded;
+    this.authorityStart = other.authorityStart;
+    this.authorityEnd = other.authorityEnd;
+    this.authorityAdded = other.authorityAdded;
+    this.linesStart = other.linesStart;
+    this.linesEnd = other.linesEnd;
+    this.fieldCount = other.fieldCount;
+    this.present = other.present;
+    if (this.bytes === other.store && this.base >= other.storeStart && this.base < other.storeEnd) {
+      this.bytes = this.store;
+      this.base = this.base - other.storeStart + this.storeStart;
+    } else this.retain();
+  }
+
+  /** Id and bytes of a name in any case, for callers that build heads from text. */
+  static idOfName(bytes: Uint8Array, start: number, end: number): NameId {
+    return nameId(bytes, start, end);
+  }
+
+  private fieldBase(slot: number): number {
+    return ((this.slots[slot * STRIDE + FLAGS] as number) & FIELD_ADDED) !== 0 ? this.storeStart : this.base;
+  }
+
+  /** Copies into the store; answers the offset relative to storeStart. */
+  private keep(bytes: Uint8Array, start: number, end: number): number {
+    const byteCount = end - start;
+    if (this.storeUsed + byteCount > this.storeEnd) {
+      // Growing moves the store: if the source is the store itself, its offset moves with it.
+      const inside = bytes === this.store && start >= this.storeStart && start < this.storeEnd;
+      const relative = start - this.storeStart;
+      this.growStore(byteCount);
+      if (inside) {
+        bytes = this.store;
+        start = relative + this.storeStart;
+      }
+    }
+    const to = this.storeUsed;
+    const store = this.store;
+    for (let i = 0; i < byteCount; i++) store[to + i] = bytes[start + i] as number;
+    this.storeUsed = to + byteCount;
+    return to - this.storeStart;
+  }
+
+  private growSlots(): void {
+    const bigger = new Int32Array(this.slots.length * 2);
+    bigger.set(this.slots);
+    this.slots = bigger;
+  }
+
+  /** Moves to an array of its own that has room for byteCount more, until reset(). */
+  private growStore(byteCount: number): void {
+    const used = this.storeUsed - this.storeStart;
+    const bigger = new Uint8Array((used + byteCount) * 2 + 256);
+    bigger.set(this.store.subarray(this.storeStart, this.storeUsed));
+    const isRetained = this.bytes === this.store && this.base >= this.storeStart && this.base < this.storeEnd;
+    if (isRetained) {
+      this.bytes = bigger;
+      this.base -= this.storeStart;
+    }
+    this.store = bigger;
+    this.storeStart = 0;
+    this.storeEnd = bigger.length;
+    this.storeUsed = used;
+  }
+}
+
+const encoder = new TextEncoder();
+
+function lower(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+}

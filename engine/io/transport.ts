@@ -1,0 +1,121 @@
+/** Transport, Conn and ConnOwner: the seam between bytes and protocols, with its numbered laws. */
+import type { FaultCode } from '../fault/faults.js';
+
+// Laws, tested for every implementation by test/conformance/transport.suite.ts:
+//  1. onOpen is the first call for a dialled connection; adopted connections get none.
+//  2. onBytes lends bytes[start, end): they are valid until the turn ends, read-only, never kept.
+//  3. No callback of a connection runs inside a call that its owner makes (no re-entrance).
+//  4. onClosed comes exactly once per connection, always last, also after endAfterFlush() and abort().
+//  5. Bytes given to write() leave in order; nothing written after endAfterFlush() or abort() leaves.
+//  6. write() answers true at and above the high mark; onWritable follows once the queue is below the low mark.
+//  7. While any hold bit is set no onBytes comes (after at most the bytes that were already read this turn);
+//     release of the last bit resumes it, with what was withheld.
+//  8. onPeerEnd comes at most once, after the last byte the peer sent; writing is still allowed (half-close).
+//  9. A Conn that has seen onClosed answers every call by doing nothing: a stale reference is harmless.
+// 10. nowMs() and nowUs() are constant within a turn and never go back.
+// 11. Writes of one turn to one connection leave in one gathered system call at the end of the turn.
+
+/** Bit set of reasons why reading is held; reading runs only while it is 0. */
+export type HoldBits = number;
+/** The peer we forward to has no room. */
+export const HOLD_PEER_FULL = 1;
+/** A pipelined request waits for the response before it. */
+export const HOLD_PIPELINE = 2;
+/** No upstream connection yet: the body must not be read, so it need not be copied. */
+export const HOLD_CONNECTING = 4;
+/** A filter waits. */
+export const HOLD_FILTER = 8;
+/** The request is over and the connection is about to close. */
+export const HOLD_CLOSING = 16;
+
+/** Where a socket is or goes. host is an IP literal, or the path of a unix socket (port 0). */
+export interface Address {
+  readonly family: 4 | 6 | 'unix';
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Whoever holds a connection. Implementations are classes with these as methods (one hidden class per role). */
+export interface ConnOwner {
+  onOpen(conn: Conn): void;
+  /** bytes[start, end) is borrowed: law 2. */
+  onBytes(conn: Conn, bytes: Uint8Array, start: number, end: number): void;
+  onWritable(conn: Conn): void;
+  onPeerEnd(conn: Conn): void;
+  /** fault 0: both sides ended in order, or we closed it ourselves. */
+  onClosed(conn: Conn, fault: FaultCode): void;
+}
+
+export interface Conn {
+  owner: ConnOwner;
+  /** Increases by one per connection of this worker: CONNECTION_ID of the access log. */
+  readonly id: number;
+  /** Peer and own address, read lazily from the socket and then kept; family 'unix' has port 0. */
+  readonly remoteAddress: Address;
+  readonly localAddress: Address;
+  /** TLS was negotiated on this connection; alpn is '' without it. */
+  readonly secure: boolean;
+  readonly alpn: string;
+  /** Bytes received and sent so far on the wire. */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Slab and scratch bytes become a ring entry, others are copied to scratch; true = at or above the high mark. */
+  write(bytes: Uint8Array, start: number, end: number): boolean;
+  /** Bytes accepted by write() that have not left yet, as of the start of this turn. */
+  readonly queuedBytes: number;
+  hold(reason: HoldBits): void;
+  release(reason: HoldBits): void;
+  /** Send what is queued, then FIN, then wait for the peer's FIN for at most delayedCloseMs (0: close at once). */
+  endAfterFlush(delayedCloseMs: number): void;
+  /** Send what is queued, then FIN; reading goes on (half-close of a tunnel). */
+  shutdownAfterFlush(): void;
+  /** Close at once with RST; what is queued is dropped. onClosed gets fault. */
+  abort(fault: FaultCode): void;
+}
+
+export interface ListenOptions {
+  readonly address: Address;
+  readonly backlog: number;
+  /** SO_REUSEPORT: every worker has a listening socket of its own. */
+  readonly reusePort: boolean;
+}
+
+/** A listening socket of this worker; close() stops accepting and leaves accepted connections alone. */
+export interface Listening {
+  readonly address: Address;
+  close(): void;
+}
+
+export interface Transport {
+  readonly name: 'native' | 'node' | 'sim';
+  /**
+   * The worker's composing arena: the owner of a turn writes heads here and passes ranges of it to write().
+   * reserve() makes room for byteCount bytes at the returned offset of `scratch.bytes`; valid until the turn ends.
+   */
+  readonly scratch: Scratch;
+  /** Called once for every connection handed over by the acceptor or accepted on an own listening socket. */
+  onAccepted: (conn: Conn, listenerIndex: number) => void;
+  /** Called at the end of every turn, before the writes leave: for what is done once per turn. */
+  onTurnEnd: () => void;
+  /** Start dialling; the outcome arrives as onOpen or onClosed(fault), never as a throw. */
+  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner): Conn;
+  /** Listen in this worker (reusePort, or the node transport, which gets main's descriptor). Throws on failure. */
+  listen(options: ListenOptions, listenerIndex: number, descriptor: number | null): Listening;
+  /** Whole milliseconds since the worker started (monotonic), constant within one turn. */
+  nowMs(): number;
+  /** Microseconds since the worker started (monotonic, may be fractional), constant within one turn. */
+  nowUs(): number;
+  /** Milliseconds since the epoch for this turn. */
+  wallMs(): number;
+  /** Aborts what is left and gives descriptors back; afterwards the thread can end. */
+  close(): void;
+}
+
+/** Room for bytes composed this turn. `bytes` may be the same array as the receive slab (native). */
+export interface Scratch {
+  bytes: Uint8Array;
+  /** Offset in `bytes` of a free range of byteCount bytes; may replace `bytes` when it has to grow. */
+  reserve(byteCount: number): number;
+  /** Gives back the end of the last reserve(): only [offset, end) of it was used. */
+  commit(end: number): void;
+}

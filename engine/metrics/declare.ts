@@ -1,0 +1,100 @@
+/** Every counter, gauge and histogram, declared once under Envoy's name: index within its scope's block. */
+
+export type MetricKind = 'counter' | 'gauge';
+
+/** One scope's block of slots: names in order, and the index of each under its name. */
+export interface Scope<Name extends string> {
+  readonly names: readonly Name[];
+  readonly kinds: readonly MetricKind[];
+  readonly histograms: readonly string[];
+  readonly index: Readonly<Record<Name, number>>;
+}
+
+function scope<const Name extends string>(
+  counters: readonly Name[],
+  gauges: readonly NoInfer<Name>[],
+  histograms: readonly string[],
+): Scope<Name> {
+  const isGauge = new Set<string>(gauges);
+  const index = Object.create(null);
+  for (let i = 0; i < counters.length; i++) index[counters[i] as string] = i;
+  return { names: counters, kinds: counters.map((name) => (isGauge.has(name) ? 'gauge' : 'counter')), histograms, index: Object.freeze(index) };
+}
+
+/** http.<stat_prefix>. ; histograms in milliseconds on the outside, recorded in microseconds. */
+export const HTTP = scope(
+  [
+    'downstream_cx_total', 'downstream_cx_active', 'downstream_cx_http1_total', 'downstream_cx_http1_active',
+    'downstream_cx_http2_total', 'downstream_cx_http2_active', 'downstream_cx_ssl_total', 'downstream_cx_ssl_active',
+    'downstream_cx_upgrades_total', 'downstream_cx_upgrades_active',
+    'downstream_cx_destroy', 'downstream_cx_destroy_local', 'downstream_cx_destroy_remote',
+    'downstream_cx_destroy_active_rq', 'downstream_cx_destroy_local_active_rq', 'downstream_cx_destroy_remote_active_rq',
+    'downstream_cx_idle_timeout', 'downstream_cx_max_duration_reached', 'downstream_cx_max_requests_reached',
+    'downstream_cx_protocol_error', 'downstream_cx_drain_close', 'downstream_cx_delayed_close_timeout',
+    'downstream_cx_rx_bytes_total', 'downstream_cx_tx_bytes_total', 'downstream_cx_overload_disable_keepalive',
+    'downstream_flow_control_paused_reading_total', 'downstream_flow_control_resumed_reading_total',
+    'downstream_rq_total', 'downstream_rq_active', 'downstream_rq_http1_total', 'downstream_rq_http2_total',
+    'downstream_rq_completed', 'downstream_rq_1xx', 'downstream_rq_2xx', 'downstream_rq_3xx', 'downstream_rq_4xx', 'downstream_rq_5xx',
+    'downstream_rq_timeout', 'downstream_rq_header_timeout', 'downstream_rq_idle_timeout', 'downstream_rq_max_duration_reached',
+    'downstream_rq_rx_reset', 'downstream_rq_tx_reset', 'downstream_rq_too_large', 'downstream_rq_non_relative_path',
+    'downstream_rq_response_before_rq_complete', 'downstream_rq_ws_on_non_ws_route', 'downstream_rq_failed_path_normalization',
+    'rq_total', 'rq_direct_response', 'rq_redirect', 'rq_reset_after_downstream_response_started', 'no_route', 'no_cluster',
+  ],
+  ['downstream_cx_active', 'downstream_cx_http1_active', 'downstream_cx_http2_active', 'downstream_cx_ssl_active', 'downstream_cx_upgrades_active', 'downstream_rq_active'],
+  ['downstream_rq_time', 'downstream_cx_length_ms'],
+);
+
+/** cluster.<name>. */
+export const CLUSTER = scope(
+  [
+    'upstream_cx_total', 'upstream_cx_active', 'upstream_cx_http1_total', 'upstream_cx_http2_total',
+    'upstream_cx_connect_fail', 'upstream_cx_connect_timeout', 'upstream_cx_connect_attempts_exceeded', 'upstream_cx_idle_timeout',
+    'upstream_cx_overflow', 'upstream_cx_pool_overflow', 'upstream_cx_max_requests', 'upstream_cx_none_healthy', 'upstream_cx_protocol_error',
+    'upstream_cx_destroy', 'upstream_cx_destroy_local', 'upstream_cx_destroy_remote',
+    'upstream_cx_destroy_with_active_rq', 'upstream_cx_destroy_local_with_active_rq', 'upstream_cx_destroy_remote_with_active_rq',
+    'upstream_cx_close_notify', 'upstream_cx_rx_bytes_total', 'upstream_cx_tx_bytes_total',
+    'upstream_flow_control_paused_reading_total', 'upstream_flow_control_resumed_reading_total',
+    'upstream_flow_control_backed_up_total', 'upstream_flow_control_drained_total',
+    'upstream_rq_total', 'upstream_rq_active', 'upstream_rq_pending_total', 'upstream_rq_pending_active', 'upstream_rq_pending_overflow',
+    'upstream_rq_pending_failure_eject', 'upstream_rq_cancelled', 'upstream_rq_maintenance_mode', 'upstream_rq_max_duration_reached',
+    'upstream_rq_timeout', 'upstream_rq_per_try_timeout', 'upstream_rq_per_try_idle_timeout', 'upstream_rq_rx_reset', 'upstream_rq_tx_reset',
+    'upstream_rq_retry', 'upstream_rq_retry_success', 'upstream_rq_retry_limit_exceeded', 'upstream_rq_retry_overflow',
+    'upstream_rq_retry_backoff_exponential', 'upstream_rq_retry_backoff_ratelimited', 'retry_or_shadow_abandoned',
+    'upstream_rq_completed', 'upstream_rq_1xx', 'upstream_rq_2xx', 'upstream_rq_3xx', 'upstream_rq_4xx', 'upstream_rq_5xx',
+    'upstream_rq_200', 'upstream_rq_204', 'upstream_rq_206', 'upstream_rq_301', 'upstream_rq_302', 'upstream_rq_304',
+    'upstream_rq_400', 'upstream_rq_401', 'upstream_rq_403', 'upstream_rq_404', 'upstream_rq_409', 'upstream_rq_429',
+    'upstream_rq_500', 'upstream_rq_501', 'upstream_rq_502', 'upstream_rq_503', 'upstream_rq_504', 'upstream_rq_other',
+    'upstream_internal_redirect_failed_total', 'upstream_internal_redirect_succeeded_total',
+    'membership_change', 'membership_healthy', 'membership_degraded', 'membership_excluded', 'membership_total',
+    'update_attempt', 'update_success', 'update_failure', 'update_no_rebuild', 'lb_healthy_panic', 'bind_errors',
+    'circuit_breakers.default.cx_open', 'circuit_breakers.default.rq_pending_open', 'circuit_breakers.default.rq_open', 'circuit_breakers.default.rq_retry_open',
+    'circuit_breakers.high.cx_open', 'circuit_breakers.high.rq_pending_open', 'circuit_breakers.high.rq_open', 'circuit_breakers.high.rq_retry_open',
+  ],
+  [
+    'upstream_cx_active', 'upstream_rq_active', 'upstream_rq_pending_active', 'membership_healthy', 'membership_degraded', 'membership_excluded', 'membership_total',
+    'circuit_breakers.default.cx_open', 'circuit_breakers.default.rq_pending_open', 'circuit_breakers.default.rq_open', 'circuit_breakers.default.rq_retry_open',
+    'circuit_breakers.high.cx_open', 'circuit_breakers.high.rq_pending_open', 'circuit_breakers.high.rq_open', 'circuit_breakers.high.rq_retry_open',
+  ],
+  ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'],
+);
+
+/** listener.<address>. */
+export const LISTENER = scope(
+  ['downstream_cx_total', 'downstream_cx_active', 'downstream_cx_destroy', 'downstream_cx_overflow', 'downstream_pre_cx_timeout', 'no_filter_chain_match', 'no_certificate'],
+  ['downstream_cx_active'],
+  ['downstream_cx_length_ms'],
+);
+
+/** One endpoint, as /clusters shows it. */
+export const ENDPOINT = scope(
+  ['cx_active', 'cx_connect_fail', 'cx_total', 'rq_active', 'rq_error', 'rq_success', 'rq_timeout', 'rq_total'],
+  ['cx_active', 'rq_active'],
+  [],
+);
+
+/** worker_<n>. : what one worker does; also the acceptor's measure of how busy it is. */
+export const WORKER = scope(
+  ['downstream_cx_total', 'downstream_cx_active', 'turns_total', 'events_total', 'exchanges_pooled'],
+  ['downstream_cx_active', 'exchanges_pooled'],
+  [],
+);

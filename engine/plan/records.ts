@@ -1,0 +1,323 @@
+/** Plain-data records that main compiles from the document and posts to the workers: structured-cloneable, frozen by habit. */
+import type { Address } from '../io/transport.js';
+
+/** Offsets of one metrics scope: first counter slot and first histogram of metrics/slots.ts. */
+export interface MetricsBase {
+  readonly counters: number;
+  readonly histograms: number;
+}
+
+/** Everything a worker runs on. One number, applied whole or not at all. */
+export interface SnapshotPlan {
+  readonly version: number;
+  readonly nodeId: string;
+  readonly nodeCluster: string;
+  readonly listeners: readonly ListenerRecord[];
+  readonly clusters: readonly ClusterRecord[];
+}
+
+export interface ListenerRecord {
+  readonly name: string;
+  /** Stable over reloads: the same key means the same socket. */
+  readonly key: string;
+  /** Dense number of the key for this process's life: what the acceptor hands over with a descriptor. */
+  readonly index: number;
+  readonly address: Address;
+  readonly reusePort: boolean;
+  readonly backlog: number;
+  /** High mark of a connection's write queue, bytes. */
+  readonly bufferLimitBytes: number;
+  readonly http: HttpRecord;
+  readonly metrics: MetricsBase;
+}
+
+/** The HTTP connection manager. 0 ms = off, for every time here. */
+export interface HttpRecord {
+  readonly statPrefix: string;
+  readonly metrics: MetricsBase;
+  readonly codecType: 'AUTO' | 'HTTP1' | 'HTTP2';
+  readonly useRemoteAddress: boolean;
+  readonly xffNumTrustedHops: number;
+  readonly skipXffAppend: boolean;
+  /** '' = no Via field is written. */
+  readonly via: string;
+  readonly serverName: string;
+  readonly serverHeaderTransformation: 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH';
+  /** CIDR ranges that count as internal; empty = none (Envoy >= 1.33). */
+  readonly internalCidrRanges: readonly string[];
+  readonly idleTimeoutMs: number;
+  readonly streamIdleTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly requestHeadersTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly delayedCloseTimeoutMs: number;
+  readonly maxConnectionDurationMs: number;
+  readonly maxStreamDurationMs: number;
+  /** 0 = no limit. */
+  readonly maxRequestsPerConnection: number;
+  readonly maxRequestHeadersBytes: number;
+  readonly maxHeadersCount: number;
+  readonly headersWithUnderscoresAction: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
+  readonly normalizePath: boolean;
+  readonly mergeSlashes: boolean;
+  readonly pathWithEscapedSlashesAction: 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
+  readonly stripMatchingHostPort: boolean;
+  readonly stripAnyHostPort: boolean;
+  readonly stripTrailingHostDot: boolean;
+  readonly generateRequestId: boolean;
+  readonly preserveExternalRequestId: boolean;
+  readonly alwaysSetRequestIdInResponse: boolean;
+  readonly acceptHttp10: boolean;
+  readonly defaultHostForHttp10: string;
+  readonly allowAbsoluteUrl: boolean;
+  readonly allowChunkedLength: boolean;
+  readonly proxy100Continue: boolean;
+  readonly upgrades: readonly UpgradeRecord[];
+  readonly accessLogs: readonly AccessLogRecord[];
+  /** Filters before the router, in order (none are built in yet besides the router). */
+  readonly filters: readonly FilterRecord[];
+  readonly router: RouterRecord;
+  readonly routeConfig: RouteConfigRecord;
+}
+
+export interface UpgradeRecord {
+  /** Lower case: "websocket", "connect". */
+  readonly type: string;
+  readonly enabled: boolean;
+}
+
+export interface FilterRecord {
+  readonly name: string;
+  readonly typeUrl: string;
+  readonly config: unknown;
+}
+
+export interface RouterRecord {
+  readonly suppressEnvoyHeaders: boolean;
+  readonly startChildSpan: boolean;
+  readonly respectExpectedRqTimeout: boolean;
+}
+
+export interface AccessLogRecord {
+  /** File path, or '-' for stdout, '=' for stderr. */
+  readonly path: string;
+  readonly format: AccessLogFormat;
+}
+export type AccessLogFormat =
+  | { readonly kind: 'text'; readonly text: string; readonly omitEmptyValues: boolean }
+  /** Leaves are format strings (or numbers, booleans, null as they are). */
+  | { readonly kind: 'json'; readonly json: unknown; readonly omitEmptyValues: boolean };
+
+// ---- routes ---------------------------------------------------------------------------------------
+
+export interface RouteConfigRecord {
+  readonly name: string;
+  readonly virtualHosts: readonly VirtualHostRecord[];
+  readonly mutations: HeaderMutationsRecord;
+  readonly internalOnlyHeaders: readonly string[];
+  readonly mostSpecificHeaderMutationsWins: boolean;
+  readonly ignorePortInHostMatching: boolean;
+  readonly maxDirectResponseBodyBytes: number;
+}
+
+export interface VirtualHostRecord {
+  readonly name: string;
+  /** As configured, lower-cased: exact, "*.suffix", "prefix.*", "*". */
+  readonly domains: readonly string[];
+  readonly requireTls: 'NONE' | 'EXTERNAL_ONLY' | 'ALL';
+  readonly mutations: HeaderMutationsRecord;
+  readonly includeRequestAttemptCount: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly retryPolicy: RetryPolicyRecord | null;
+  readonly typedPerFilterConfig: Readonly<Record<string, unknown>>;
+  readonly routes: readonly RouteRecord[];
+}
+
+export interface HeaderMutationsRecord {
+  readonly requestAdd: readonly HeaderAddRecord[];
+  readonly requestRemove: readonly string[];
+  readonly responseAdd: readonly HeaderAddRecord[];
+  readonly responseRemove: readonly string[];
+}
+export interface HeaderAddRecord {
+  /** Lower case. */
+  readonly name: string;
+  /** Format string with %OPERATOR%s. */
+  readonly value: string;
+  readonly action: 'APPEND_IF_EXISTS_OR_ADD' | 'ADD_IF_ABSENT' | 'OVERWRITE_IF_EXISTS_OR_ADD' | 'OVERWRITE_IF_EXISTS';
+  readonly keepEmptyValue: boolean;
+}
+
+export interface RouteRecord {
+  /** Dense number within the plan: what a router answers. */
+  readonly name: string;
+  readonly match: RouteMatchRecord;
+  readonly action: RouteActionRecord;
+  readonly mutations: HeaderMutationsRecord;
+  readonly typedPerFilterConfig: Readonly<Record<string, unknown>>;
+  readonly statPrefix: string;
+}
+
+export type PathMatchRecord =
+  | { readonly kind: 'prefix'; readonly value: string }
+  | { readonly kind: 'path'; readonly value: string }
+  /** RE2 syntax, full match of the path without query. */
+  | { readonly kind: 'safe_regex'; readonly value: string }
+  | { readonly kind: 'path_separated_prefix'; readonly value: string }
+  /** CONNECT requests only. */
+  | { readonly kind: 'connect' };
+
+export interface RouteMatchRecord {
+  readonly path: PathMatchRecord;
+  readonly caseSensitive: boolean;
+  readonly headers: readonly HeaderMatchRecord[];
+  readonly queryParameters: readonly QueryMatchRecord[];
+  readonly grpc: boolean;
+  /** Null = always. The route matches when random in [0, denominator) < numerator. */
+  readonly runtimeFraction: { readonly numerator: number; readonly denominator: number } | null;
+}
+
+export type StringMatchRecord =
+  | { readonly kind: 'exact' | 'prefix' | 'suffix' | 'contains'; readonly value: string; readonly ignoreCase: boolean }
+  | { readonly kind: 'safe_regex'; readonly value: string };
+
+export interface HeaderMatchRecord {
+  /** Lower case; ":method", ":authority", ":path", ":scheme" name the pseudo-fields. */
+  readonly name: string;
+  readonly match:
+    | { readonly kind: 'present'; readonly present: boolean }
+    | { readonly kind: 'string'; readonly string: StringMatchRecord }
+    /** Half-open. */
+    | { readonly kind: 'range'; readonly start: number; readonly end: number };
+  readonly invert: boolean;
+  readonly treatMissingAsEmpty: boolean;
+}
+
+export interface QueryMatchRecord {
+  readonly name: string;
+  /** Null = present. */
+  readonly string: StringMatchRecord | null;
+}
+
+export type RouteActionRecord = ForwardRecord | RedirectRecord | DirectResponseRecord;
+
+export interface ForwardRecord {
+  readonly kind: 'forward';
+  readonly cluster: ClusterChoiceRecord;
+  readonly clusterNotFoundStatus: number;
+  readonly prefixRewrite: string | null;
+  readonly regexRewrite: RegexRewriteRecord | null;
+  readonly hostRewrite:
+    | { readonly kind: 'literal'; readonly value: string }
+    | { readonly kind: 'auto' }
+    | { readonly kind: 'header'; readonly name: string }
+    | { readonly kind: 'path_regex'; readonly rewrite: RegexRewriteRecord }
+    | null;
+  readonly appendXForwardedHost: boolean;
+  /** 0 = off. */
+  readonly timeoutMs: number;
+  /** Null = the connection manager's stream_idle_timeout; 0 = off. */
+  readonly idleTimeoutMs: number | null;
+  readonly maxStreamDurationMs: number | null;
+  readonly retryPolicy: RetryPolicyRecord | null;
+  /** Null = the connection manager's list. */
+  readonly upgrades: readonly (UpgradeRecord & { readonly connectTerminate: boolean })[] | null;
+  readonly priority: 'DEFAULT' | 'HIGH';
+  readonly hashPolicies: readonly unknown[];
+}
+export type ClusterChoiceRecord =
+  | { readonly kind: 'cluster'; readonly name: string }
+  | { readonly kind: 'weighted'; readonly clusters: readonly WeightedClusterRecord[]; readonly totalWeight: number }
+  | { readonly kind: 'cluster_header'; readonly header: string };
+export interface WeightedClusterRecord {
+  readonly name: string;
+  readonly weight: number;
+  readonly mutations: HeaderMutationsRecord;
+  readonly hostRewriteLiteral: string | null;
+}
+export interface RegexRewriteRecord {
+  readonly pattern: string;
+  /** RE2 substitution: \0 to \9. */
+  readonly substitution: string;
+}
+/** Carried for the resilience work; the engine does the connect-failure and keep-alive-race retries on its own. */
+export interface RetryPolicyRecord {
+  readonly retryOn: string;
+  readonly numRetries: number;
+  readonly perTryTimeoutMs: number;
+}
+export interface RedirectRecord {
+  readonly kind: 'redirect';
+  readonly httpsRedirect: boolean;
+  readonly schemeRedirect: string | null;
+  readonly hostRedirect: string | null;
+  readonly portRedirect: number | null;
+  readonly pathRedirect: string | null;
+  readonly prefixRewrite: string | null;
+  readonly regexRewrite: RegexRewriteRecord | null;
+  readonly status: 301 | 302 | 303 | 307 | 308;
+  readonly stripQuery: boolean;
+}
+export interface DirectResponseRecord {
+  readonly kind: 'direct_response';
+  readonly status: number;
+  /** UTF-8, read from the file on main when the document names one. */
+  readonly body: Uint8Array;
+}
+
+// ---- clusters -------------------------------------------------------------------------------------
+
+export interface ClusterRecord {
+  readonly name: string;
+  readonly altStatName: string;
+  /** Dense number for this process's life, by name: row of the cluster's shared cells. */
+  readonly index: number;
+  readonly metrics: MetricsBase;
+  readonly type: 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS';
+  readonly connectTimeoutMs: number;
+  /** High mark of an upstream connection's write queue, bytes. */
+  readonly bufferLimitBytes: number;
+  readonly lbPolicy: LbPolicyRecord;
+  readonly breakers: { readonly default: BreakerRecord; readonly high: BreakerRecord };
+  readonly protocol: 'HTTP1' | 'HTTP2';
+  readonly idleTimeoutMs: number;
+  readonly maxConnectionDurationMs: number;
+  readonly maxRequestsPerConnection: number;
+  readonly maxResponseHeadersBytes: number;
+  readonly maxResponseHeadersCount: number;
+  /** The newest full list; DNS clusters begin empty and get theirs with the next plan. */
+  readonly endpoints: readonly EndpointRecord[];
+  /** Not resolved yet, or failed: tells DF from UH. */
+  readonly dnsFailed: boolean;
+}
+
+/** Name under Envoy's spelling, with its own parameters; engine/upstream/balance has one file each. */
+export type LbPolicyRecord =
+  | { readonly name: 'ROUND_ROBIN' }
+  | { readonly name: 'RANDOM' }
+  | { readonly name: 'LEAST_REQUEST'; readonly choiceCount: number; readonly fullScan: boolean; readonly activeRequestBias: number };
+
+export interface BreakerRecord {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+}
+
+export interface EndpointRecord {
+  /** Identity over updates: "cluster|address". */
+  readonly key: string;
+  /** Dense number of the key for this process's life: row of the shared columns. */
+  readonly row: number;
+  readonly address: Address;
+  readonly hostname: string;
+  readonly weight: number;
+  readonly priority: number;
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+  /** Static status from the document: UNHEALTHY and DRAINING endpoints are not picked. */
+  readonly health: 'HEALTHY' | 'UNHEALTHY' | 'DEGRADED';
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly metrics: MetricsBase;
+}
