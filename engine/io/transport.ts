@@ -88,11 +88,7 @@ export interface Listening {
 
 export interface Transport {
   readonly name: 'native' | 'node' | 'sim';
-  /**
-   * The worker's composing arena: the owner of a turn writes heads here and passes ranges of it to write().
-   * reserve() makes room for byteCount bytes at the returned offset of `scratch.bytes`; valid until the turn ends.
-   */
-  readonly scratch: Scratch;
+  readonly arena: Arena;
   /** Called once for every connection handed over by the acceptor or accepted on an own listening socket. */
   onAccepted: (conn: Conn, listenerIndex: number) => void;
   /** Called at the end of every turn, before the writes leave: for what is done once per turn. */
@@ -111,11 +107,23 @@ export interface Transport {
   close(): void;
 }
 
-/** Room for bytes composed this turn. `bytes` may be the same array as the receive slab (native). */
-export interface Scratch {
-  bytes: Uint8Array;
-  /** Offset in `bytes` of a free range of byteCount bytes; may replace `bytes` when it has to grow. */
+/**
+ * One array per worker for everything that is written without a copy: [receive slab | scratch | carved ranges].
+ * Ranges of it given to Conn.write() go out as they are; any other array is copied into scratch first.
+ */
+export interface Arena {
+  /** The same array for the transport's whole life. */
+  readonly bytes: Uint8Array;
+  /**
+   * Offset of a free range of byteCount bytes (at most SCRATCH_BYTES) for bytes composed this turn; valid until the
+   * turn ends. When scratch is full the transport lets the writes leave first, which is why it may take a call.
+   */
   reserve(byteCount: number): number;
-  /** Gives back the end of the last reserve(): only [offset, end) of it was used. */
+  /** Gives back the end of the last reserve(): only [its offset, end) was used. */
   commit(end: number): void;
+  /** A range for good (stores of pooled heads), or -1 when the arena has none left: the caller then uses an own array. */
+  carve(byteCount: number): number;
 }
+
+/** Scratch per turn. Smaller means more flushes inside a turn; it must hold the largest head we compose (96 KiB). */
+export const SCRATCH_BYTES = 1 << 20;
