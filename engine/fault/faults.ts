@@ -26,7 +26,18 @@ export interface Fault {
 }
 
 const table: Fault[] = [
-  { code: 0, reason: '', source: 'none', retry: 'never', status: 0, grpcStatus: 0, flag: '', details: '', body: null, level: 'debug' },
+  {
+    code: 0,
+    reason: '',
+    source: 'none',
+    retry: 'never',
+    status: 0,
+    grpcStatus: 0,
+    flag: '',
+    details: '',
+    body: null,
+    level: 'debug',
+  },
 ];
 
 function row(
@@ -102,21 +113,107 @@ export const TOO_LONG_TARGET = badRequest('target_too_long', 414);
 export const TOO_MANY_FIELDS = badRequest('too_many_headers', 431);
 export const TOO_BIG_HEAD = badRequest('headers_too_large', 431);
 export const TOO_BIG_TRAILERS = badRequest('trailers_too_large', 431);
-export const TOO_BIG_BODY = row('body_too_large', 'downstream', 'never', 413, 8, 'DPE', 'request_payload_too_large', 'debug');
+export const TOO_BIG_BODY = row(
+  'body_too_large',
+  'downstream',
+  'never',
+  413,
+  8,
+  'DPE',
+  'request_payload_too_large',
+  'debug',
+);
 /** The client ended its side in the middle of a request. */
 export const DOWN_TRUNCATED = badRequest('incomplete_request');
 
 // ---- the client's side ------------------------------------------------------------------------
-export const DOWN_GONE = row('downstream_disconnect', 'downstream', 'never', 0, 1, 'DC', 'downstream_remote_disconnect', 'debug');
-export const DOWN_RESET = row('downstream_reset', 'downstream', 'never', 0, 1, 'DR', 'downstream_remote_reset', 'debug');
+export const DOWN_GONE = row(
+  'downstream_disconnect',
+  'downstream',
+  'never',
+  0,
+  1,
+  'DC',
+  'downstream_remote_disconnect',
+  'debug',
+);
+export const DOWN_RESET = row(
+  'downstream_reset',
+  'downstream',
+  'never',
+  0,
+  1,
+  'DR',
+  'downstream_remote_reset',
+  'debug',
+);
 export const DOWN_IDLE = row('downstream_idle', 'downstream', 'never', 0, 0, '', 'idle_timeout', 'debug');
-export const REQUEST_HEADERS_TIMEOUT = row('request_headers_timeout', 'downstream', 'never', 408, 4, 'DT', 'request_header_timeout', 'debug', 'request header timeout');
-export const REQUEST_TIMEOUT = row('request_timeout', 'downstream', 'never', 408, 4, 'DT', 'request_overall_timeout', 'debug', 'request timeout');
+export const REQUEST_HEADERS_TIMEOUT = row(
+  'request_headers_timeout',
+  'downstream',
+  'never',
+  408,
+  4,
+  'DT',
+  'request_header_timeout',
+  'debug',
+  'request header timeout',
+);
+export const REQUEST_TIMEOUT = row(
+  'request_timeout',
+  'downstream',
+  'never',
+  408,
+  4,
+  'DT',
+  'request_overall_timeout',
+  'debug',
+  'request timeout',
+);
 /** Stream idle before the response began: 408 while the request is not whole, else 504. */
-export const STREAM_IDLE_REQUEST = row('stream_idle_timeout', 'downstream', 'never', 408, 4, 'SI', 'stream_idle_timeout', 'debug', 'stream timeout');
-export const STREAM_IDLE_RESPONSE = row('stream_idle_timeout', 'upstream', 'never', 504, 4, 'SI', 'stream_idle_timeout', 'info', 'stream timeout');
-export const MAX_STREAM_DURATION = row('max_stream_duration', 'local', 'never', 408, 4, 'UMSDR', 'max_duration_timeout', 'info', 'downstream duration timeout');
-export const CONNECTION_DURATION = row('max_connection_duration', 'local', 'never', 0, 0, 'DT', 'duration_timeout', 'debug');
+export const STREAM_IDLE_REQUEST = row(
+  'stream_idle_timeout',
+  'downstream',
+  'never',
+  408,
+  4,
+  'SI',
+  'stream_idle_timeout',
+  'debug',
+  'stream timeout',
+);
+export const STREAM_IDLE_RESPONSE = row(
+  'stream_idle_timeout',
+  'upstream',
+  'never',
+  504,
+  4,
+  'SI',
+  'stream_idle_timeout',
+  'info',
+  'stream timeout',
+);
+export const MAX_STREAM_DURATION = row(
+  'max_stream_duration',
+  'local',
+  'never',
+  408,
+  4,
+  'UMSDR',
+  'max_duration_timeout',
+  'info',
+  'downstream duration timeout',
+);
+export const CONNECTION_DURATION = row(
+  'max_connection_duration',
+  'local',
+  'never',
+  0,
+  0,
+  'DT',
+  'duration_timeout',
+  'debug',
+);
 
 // ---- routing ------------------------------------------------------------------------------------
 export const NO_ROUTE = row('no_route', 'local', 'never', 404, 12, 'NR', 'route_not_found', 'debug', '');
@@ -124,11 +221,47 @@ export const NO_CLUSTER = row('no_cluster', 'local', 'never', 503, 14, 'NC', 'cl
 export const NO_UPGRADE = row('upgrade_not_allowed', 'local', 'never', 403, 7, '', 'upgrade_failed', 'debug', '');
 
 // ---- upstream -----------------------------------------------------------------------------------
-export const NO_ENDPOINT = row('no_healthy_upstream', 'upstream', 'never', 503, 14, 'UH', 'no_healthy_upstream', 'info', 'no healthy upstream');
-export const DNS_FAILED = row('dns_resolution_failed', 'upstream', 'never', 503, 14, 'UH,DF', 'no_healthy_upstream', 'info', 'no healthy upstream');
-export const UP_OVERFLOW = row('upstream_overflow', 'local', 'never', 503, 14, 'UO', 'upstream_reset_before_response_started{overflow}', 'info', 'upstream connect error or disconnect/reset before headers. reset reason: overflow');
+export const NO_ENDPOINT = row(
+  'no_healthy_upstream',
+  'upstream',
+  'never',
+  503,
+  14,
+  'UH',
+  'no_healthy_upstream',
+  'info',
+  'no healthy upstream',
+);
+export const DNS_FAILED = row(
+  'dns_resolution_failed',
+  'upstream',
+  'never',
+  503,
+  14,
+  'UH,DF',
+  'no_healthy_upstream',
+  'info',
+  'no healthy upstream',
+);
+export const UP_OVERFLOW = row(
+  'upstream_overflow',
+  'local',
+  'never',
+  503,
+  14,
+  'UO',
+  'upstream_reset_before_response_started{overflow}',
+  'info',
+  'upstream connect error or disconnect/reset before headers. reset reason: overflow',
+);
 export const UP_CONNECT_REFUSED = upstream('upstream_connect_refused', 'fresh', 503, 'UF', 'connection failure');
-export const UP_CONNECT_UNREACHABLE = upstream('upstream_connect_unreachable', 'fresh', 503, 'UF', 'connection failure');
+export const UP_CONNECT_UNREACHABLE = upstream(
+  'upstream_connect_unreachable',
+  'fresh',
+  503,
+  'UF',
+  'connection failure',
+);
 export const UP_CONNECT_TIMEOUT = upstream('upstream_connect_timeout', 'fresh', 503, 'UF', 'connection timeout');
 /** RST while a request was under way. */
 export const UP_RESET = upstream('upstream_reset', 'reused', 503, 'UC', 'connection termination');
@@ -137,8 +270,27 @@ export const UP_CLOSED = upstream('upstream_closed', 'reused', 503, 'UC', 'conne
 export const UP_REMOTE_RESET = upstream('upstream_remote_reset', 'policy', 503, 'UR', 'remote reset');
 export const UP_LOCAL_RESET = upstream('upstream_local_reset', 'never', 503, 'LR', 'local reset');
 /** FIN or RST in the middle of a response that had begun. */
-export const UP_TRUNCATED = row('upstream_response_truncated', 'upstream', 'never', 502, 14, 'UC', 'upstream_reset_after_response_started{connection_termination}', 'info');
-export const UP_TIMEOUT = row('upstream_timeout', 'upstream', 'policy', 504, 4, 'UT', 'response_timeout', 'info', 'upstream request timeout');
+export const UP_TRUNCATED = row(
+  'upstream_response_truncated',
+  'upstream',
+  'never',
+  502,
+  14,
+  'UC',
+  'upstream_reset_after_response_started{connection_termination}',
+  'info',
+);
+export const UP_TIMEOUT = row(
+  'upstream_timeout',
+  'upstream',
+  'policy',
+  504,
+  4,
+  'UT',
+  'response_timeout',
+  'info',
+  'upstream request timeout',
+);
 export const UP_BAD_STATUS_LINE = badResponse('upstream_invalid_status_line');
 export const UP_BAD_HEADER = badResponse('upstream_invalid_header');
 export const UP_BAD_FRAMING = badResponse('upstream_invalid_framing');
@@ -152,7 +304,17 @@ export const UP_DRAINED = row('upstream_drained', 'local', 'never', 0, 0, '', ''
 
 // ---- this process -------------------------------------------------------------------------------
 export const DRAIN_CUT = row('drain_deadline', 'local', 'never', 503, 14, 'DT', 'drain_timeout', 'info');
-export const NO_DESCRIPTORS = row('no_descriptors', 'local', 'never', 503, 14, 'UF', 'upstream_reset_before_response_started{local_connection_failure}', 'warn', 'upstream connect error or disconnect/reset before headers. reset reason: local connection failure');
+export const NO_DESCRIPTORS = row(
+  'no_descriptors',
+  'local',
+  'never',
+  503,
+  14,
+  'UF',
+  'upstream_reset_before_response_started{local_connection_failure}',
+  'warn',
+  'upstream connect error or disconnect/reset before headers. reset reason: local connection failure',
+);
 export const SHUT_DOWN = row('shut_down', 'local', 'never', 0, 0, 'DT', 'shutdown', 'debug');
 
 export const FAULTS: readonly Fault[] = table;

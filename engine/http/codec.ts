@@ -21,9 +21,13 @@ export interface MessageSink {
   /** The end, with trailers. Law 3 holds for the bytes: copy what is kept. */
   onTrailers(trailers: Head): void;
   onReset(fault: FaultCode): void;
+  /**
+   * Server role: the request is malformed (before its head, or in its body) or over a limit. Nothing more of it comes,
+   * but the stream can still be answered; the connection ends after the answer.
+   */
+  onInvalid(fault: FaultCode): void;
   /** The stream we write to has room again. */
   onDrained(): void;
-  /** An Upgrade or CONNECT was agreed: from now on onData carries raw bytes, last=true is the peer's FIN. */
 }
 
 export interface MessageStream {
@@ -31,7 +35,11 @@ export interface MessageStream {
   readonly id: number;
   /** True when an earlier message used this connection: its death before any byte is the keep-alive race. */
   readonly isReused: boolean;
-  /** True while the peer can be sure to have received nothing of what was sent (still queued in this process). */
+  /**
+   * Interim heads (1xx but 101) may precede the head. The codec writes the framing that its protocol needs and drops
+   * what belongs to the other connection (hop-by-hop fields, fields that Connection nominates). After a 101, or a 2xx
+   * to CONNECT, the stream is a tunnel: onData carries raw bytes in both roles and last=true is the FIN.
+   */
   sendHead(head: Head, end: boolean): boolean;
   sendData(bytes: Uint8Array, start: number, end: number, last: boolean): boolean;
   /** Ends the message with trailers (dropped where the message's framing can't carry them). */

@@ -60,7 +60,11 @@ export interface HttpRecord {
   readonly headersWithUnderscoresAction: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
-  readonly pathWithEscapedSlashesAction: 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
+  readonly pathWithEscapedSlashesAction:
+    | 'KEEP_UNCHANGED'
+    | 'REJECT_REQUEST'
+    | 'UNESCAPE_AND_REDIRECT'
+    | 'UNESCAPE_AND_FORWARD';
   readonly stripMatchingHostPort: boolean;
   readonly stripAnyHostPort: boolean;
   readonly stripTrailingHostDot: boolean;
@@ -295,7 +299,12 @@ export interface ClusterRecord {
 export type LbPolicyRecord =
   | { readonly name: 'ROUND_ROBIN' }
   | { readonly name: 'RANDOM' }
-  | { readonly name: 'LEAST_REQUEST'; readonly choiceCount: number; readonly fullScan: boolean; readonly activeRequestBias: number };
+  | {
+      readonly name: 'LEAST_REQUEST';
+      readonly choiceCount: number;
+      readonly fullScan: boolean;
+      readonly activeRequestBias: number;
+    };
 
 export interface BreakerRecord {
   readonly maxConnections: number;
