@@ -4,7 +4,6 @@ import type { ExchangeView } from '../format/exchange-view.js';
 
 // Laws: 1. Request hooks run in configured order, response hooks in reverse. 2. After WAIT no later hook of that
 // direction runs until resume(ticket). 3. A stale ticket is ignored. 4. After DONE the reply given is what is sent.
-// 5. onFinish runs once per exchange for each filter whose request hook ran.
 
 /** Go on with the next filter. */
 export const NEXT = 0;
@@ -24,13 +23,11 @@ export interface FilterContext extends ExchangeView {
   reply(status: number, body: Uint8Array, fault: FaultCode): Verdict;
 }
 
-/** A kind of filter: parse() on main, the hooks on workers. */
-export interface FilterKind<Config, State> {
+/** A kind of filter: its config is checked on main, the hooks run on workers. Absent hooks cost nothing. */
+export interface FilterKind<Config> {
   /** Envoy's type URL without the "type.googleapis.com/" prefix. */
   readonly typeUrl: string;
-  newState(): State;
-  resetState(state: State): void;
-  onRequestHead?(x: FilterContext, config: Config, state: State): Verdict;
-  onResponseHead?(x: FilterContext, config: Config, state: State): Verdict;
-  onFinish?(x: FilterContext, config: Config, state: State): void;
+  onRequestHead?(x: FilterContext, config: Config): Verdict;
+  /** May change the response head; it can't wait. */
+  onResponseHead?(x: FilterContext, config: Config): void;
 }

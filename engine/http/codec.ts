@@ -35,6 +35,8 @@ export interface MessageStream {
   readonly id: number;
   /** True when an earlier message used this connection: its death before any byte is the keep-alive race. */
   readonly isReused: boolean;
+  /** Client role: any byte of an answer to this request has come. */
+  readonly sawResponseBytes: boolean;
   /**
    * Interim heads (1xx but 101) may precede the head. The codec writes the framing that its protocol needs and drops
    * what belongs to the other connection (hop-by-hop fields, fields that Connection nominates). After a 101, or a 2xx

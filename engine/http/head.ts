@@ -50,6 +50,10 @@ export const HEAD_EXPECT_CONTINUE = 512;
 export const HEAD_ASTERISK = 1024;
 /** Authority-form target (CONNECT host:port). */
 export const HEAD_AUTHORITY_FORM = 2048;
+/** Connection: keep-alive. */
+export const HEAD_KEEP_ALIVE = 4096;
+/** Connection: upgrade, with or without an Upgrade field. */
+export const HEAD_UPGRADE_NAMED = 8192;
 
 const decoder = new TextDecoder('latin1');
 const EMPTY = new Uint8Array(0);

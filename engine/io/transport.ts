@@ -63,6 +63,8 @@ export interface Conn {
   write(bytes: Uint8Array, start: number, end: number): boolean;
   /** Bytes accepted by write() that have not left yet, as of the start of this turn. */
   readonly queuedBytes: number;
+  /** High mark of the write queue, bytes (law 6). Default 1 MiB. */
+  setHighMark(byteCount: number): void;
   hold(reason: HoldBits): void;
   release(reason: HoldBits): void;
   /** Send what is queued, then FIN, then wait for the peer's FIN for at most delayedCloseMs (0: close at once). */
@@ -91,8 +93,8 @@ export interface Transport {
   readonly arena: Arena;
   /** Called once for every connection handed over by the acceptor or accepted on an own listening socket. */
   onAccepted: (conn: Conn, listenerIndex: number) => void;
-  /** Called at the end of every turn, before the writes leave: for what is done once per turn. */
-  onTurnEnd: () => void;
+  /** Called after the writes of a turn have left (before any event of the next turn): what they pointed to is free. */
+  onTurnFlushed: () => void;
   /** Start dialling; the outcome arrives as onOpen or onClosed(fault), never as a throw. */
   dial(address: Address, connectTimeoutMs: number, owner: ConnOwner): Conn;
   /** Listen in this worker (reusePort, or the node transport, which gets main's descriptor). Throws on failure. */

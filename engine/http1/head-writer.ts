@@ -1,0 +1,241 @@
+/** Head writer: Head to ranges on a connection, both roles; untouched received lines leave as they came. */
+import { writeBytes } from '../base/ascii.js';
+import {
+  FIELD_ADDED,
+  FIELD_ODD,
+  FIELD_REMOVED,
+  HEAD_ABSOLUTE,
+  HEAD_AUTHORITY_FORM,
+  HEAD_LINE_ODD,
+  HEAD_NOMINATES,
+  type Head,
+} from '../http/head.js';
+import { METHOD_BYTES } from '../http/methods.js';
+import { N } from '../http/names.js';
+import { statusLine } from '../http/statuses.js';
+import type { Arena, Conn } from '../io/transport.js';
+import { isNominated, RULED_MAX } from './field-rules.js';
+import { writeLineEnd } from './chunked.js';
+
+// What is written behind the fields.
+/** Transfer-Encoding: chunked; the received field of that name may serve. */
+export const WRITE_CHUNKED = 1;
+export const WRITE_CLOSE = 2;
+export const WRITE_KEEP_ALIVE = 4;
+/** Connection: upgrade, and the Upgrade field stays. */
+export const WRITE_UPGRADE = 8;
+/** No body follows: the empty line may be put behind the added fields. */
+export const WRITE_END = 16;
+
+const encoder = new TextEncoder();
+const CHUNKED_LINE = encoder.encode('transfer-encoding: chunked\r\n');
+const CLOSE_LINE = encoder.encode('connection: close\r\n');
+const KEEP_ALIVE_LINE = encoder.encode('connection: keep-alive\r\n');
+const UPGRADE_LINE = encoder.encode('connection: upgrade\r\n');
+const HOST_NAME = encoder.encode('host: ');
+const VERSION = encoder.encode(' HTTP/1.1\r\n');
+/** All of the lines above together. */
+const TAIL_MAX_BYTES = 128;
+
+const HOST = N.host;
+const TRANSFER_ENCODING = N['transfer-encoding'];
+const CONTENT_LENGTH = N['content-length'];
+const TRAILER = N.trailer;
+const UPGRADE = N.upgrade;
+const EXPECT = N.expect;
+
+/** Writes a request head; true = the connection is full. */
+export function writeRequestHead(conn: Conn, head: Head, arena: Arena, what: number): boolean {
+  if ((head.flags & HEAD_LINE_ODD) !== 0 || head.authorityAdded || head.length === 0) {
+    writeRequestLine(conn, head, arena);
+    return writeFields(conn, head, arena, what, head.linesStart);
+  }
+  return writeFields(conn, head, arena, what, 0);
+}
+
+/** Writes a response head; true = the connection is full. */
+export function writeResponseHead(conn: Conn, head: Head, arena: Arena, what: number): boolean {
+  if ((head.flags & HEAD_LINE_ODD) === 0 && head.length > 0) return writeFields(conn, head, arena, what, 0);
+  const line = statusLine(head.status);
+  conn.write(line, 0, line.length);
+  return writeFields(conn, head, arena, what, head.linesStart);
+}
+
+function writeRequestLine(conn: Conn, head: Head, arena: Arena): void {
+  const isAuthorityForm = (head.flags & HEAD_AUTHORITY_FORM) !== 0;
+  const target = isAuthorityForm ? head.authorityBytes : head.pathBytes;
+  const from = isAuthorityForm ? head.authorityFrom : head.pathFrom;
+  const to = isAuthorityForm ? head.authorityTo : head.pathTo;
+  const methodLength = head.methodEnd - head.methodStart;
+  const start = arena.reserve(methodLength + (to - from) + 64);
+  const bytes = arena.bytes;
+  let at = start;
+  if (head.method !== 0) at = writeBytes(bytes, at, METHOD_BYTES[head.method] as Uint8Array);
+  else for (let i = 0; i < methodLength; i++) bytes[at++] = head.bytes[head.base + head.methodStart + i] as number;
+  bytes[at++] = 0x20;
+  for (let i = from; i < to; i++) bytes[at++] = target[i] as number;
+  at = writeBytes(bytes, at, VERSION);
+  arena.commit(at);
+  conn.write(bytes, start, at);
+  // Host comes first, where RFC 9110 §7.2 wants it, when the target or a rewrite decides it.
+  if (head.authorityAdded || (head.flags & HEAD_ABSOLUTE) !== 0) writeHost(conn, head, arena);
+}
+
+function writeHost(conn: Conn, head: Head, arena: Arena): void {
+  const from = head.authorityFrom;
+  const length = head.authorityTo - from;
+  const start = arena.reserve(length + 16);
+  const bytes = arena.bytes;
+  const authority = head.authorityBytes;
+  let at = writeBytes(bytes, start, HOST_NAME);
+  for (let i = 0; i < length; i++) bytes[at++] = authority[from + i] as number;
+  at = writeLineEnd(bytes, at);
+  arena.commit(at);
+  conn.write(bytes, start, at);
+}
+
+/**
+ * Field lines in order, in runs as long as possible, then the tail. runStart: where the first run begins in the received
+ * bytes: 0 takes the start line with it.
+ */
+function writeFields(conn: Conn, head: Head, arena: Arena, what: number, runStart: number): boolean {
+  const base = head.base;
+  const storeStart = head.storeStart;
+  const nominates = (head.flags & HEAD_NOMINATES) !== 0;
+  let isAddedRun = false;
+  let from = runStart;
+  let to = head.linesStart;
+  let needsChunked = (what & WRITE_CHUNKED) !== 0;
+  const count = head.fieldCount;
+  const slots = head.slots;
+  for (let slot = 0, at = 0; slot < count; slot++, at += 6) {
+    const flags = slots[at + 5] as number;
+    if ((flags & FIELD_REMOVED) !== 0) continue;
+    const id = slots[at + 4] as number;
+    if (id !== 0 && id <= RULED_MAX && isHopByHop(head, id, what)) continue;
+    if (nominates && isNominated(head, head.fieldBytes(slot), head.nameStart(slot), head.nameEnd(slot))) continue;
+    if (id === TRANSFER_ENCODING) needsChunked = false;
+    const isAdded = (flags & FIELD_ADDED) !== 0;
+    const lineStart = slots[at] as number;
+    const lineEnd = (slots[at + 3] as number) + 2;
+    if (isAdded === isAddedRun && lineStart === to && (flags & FIELD_ODD) === 0) {
+      to = lineEnd;
+      continue;
+    }
+    if (to > from) writeRun(conn, head, isAddedRun, from, to);
+    if ((flags & FIELD_ODD) !== 0) {
+      writeLine(conn, head, arena, slot);
+      from = to = lineEnd;
+      isAddedRun = isAdded;
+      continue;
+    }
+    isAddedRun = isAdded;
+    from = lineStart;
+    to = lineEnd;
+  }
+  return writeTail(conn, head, arena, needsChunked ? what : what & ~WRITE_CHUNKED, isAddedRun, from, to, base, storeStart);
+}
+
+function writeTail(
+  conn: Conn,
+  head: Head,
+  arena: Arena,
+  what: number,
+  isAddedRun: boolean,
+  from: number,
+  to: number,
+  base: number,
+  storeStart: number,
+): boolean {
+  if ((what & (WRITE_CHUNKED | WRITE_CLOSE | WRITE_KEEP_ALIVE | WRITE_UPGRADE)) === 0 && head.length > 0) {
+    // Only the empty line is missing.
+    if (isAddedRun && (what & WRITE_END) !== 0 && storeStart + to === head.storeUsed && head.storeUsed + 2 <= head.storeEnd) {
+      writeLineEnd(head.store, head.storeUsed);
+      head.storeUsed += 2;
+      return conn.write(head.store, storeStart + from, storeStart + to + 2);
+    }
+    if (!isAddedRun && to === head.linesEnd) return conn.write(head.bytes, base + from, base + to + 2);
+    if (to > from) writeRun(conn, head, isAddedRun, from, to);
+    return conn.write(head.bytes, base + head.linesEnd, base + head.linesEnd + 2);
+  }
+  if (to > from) writeRun(conn, head, isAddedRun, from, to);
+  const start = arena.reserve(TAIL_MAX_BYTES);
+  const bytes = arena.bytes;
+  let at = start;
+  if ((what & WRITE_CHUNKED) !== 0) at = writeBytes(bytes, at, CHUNKED_LINE);
+  if ((what & WRITE_UPGRADE) !== 0) at = writeBytes(bytes, at, UPGRADE_LINE);
+  else if ((what & WRITE_CLOSE) !== 0) at = writeBytes(bytes, at, CLOSE_LINE);
+  else if ((what & WRITE_KEEP_ALIVE) !== 0) at = writeBytes(bytes, at, KEEP_ALIVE_LINE);
+  at = writeLineEnd(bytes, at);
+  arena.commit(at);
+  return conn.write(bytes, start, at);
+}
+
+function writeRun(conn: Conn, head: Head, isAdded: boolean, from: number, to: number): void {
+  if (isAdded) conn.write(head.store, head.storeStart + from, head.storeStart + to);
+  else conn.write(head.bytes, head.base + from, head.base + to);
+}
+
+/** A line that was not in canonical form: name, colon, space, value. */
+function writeLine(conn: Conn, head: Head, arena: Arena, slot: number): void {
+  const source = head.fieldBytes(slot);
+  const nameStart = head.nameStart(slot);
+  const nameEnd = head.nameEnd(slot);
+  const valueStart = head.valueStart(slot);
+  const valueEnd = head.valueEnd(slot);
+  const start = arena.reserve(nameEnd - nameStart + (valueEnd - valueStart) + 4);
+  const bytes = arena.bytes;
+  let at = start;
+  for (let i = nameStart; i < nameEnd; i++) bytes[at++] = source[i] as number;
+  bytes[at++] = 0x3a;
+  bytes[at++] = 0x20;
+  for (let i = valueStart; i < valueEnd; i++) bytes[at++] = source[i] as number;
+  at = writeLineEnd(bytes, at);
+  arena.commit(at);
+  conn.write(bytes, start, at);
+}
+
+/** Is this one of the fields that belong to one connection (RFC 9110 §7.6.1), or that the writer itself decides? */
+function isHopByHop(head: Head, id: number, what: number): boolean {
+  if (id === CONTENT_LENGTH) return (what & WRITE_CHUNKED) !== 0;
+  if (id === TRANSFER_ENCODING) return (what & WRITE_CHUNKED) === 0;
+  if (id === HOST) return head.authorityAdded || (head.flags & HEAD_ABSOLUTE) !== 0;
+  if (id === UPGRADE) return (what & WRITE_UPGRADE) === 0;
+  if (id === TRAILER || id === EXPECT) return false;
+  // connection, keep-alive, te, proxy-connection, http2-settings.
+  return true;
+}
+
+/** Trailer fields, composed; the section's empty line too. */
+export function writeTrailers(conn: Conn, trailers: Head, arena: Arena): boolean {
+  for (let slot = 0; slot < trailers.fieldCount; slot++) {
+    if (trailers.isRemoved(slot) || isForbiddenTrailer(trailers.fieldId(slot))) continue;
+    writeLine(conn, trailers, arena, slot);
+  }
+  const start = arena.reserve(2);
+  writeLineEnd(arena.bytes, start);
+  arena.commit(start + 2);
+  return conn.write(arena.bytes, start, start + 2);
+}
+
+/** RFC 9110 §6.5.1: framing, routing, authentication and so on must not come late. */
+export function isForbiddenTrailer(id: number): boolean {
+  return (id !== 0 && id <= RULED_MAX) || FORBIDDEN.has(id);
+}
+
+const FORBIDDEN = new Set<number>([
+  N['content-type'],
+  N['content-encoding'],
+  N['content-range'],
+  N.authorization,
+  N['proxy-authorization'],
+  N['set-cookie'],
+  N.cookie,
+  N['cache-control'],
+  N['max-forwards'],
+  N['x-forwarded-for'],
+  N['x-forwarded-proto'],
+  N['x-forwarded-host'],
+  N['x-request-id'],
+]);
+

@@ -1,0 +1,73 @@
+/** The native addon: its shape, and how it is found (a prebuilt binary or the one built in this checkout). */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LAYOUT_VERSION } from './event-layout.js';
+
+/** family 4, 6 or 1 (unix); numbers below zero are -errno. */
+export interface AddonPoller {
+  execute(count: number): void;
+  dial(family: number, host: string, port: number, timeoutMs: number): number;
+  listen(family: number, host: string, port: number, backlog: number, reusePort: boolean, listener: number): number;
+  closeListener(descriptor: number): void;
+  address(slot: number, isPeer: boolean): [family: number, host: string, port: number] | null;
+  adopt(descriptor: number): number;
+  tick(): void;
+  close(): void;
+}
+
+export interface AddonAcceptor {
+  listen(
+    family: number,
+    host: string,
+    port: number,
+    backlog: number,
+    reusePort: boolean,
+    onAccepted: (descriptor: number) => void,
+  ): number;
+  close(descriptor: number): void;
+}
+
+export interface Addon {
+  readonly layoutVersion: number;
+  readonly Poller: new (
+    worker: number,
+    arena: ArrayBuffer,
+    slabBytes: number,
+    events: ArrayBuffer,
+    ops: ArrayBuffer,
+    clock: ArrayBuffer,
+    turn: (count: number) => number,
+  ) => AddonPoller;
+  readonly Acceptor: new () => AddonAcceptor;
+  handOff(worker: number, descriptor: number, listener: number): boolean;
+  closeDescriptor(descriptor: number): void;
+  addressOf(descriptor: number): [family: number, host: string, port: number] | null;
+}
+
+/** The directory of package.json, wherever the compiled file lies below it. */
+export function packageRoot(): string {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(directory, 'package.json'))) {
+    const parent = dirname(directory);
+    if (parent === directory) throw new Error('package.json of millrace not found');
+    directory = parent;
+  }
+  return directory;
+}
+
+/** The addon, or why there is none. */
+export function loadAddon(): { addon: Addon; reason: string } | { addon: null; reason: string } {
+  if (process.platform !== 'linux') return { addon: null, reason: `${process.platform} has no epoll` };
+  try {
+    const require = createRequire(import.meta.url);
+    const addon = require('node-gyp-build')(packageRoot()) as Addon;
+    if (addon.layoutVersion !== LAYOUT_VERSION)
+      return { addon: null, reason: 'the addon is of another version: run npm rebuild' };
+    return { addon, reason: 'addon loaded' };
+  } catch (error) {
+    const first = error instanceof Error ? (error.message.split('\n')[0] as string) : String(error);
+    return { addon: null, reason: `addon not loaded: ${first}` };
+  }
+}

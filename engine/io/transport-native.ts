@@ -1,0 +1,410 @@
+/** The native transport: drains one batch of the addon's events per turn and leaves one batch of operations. */
+import {
+  DOWN_RESET,
+  type FaultCode,
+  NO_DESCRIPTORS,
+  UP_CONNECT_REFUSED,
+  UP_CONNECT_TIMEOUT,
+  UP_CONNECT_UNREACHABLE,
+  UP_RESET,
+} from '../fault/faults.js';
+import type { Addon, AddonPoller } from './addon.js';
+import { addressFrom, familyNumber, listenError } from './addresses.js';
+import {
+  ENTRY_INTS,
+  EVENT_ACCEPTED,
+  EVENT_BYTES,
+  EVENT_CLOSED,
+  EVENT_OPENED,
+  EVENT_PEER_END,
+  EVENT_QUEUED,
+  EVENT_WRITABLE,
+  EVENTS_MAX,
+  OP_ABORT,
+  OP_END,
+  OP_HIGH_MARK,
+  OP_HOLD,
+  OP_RELEASE,
+  OP_SHUTDOWN,
+  OP_WRITE,
+  OPS_MAX,
+} from './event-layout.js';
+import {
+  type Address,
+  type Arena,
+  type Conn,
+  type ConnOwner,
+  type HoldBits,
+  type ListenOptions,
+  type Listening,
+  SCRATCH_BYTES,
+  type Transport,
+} from './transport.js';
+import { NO_OWNER, UNKNOWN_ADDRESS } from './unowned.js';
+
+/** One turn's received bytes. Larger gathers more of big bodies per crossing, smaller stays in the cache. */
+const SLAB_BYTES = 512 * 1024;
+/** Stores of pooled heads: 2 KiB each, so 8,192 heads; pages are committed when touched. */
+const CARVE_BYTES = 16 * 1024 * 1024;
+const DEFAULT_HIGH_MARK_BYTES = 1 << 20;
+
+// errno values of Linux, the only platform of this transport.
+const EMFILE = 24;
+const ENFILE = 23;
+const ECONNREFUSED = 111;
+const ENOENT = 2;
+const ETIMEDOUT = 110;
+
+class NativeConn implements Conn {
+  owner: ConnOwner;
+  readonly id: number;
+  readonly slot: number;
+  readonly transport: NativeTransport;
+  readonly isDialled: boolean;
+  bytesRead = 0;
+  bytesWritten = 0;
+  queuedBytes = 0;
+  holdBits: HoldBits = 0;
+  highMark = DEFAULT_HIGH_MARK_BYTES;
+  isOpen: boolean;
+  /** Nothing may be written any more. */
+  isEnded = false;
+  abortFault: FaultCode = 0;
+  isClosed = false;
+  #remote: Address | null = null;
+  #local: Address | null = null;
+
+  constructor(transport: NativeTransport, slot: number, id: number, owner: ConnOwner, isDialled: boolean) {
+    this.transport = transport;
+    this.slot = slot;
+    this.id = id;
+    this.owner = owner;
+    this.isDialled = isDialled;
+    this.isOpen = !isDialled;
+  }
+
+  get secure(): boolean {
+    return false;
+  }
+  get alpn(): string {
+    return '';
+  }
+  get remoteAddress(): Address {
+    if (this.#remote === null) this.#remote = this.transport.addressOf(this, true);
+    return this.#remote;
+  }
+  get localAddress(): Address {
+    if (this.#local === null) this.#local = this.transport.addressOf(this, false);
+    return this.#local;
+  }
+
+  write(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.isEnded || end <= start) return this.queuedBytes >= this.highMark;
+    this.bytesWritten += end - start;
+    this.transport.pushWrite(this.slot, bytes, start, end);
+    return this.queuedBytes >= this.highMark;
+  }
+
+  hold(reason: HoldBits): void {
+    const before = this.holdBits;
+    this.holdBits = before | reason;
+    if (before === 0 && !this.isClosed) this.transport.push(OP_HOLD, this.slot, 0);
+  }
+
+  release(reason: HoldBits): void {
+    const before = this.holdBits;
+    if (before === 0) return;
+    this.holdBits = before & ~reason;
+    if (this.holdBits === 0 && !this.isClosed) this.transport.push(OP_RELEASE, this.slot, 0);
+  }
+
+  setHighMark(byteCount: number): void {
+    this.highMark = byteCount;
+    if (!this.isClosed) this.transport.push(OP_HIGH_MARK, this.slot, byteCount);
+  }
+
+  endAfterFlush(delayedCloseMs: number): void {
+    if (this.isClosed || this.isEnded) return;
+    this.isEnded = true;
+    this.transport.push(OP_END, this.slot, delayedCloseMs);
+  }
+
+  shutdownAfterFlush(): void {
+    if (this.isClosed || this.isEnded) return;
+    this.transport.push(OP_SHUTDOWN, this.slot, 0);
+  }
+
+  abort(fault: FaultCode): void {
+    if (this.isClosed || this.abortFault !== 0) return;
+    this.isEnded = true;
+    this.abortFault = fault;
+    this.transport.push(OP_ABORT, this.slot, 0);
+  }
+}
+
+class NativeArena implements Arena {
+  readonly bytes: Uint8Array;
+  readonly #transport: NativeTransport;
+  #scratchAt = SLAB_BYTES;
+  #carveAt = SLAB_BYTES + SCRATCH_BYTES;
+
+  constructor(transport: NativeTransport) {
+    this.bytes = new Uint8Array(new ArrayBuffer(SLAB_BYTES + SCRATCH_BYTES + CARVE_BYTES));
+    this.#transport = transport;
+  }
+
+  reserve(byteCount: number): number {
+    if (this.#scratchAt + byteCount > SLAB_BYTES + SCRATCH_BYTES) {
+      // What was composed so far leaves; its scratch is free again.
+      this.#transport.execute();
+      this.#scratchAt = SLAB_BYTES;
+    }
+    const at = this.#scratchAt;
+    this.#scratchAt = at + byteCount;
+    return at;
+  }
+
+  commit(end: number): void {
+    this.#scratchAt = end;
+  }
+
+  carve(byteCount: number): number {
+    if (this.#carveAt + byteCount > this.bytes.length) return -1;
+    const at = this.#carveAt;
+    this.#carveAt += byteCount;
+    return at;
+  }
+
+  /** The turn's writes have left. */
+  free(): void {
+    this.#scratchAt = SLAB_BYTES;
+  }
+}
+
+export class NativeTransport implements Transport {
+  readonly name = 'native';
+  readonly arena: NativeArena;
+  onAccepted: (conn: Conn, listenerIndex: number) => void = (conn) => conn.abort(DOWN_RESET);
+  onTurnFlushed: () => void = () => {};
+  readonly #events: Int32Array;
+  readonly #ops: Int32Array;
+  readonly #clock: Float64Array;
+  readonly #poller: AddonPoller;
+  readonly #addon: Addon;
+  #opCount = 0;
+  #conns: (NativeConn | null)[] = [];
+  #nextId = 1;
+  #isInTurn = false;
+  #isFlushPlanned = false;
+  #isClosed = false;
+  readonly #flushPlanned: () => void;
+
+  constructor(addon: Addon, workerId: number) {
+    this.#addon = addon;
+    this.arena = new NativeArena(this);
+    this.#events = new Int32Array(new ArrayBuffer(EVENTS_MAX * ENTRY_INTS * 4));
+    this.#ops = new Int32Array(new ArrayBuffer(OPS_MAX * ENTRY_INTS * 4));
+    this.#clock = new Float64Array(new ArrayBuffer(16));
+    this.#flushPlanned = () => this.#flushOutside();
+    this.#poller = new addon.Poller(
+      workerId,
+      this.arena.bytes.buffer as ArrayBuffer,
+      SLAB_BYTES,
+      this.#events.buffer as ArrayBuffer,
+      this.#ops.buffer as ArrayBuffer,
+      this.#clock.buffer as ArrayBuffer,
+      (count) => this.#turn(count),
+    );
+  }
+
+  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner): Conn {
+    const slot = this.#poller.dial(familyNumber(address), address.host, address.port, connectTimeoutMs);
+    const conn = new NativeConn(this, slot, this.#nextId++, owner, true);
+    if (slot >= 0) this.#conns[slot] = conn;
+    else {
+      // Law 3: the outcome never comes inside the call.
+      conn.isEnded = true;
+      setImmediate(() => this.#closeConn(conn, dialFault(-slot)));
+    }
+    return conn;
+  }
+
+  listen(options: ListenOptions, listenerIndex: number): Listening {
+    const { address, backlog, reusePort } = options;
+    const family = familyNumber(address);
+    const descriptor = this.#poller.listen(family, address.host, address.port, backlog, reusePort, listenerIndex);
+    if (descriptor < 0) throw listenError(address, descriptor);
+    const actual = addressFrom(this.#addon.addressOf(descriptor)) ?? address;
+    return { address: actual, close: () => this.#poller.closeListener(descriptor) };
+  }
+
+  nowMs(): number {
+    if (!this.#isInTurn) this.#poller.tick();
+    return Math.floor((this.#clock[0] as number) / 1000);
+  }
+  nowUs(): number {
+    if (!this.#isInTurn) this.#poller.tick();
+    return this.#clock[0] as number;
+  }
+  wallMs(): number {
+    if (!this.#isInTurn) this.#poller.tick();
+    return this.#clock[1] as number;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#opCount > 0) this.execute();
+    this.#poller.close();
+  }
+
+  // ---- for NativeConn and NativeArena ----------------------------------------------------------------
+
+  pushWrite(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    if (bytes !== this.arena.bytes) {
+      this.#copyWrite(slot, bytes, start, end);
+      return;
+    }
+    const at = this.#opCount * ENTRY_INTS;
+    const ops = this.#ops;
+    // The range right behind the one before it: one range.
+    if (
+      at > 0 &&
+      ops[at - 4] === OP_WRITE &&
+      ops[at - 3] === slot &&
+      (ops[at - 2] as number) + (ops[at - 1] as number) === start
+    ) {
+      ops[at - 1] = (ops[at - 1] as number) + (end - start);
+      return;
+    }
+    ops[at] = OP_WRITE;
+    ops[at + 1] = slot;
+    ops[at + 2] = start;
+    ops[at + 3] = end - start;
+    this.#opCount++;
+    if (this.#opCount === OPS_MAX) this.execute();
+    else if (!this.#isInTurn) this.#planFlush();
+  }
+
+  /** Bytes from elsewhere go through scratch, in pieces that it can hold. */
+  #copyWrite(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    for (let from = start; from < end; ) {
+      const length = Math.min(end - from, SCRATCH_BYTES / 4);
+      const to = this.arena.reserve(length);
+      const target = this.arena.bytes;
+      if (length <= 64) for (let i = 0; i < length; i++) target[to + i] = bytes[from + i] as number;
+      else target.set(bytes.subarray(from, from + length), to);
+      this.pushWrite(slot, target, to, to + length);
+      from += length;
+    }
+  }
+
+  push(kind: number, slot: number, value: number): void {
+    const at = this.#opCount * ENTRY_INTS;
+    const ops = this.#ops;
+    ops[at] = kind;
+    ops[at + 1] = slot;
+    ops[at + 2] = value;
+    ops[at + 3] = 0;
+    this.#opCount++;
+    if (this.#opCount === OPS_MAX) this.execute();
+    else if (!this.#isInTurn) this.#planFlush();
+  }
+
+  /** Operations so far are carried out now. */
+  execute(): void {
+    const count = this.#opCount;
+    this.#opCount = 0;
+    if (count > 0) this.#poller.execute(count);
+  }
+
+  addressOf(conn: NativeConn, isPeer: boolean): Address {
+    return (conn.isClosed ? null : addressFrom(this.#poller.address(conn.slot, isPeer))) ?? UNKNOWN_ADDRESS;
+  }
+
+  // ---- turns -----------------------------------------------------------------------------------------
+
+  #turn(count: number): number {
+    this.#isInTurn = true;
+    this.arena.free();
+    this.onTurnFlushed();
+    const events = this.#events;
+    const conns = this.#conns;
+    for (let i = 0, at = 0; i < count; i++, at += ENTRY_INTS) {
+      const kind = events[at] as number;
+      const slot = events[at + 1] as number;
+      if (kind === EVENT_BYTES) {
+        const conn = conns[slot];
+        const start = events[at + 2] as number;
+        const length = events[at + 3] as number;
+        if (conn == null || conn.isEnded) continue;
+        conn.bytesRead += length;
+        conn.owner.onBytes(conn, this.arena.bytes, start, start + length);
+      } else this.#rareEvent(kind, slot, events[at + 2] as number, events[at + 3] as number);
+    }
+    this.#isInTurn = false;
+    const ops = this.#opCount;
+    this.#opCount = 0;
+    return ops;
+  }
+
+  #rareEvent(kind: number, slot: number, a: number, b: number): void {
+    if (kind === EVENT_ACCEPTED) {
+      const accepted = new NativeConn(this, slot, this.#nextId++, NO_OWNER, false);
+      this.#conns[slot] = accepted;
+      this.onAccepted(accepted, a);
+      return;
+    }
+    const conn = this.#conns[slot];
+    if (conn == null) return;
+    if (kind === EVENT_QUEUED) conn.queuedBytes = a;
+    else if (kind === EVENT_WRITABLE) {
+      const wasFull = conn.queuedBytes >= conn.highMark;
+      conn.queuedBytes = a;
+      if (wasFull && !conn.isEnded) conn.owner.onWritable(conn);
+    } else if (kind === EVENT_OPENED) {
+      conn.isOpen = true;
+      if (!conn.isEnded) conn.owner.onOpen(conn);
+    } else if (kind === EVENT_PEER_END) {
+      if (!conn.isEnded) conn.owner.onPeerEnd(conn);
+    } else if (kind === EVENT_CLOSED) {
+      this.#conns[slot] = null;
+      this.#closeConn(conn, b === 1 ? conn.abortFault : closeFault(conn, a));
+    }
+  }
+
+  #closeConn(conn: NativeConn, fault: FaultCode): void {
+    if (conn.isClosed) return;
+    conn.isClosed = true;
+    conn.isEnded = true;
+    conn.owner.onClosed(conn, fault);
+  }
+
+  /** Operations that came from timers, messages or DNS leave at the end of that callback. */
+  #planFlush(): void {
+    if (this.#isFlushPlanned) return;
+    this.#isFlushPlanned = true;
+    queueMicrotask(this.#flushPlanned);
+  }
+
+  #flushOutside(): void {
+    this.#isFlushPlanned = false;
+    if (this.#isClosed) return;
+    this.execute();
+    this.arena.free();
+    this.onTurnFlushed();
+  }
+}
+
+function dialFault(errno: number): FaultCode {
+  if (errno === ECONNREFUSED || errno === ENOENT) return UP_CONNECT_REFUSED;
+  if (errno === ETIMEDOUT) return UP_CONNECT_TIMEOUT;
+  if (errno === EMFILE || errno === ENFILE) return NO_DESCRIPTORS;
+  return UP_CONNECT_UNREACHABLE;
+}
+
+function closeFault(conn: NativeConn, errno: number): FaultCode {
+  if (errno === 0) return 0;
+  if (!conn.isDialled) return DOWN_RESET;
+  return conn.isOpen ? UP_RESET : dialFault(errno);
+}

@@ -1,0 +1,196 @@
+/** Core: what one worker runs: transport, pools, timers and the snapshot in force. */
+import { Prng } from '../base/prng.js';
+import { TICK_MS, TimerWheel } from '../base/timer-wheel.js';
+import { DOWN_GONE, type FaultCode, SHUT_DOWN } from '../fault/faults.js';
+import { ForwardingResult } from '../http/forwarded.js';
+import { HeadPool } from '../http/head-pool.js';
+import { methodNumber } from '../http/methods.js';
+import type { Http1Shared } from '../http1/shared.js';
+import type { Conn, Transport } from '../io/transport.js';
+import { WORKER } from '../metrics/declare.js';
+import type { WorkerMetrics } from '../metrics/slots.js';
+import type { AccessLogRecord, ClusterRecord, SnapshotPlan } from '../plan/records.js';
+import { Cluster } from '../upstream/cluster.js';
+import type { SharedCells } from '../upstream/shared-cells.js';
+import { AccessLog } from './access-log.js';
+import { Downstream } from './downstream.js';
+import { Exchange } from './exchange.js';
+import { buildSnapshot, EMPTY_SNAPSHOT, type ListenerRuntime, type Snapshot } from './snapshot.js';
+
+export interface CoreOptions {
+  readonly transport: Transport;
+  readonly metrics: WorkerMetrics;
+  readonly cells: SharedCells;
+  /** Four random words: request ids, balancing. */
+  readonly seed: readonly [number, number, number, number];
+  readonly hostname: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly workerIndex: number;
+  /** Counters of the WORKER scope. */
+  readonly workerBase: number;
+  readonly log: (level: string, component: string, message: string) => void;
+  /** False: the caller advances `wheel` itself (simulation). */
+  readonly hasOwnTimer: boolean;
+}
+
+export class Core {
+  readonly options: CoreOptions;
+  readonly transport: Transport;
+  readonly metrics: WorkerMetrics;
+  readonly cells: SharedCells;
+  readonly wheel: TimerWheel;
+  readonly random: Prng;
+  readonly heads: HeadPool;
+  readonly http1: Http1Shared;
+  /** Reused for every request: what Forwarding found out. */
+  readonly forwarded = new ForwardingResult();
+  readonly hostname: string;
+  readonly workerBase: number;
+  /** What a vanished client means to an exchange. */
+  readonly goneFault: FaultCode = DOWN_GONE;
+  readonly headMethod: number = methodNumber('HEAD');
+  readonly connectMethod: number = methodNumber('CONNECT');
+  snapshot: Snapshot = EMPTY_SNAPSHOT;
+  isDraining = false;
+  readonly #connections = new Set<Downstream>();
+  readonly #spare: Exchange[] = [];
+  readonly #retired: Exchange[] = [];
+  #exchanges = 0;
+  #date: Uint8Array = new Uint8Array(0);
+  #dateSecond = -1;
+  readonly #timer: NodeJS.Timeout | null;
+
+  constructor(options: CoreOptions) {
+    this.options = options;
+    this.transport = options.transport;
+    this.metrics = options.metrics;
+    this.cells = options.cells;
+    this.hostname = options.hostname;
+    this.workerBase = options.workerBase;
+    this.random = new Prng(...options.seed);
+    this.wheel = new TimerWheel(this.transport.nowMs());
+    this.heads = new HeadPool(this.transport.arena);
+    this.http1 = {
+      arena: this.transport.arena,
+      requestHead: this.heads.take(),
+      responseHead: this.heads.take(),
+      trailers: this.heads.take(),
+    };
+    this.transport.onAccepted = (conn, listenerIndex) => this.#onAccepted(conn, listenerIndex);
+    this.transport.onTurnFlushed = () => this.#onTurnFlushed();
+    this.#timer = options.hasOwnTimer ? setInterval(() => this.wheel.advance(this.transport.nowMs()), TICK_MS) : null;
+  }
+
+  /** Builds everything new first, then swaps: a plan is in force whole or not at all. Throws with the reason. */
+  prepare(plan: SnapshotPlan): () => void {
+    return buildSnapshot(this, plan);
+  }
+
+  apply(plan: SnapshotPlan): void {
+    this.prepare(plan)();
+  }
+
+  newCluster(record: ClusterRecord): Cluster {
+    const { transport, wheel, metrics, cells, random, heads, http1 } = this;
+    return new Cluster(record, { transport, wheel, metrics, cells, random, heads, http1 });
+  }
+
+  newAccessLog(record: AccessLogRecord): AccessLog {
+    return new AccessLog(record, this.hostname, this.options.environment);
+  }
+
+  // ---- exchanges and connections ---------------------------------------------------------------------
+
+  takeExchange(): Exchange {
+    this.#exchanges++;
+    const exchange = this.#spare.pop();
+    if (exchange !== undefined) return exchange;
+    this.metrics.add(this.workerBase + WORKER.index.exchanges_pooled, 1);
+    return new Exchange(this);
+  }
+
+  /** The transport may still point into its heads: it is spare once the writes of this turn have left. */
+  retire(exchange: Exchange): void {
+    this.#exchanges--;
+    this.#retired.push(exchange);
+  }
+
+  forget(downstream: Downstream): void {
+    this.#connections.delete(downstream);
+  }
+
+  /** The newest runtime of a listener; the given one when the plan has dropped it. */
+  listenerRuntime(runtime: ListenerRuntime): ListenerRuntime {
+    return this.snapshot.listeners.get(runtime.listener.index) ?? runtime;
+  }
+
+  activeConnections(): number {
+    return this.#connections.size;
+  }
+
+  activeExchanges(): number {
+    return this.#exchanges;
+  }
+
+  /** IMF-fixdate of this second (RFC 9110 §5.6.7), composed once per second. */
+  dateBytes(): Uint8Array {
+    const second = Math.floor(this.transport.wallMs() / 1000);
+    if (second !== this.#dateSecond) {
+      this.#dateSecond = second;
+      this.#date = encoder.encode(new Date(second * 1000).toUTCString());
+    }
+    return this.#date;
+  }
+
+  // ---- life ------------------------------------------------------------------------------------------
+
+  /** From now on every response says that its connection closes; connections without a request end soon. */
+  startDrain(): void {
+    this.isDraining = true;
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Aborts what is left. */
+  cut(): void {
+    for (const connection of this.#connections) connection.cut(SHUT_DOWN);
+  }
+
+  async flushLogs(): Promise<void> {
+    for (const log of this.snapshot.accessLogs.values()) await log.flush();
+  }
+
+  reopenLogs(): void {
+    for (const log of this.snapshot.accessLogs.values()) log.reopen();
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.cut();
+    for (const cluster of this.snapshot.clusters.values()) cluster.close();
+    this.transport.close();
+  }
+
+  #onAccepted(conn: Conn, listenerIndex: number): void {
+    const listener = this.snapshot.listeners.get(listenerIndex);
+    if (listener === undefined) {
+      conn.abort(SHUT_DOWN);
+      return;
+    }
+    const downstream = new Downstream(this, conn, listener);
+    conn.owner = downstream;
+    this.#connections.add(downstream);
+    if (this.isDraining) downstream.drain();
+  }
+
+  #onTurnFlushed(): void {
+    const retired = this.#retired;
+    while (retired.length > 0) {
+      const exchange = retired.pop() as Exchange;
+      exchange.recycle();
+      this.#spare.push(exchange);
+    }
+    this.heads.endTurn();
+  }
+}
+
+const encoder = new TextEncoder();

@@ -1,0 +1,47 @@
+/** The timeouts of an exchange: when the next one is due, and which fault the one that fired is. */
+import {
+  DOWN_GONE,
+  type FaultCode,
+  MAX_STREAM_DURATION,
+  REQUEST_TIMEOUT,
+  STREAM_IDLE_REQUEST,
+  STREAM_IDLE_RESPONSE,
+  UP_TIMEOUT,
+} from '../fault/faults.js';
+import { type ExchangeRecord, REQUEST_ENDED } from './exchange-record.js';
+
+// route     route.timeout            from the end of the request to the end of the response; retries included
+// idle      stream_idle_timeout      no head or data in either direction
+// request   request_timeout          from the first byte of the head to the end of the request
+// duration  max_stream_duration      the whole exchange
+// gone      half-close grace         the client sent FIN and no response has begun
+
+/**
+ * A client that has sent FIN may be waiting for its answer (half-close) or be gone; TCP can't tell them apart. So long
+ * the upstream request lives on. Shorter cuts `nc -N` users off, longer lets abandoned work run.
+ */
+export const HALF_CLOSE_GRACE_MS = 1000;
+
+/** The earliest due time, or 0 when every timeout is off. */
+export function nextDeadlineMs(x: ExchangeRecord): number {
+  let next = x.idleDeadlineMs;
+  if (x.routeDeadlineMs !== 0 && (next === 0 || x.routeDeadlineMs < next)) next = x.routeDeadlineMs;
+  if (x.requestDeadlineMs !== 0 && (next === 0 || x.requestDeadlineMs < next)) next = x.requestDeadlineMs;
+  if (x.durationDeadlineMs !== 0 && (next === 0 || x.durationDeadlineMs < next)) next = x.durationDeadlineMs;
+  if (x.goneDeadlineMs !== 0 && (next === 0 || x.goneDeadlineMs < next)) next = x.goneDeadlineMs;
+  return next;
+}
+
+/** The fault of a due timeout, or 0 when none is due yet (its deadline moved since the timer was armed). */
+export function dueFault(x: ExchangeRecord, nowMs: number): FaultCode {
+  if (isDue(x.goneDeadlineMs, nowMs)) return DOWN_GONE;
+  if (isDue(x.durationDeadlineMs, nowMs)) return MAX_STREAM_DURATION;
+  if (isDue(x.requestDeadlineMs, nowMs)) return REQUEST_TIMEOUT;
+  if (isDue(x.routeDeadlineMs, nowMs)) return UP_TIMEOUT;
+  if (isDue(x.idleDeadlineMs, nowMs)) return x.is(REQUEST_ENDED) ? STREAM_IDLE_RESPONSE : STREAM_IDLE_REQUEST;
+  return 0;
+}
+
+function isDue(deadlineMs: number, nowMs: number): boolean {
+  return deadlineMs !== 0 && deadlineMs <= nowMs;
+}

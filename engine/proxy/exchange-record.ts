@@ -1,0 +1,197 @@
+/** ExchangeRecord: everything one request and its answer are known by; what logs, formats and filters read. */
+import { Timer } from '../base/timer-wheel.js';
+import { type FaultCode, FAULTS } from '../fault/faults.js';
+import type { FilterContext, Verdict } from '../filter/filter.js';
+import { HEAD_HTTP10, type Head } from '../http/head.js';
+import type { Address } from '../io/transport.js';
+import type { CompiledRoute } from '../route/compiled-route.js';
+import type { Cluster } from '../upstream/cluster.js';
+import type { Core } from './core.js';
+import type { Downstream } from './downstream.js';
+import type { ListenerRuntime } from './snapshot.js';
+
+const NOWHERE: Address = Object.freeze({ family: 4, host: '0.0.0.0', port: 0 });
+
+/** Where an exchange stands; bits, because request and response move on their own. */
+export const REQUEST_HEAD = 1;
+export const REQUEST_ENDED = 2;
+/** The request head has left towards an endpoint in this attempt. */
+export const REQUEST_SENT = 4;
+/** The final response head has left towards the client. */
+export const RESPONSE_HEAD = 8;
+export const RESPONSE_ENDED = 16;
+/** We answer ourselves: what the upstream still says is dropped. */
+export const LOCAL_REPLY = 32;
+export const FINISHED = 64;
+/** Waiting in cluster.acquire(). */
+export const ACQUIRING = 128;
+/** Counted by cluster.requestStarted(). */
+export const UPSTREAM_COUNTED = 256;
+/** Header changes of the route are made once, whatever the number of attempts. */
+export const REQUEST_PREPARED = 512;
+/** Upgrade or CONNECT was agreed: raw bytes in both directions. */
+export const TUNNEL = 1024;
+/** The client has sent FIN. */
+export const CLIENT_ENDED = 2048;
+
+export abstract class ExchangeRecord extends Timer implements FilterContext {
+  readonly core: Core;
+  downstream: Downstream | null = null;
+  listener: ListenerRuntime | null = null;
+  /** Never null: each exchange owns two heads and swaps them with those that codecs parse into. */
+  request: Head;
+  response: Head;
+  responseTrailers: Head | null = null;
+  route: CompiledRoute | null = null;
+  cluster: Cluster | null = null;
+  endpointIndex = -1;
+  /** Bits of endpoint indexes below 31 that were tried. */
+  tried = 0;
+  state = 0;
+  fault: FaultCode = 0;
+  responseFlags = '';
+  responseCodeDetails = '';
+  scheme: 'http' | 'https' = 'http';
+  remoteAddress: Address = NOWHERE;
+  isInternal = false;
+  attemptCount = 0;
+  upstreamConnectionId = 0;
+  startWallMs = 0;
+  startUs = 0;
+  requestEndUs = 0;
+  upstreamStartUs = 0;
+  upstreamRequestEndUs = 0;
+  upstreamHeadUs = 0;
+  upstreamEndUs = 0;
+  responseStartUs = 0;
+  endUs = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
+  // Due times on the wheel's clock, 0 = off; deadline.ts knows what each means.
+  routeDeadlineMs = 0;
+  idleDeadlineMs = 0;
+  requestDeadlineMs = 0;
+  durationDeadlineMs = 0;
+  goneDeadlineMs = 0;
+  idleTimeoutMs = 0;
+  /** Goes up whenever a filter's wait becomes void. */
+  ticketNumber = 0;
+
+  constructor(core: Core) {
+    super();
+    this.core = core;
+    this.request = core.heads.take();
+    this.response = core.heads.take();
+  }
+
+  /** Back to the state after construction, apart from the heads, which their next use resets. */
+  protected clear(): void {
+    this.downstream = null;
+    this.listener = null;
+    this.responseTrailers = null;
+    this.route = null;
+    this.cluster = null;
+    this.endpointIndex = -1;
+    this.tried = 0;
+    this.state = 0;
+    this.fault = 0;
+    this.responseFlags = '';
+    this.responseCodeDetails = '';
+    this.scheme = 'http';
+    this.remoteAddress = NOWHERE;
+    this.isInternal = false;
+    this.attemptCount = 0;
+    this.upstreamConnectionId = 0;
+    this.startWallMs = 0;
+    this.startUs = 0;
+    this.requestEndUs = 0;
+    this.upstreamStartUs = 0;
+    this.upstreamRequestEndUs = 0;
+    this.upstreamHeadUs = 0;
+    this.upstreamEndUs = 0;
+    this.responseStartUs = 0;
+    this.endUs = 0;
+    this.bytesReceived = 0;
+    this.bytesSent = 0;
+    this.routeDeadlineMs = 0;
+    this.idleDeadlineMs = 0;
+    this.requestDeadlineMs = 0;
+    this.durationDeadlineMs = 0;
+    this.goneDeadlineMs = 0;
+    this.idleTimeoutMs = 0;
+    this.ticketNumber++;
+  }
+
+  is(bits: number): boolean {
+    return (this.state & bits) !== 0;
+  }
+
+  /** Notes a fault; the first one names details, flags add up in order (UF,URX). */
+  protected note(fault: FaultCode): void {
+    const row = FAULTS[fault];
+    if (row === undefined || fault === 0) return;
+    this.fault = fault;
+    this.responseCodeDetails = row.details;
+    if (row.flag === '') return;
+    if (this.responseFlags === '') this.responseFlags = row.flag;
+    else if (!this.responseFlags.includes(row.flag)) this.responseFlags = `${this.responseFlags},${row.flag}`;
+  }
+
+  abstract ticket(): number;
+  abstract resume(ticket: number): void;
+  abstract reply(status: number, body: Uint8Array, fault: FaultCode): Verdict;
+
+  // ---- ExchangeView ----------------------------------------------------------------------------
+
+  get protocol(): 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' {
+    return (this.request.flags & HEAD_HTTP10) !== 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+  get upstreamProtocol(): 'HTTP/1.1' | 'HTTP/2' | '' {
+    return this.upstreamStartUs === 0 ? '' : 'HTTP/1.1';
+  }
+  get directRemoteAddress(): Address {
+    return this.downstream === null ? NOWHERE : this.downstream.conn.remoteAddress;
+  }
+  get localAddress(): Address {
+    return this.downstream === null ? NOWHERE : this.downstream.conn.localAddress;
+  }
+  get connectionId(): number {
+    return this.downstream === null ? 0 : this.downstream.conn.id;
+  }
+  get nowUs(): number {
+    return this.core.transport.nowUs();
+  }
+  get requestHeadBytes(): number {
+    return this.request.length;
+  }
+  get responseHeadBytes(): number {
+    return this.response.length;
+  }
+  get responseStatus(): number {
+    return this.is(RESPONSE_HEAD) ? this.response.status : 0;
+  }
+  get routeName(): string {
+    return this.route === null ? '' : this.route.record.name;
+  }
+  get virtualHostName(): string {
+    return this.route === null ? '' : this.route.virtualHost.name;
+  }
+  get clusterName(): string {
+    return this.cluster === null ? '' : this.cluster.record.name;
+  }
+  get upstreamAddress(): Address | null {
+    return this.cluster === null || this.endpointIndex < 0 ? null : this.cluster.endpoint(this.endpointIndex).address;
+  }
+  get upstreamLocalAddress(): Address | null {
+    return null;
+  }
+  get upstreamHostname(): string {
+    return this.cluster === null || this.endpointIndex < 0 ? '' : this.cluster.endpoint(this.endpointIndex).hostname;
+  }
+  get transportFailureReason(): string {
+    return this.fault === 0 ? '' : (FAULTS[this.fault]?.reason ?? '');
+  }
+  get hostname(): string {
+    return this.core.hostname;
+  }
+}

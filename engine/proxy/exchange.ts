@@ -1,0 +1,574 @@
+/** THE SPINE: one request and its answer, from head to finish, in the order in which it happens. */
+import { type FaultCode, FAULTS, NO_CLUSTER, NO_ENDPOINT, NO_ROUTE, UP_TRUNCATED } from '../fault/faults.js';
+import { DONE, NEXT, type Verdict } from '../filter/filter.js';
+import type { MessageSink, MessageStream } from '../http/codec.js';
+import type { Head } from '../http/head.js';
+import { isIdempotent } from '../http/methods.js';
+import { HOLD_CONNECTING, HOLD_FILTER, HOLD_PEER_FULL } from '../io/transport.js';
+import type { StreamWaiter } from '../upstream/cluster.js';
+import type { Core } from './core.js';
+import { dueFault, HALF_CLOSE_GRACE_MS, nextDeadlineMs } from './deadline.js';
+import type { Downstream } from './downstream.js';
+import {
+  ACQUIRING,
+  CLIENT_ENDED,
+  ExchangeRecord,
+  FINISHED,
+  LOCAL_REPLY,
+  REQUEST_ENDED,
+  REQUEST_HEAD,
+  REQUEST_PREPARED,
+  REQUEST_SENT,
+  RESPONSE_ENDED,
+  RESPONSE_HEAD,
+  TUNNEL,
+  UPSTREAM_COUNTED,
+} from './exchange-record.js';
+import { faultBody, fillReply } from './local-reply.js';
+import { relayData, UpstreamSide } from './relay.js';
+import { prepareRequest, prepareUpstreamRequest } from './request-fields.js';
+import { prepareReply, prepareResponse } from './response-fields.js';
+import type { ListenerRuntime } from './snapshot.js';
+import { countFinish, countStart } from './statistics.js';
+
+// The life of a request; a method each, in this order (test/tidy checks it, ARCHITECTURE.md repeats it):
+//   onHead            the downstream codec has a request head; framing was checked by the codec
+//     1 admit         counters, deadlines
+//     2 route         normalise, who is the client, request id, first matching route
+//     3 filterRequest hooks in order: NEXT | WAIT | DONE
+//     4 pick          cluster and endpoint
+//     5 acquire       a stream on a pooled or a new connection; may wait
+//     6 sendHead      hop-by-hop is the codec's, everything else is done here; bodies relay from here on
+//   onUpstreamHead    7: 1xx pass on; the final head goes down after the response hooks
+//   onUpstreamData    8: relay
+//   finish            9: once, always: counters, log, release
+//   fail              one function: the fault table decides on retry, local reply or reset
+
+/** Retries of our own: the keep-alive race and refused connections. Each reused connection that died counts. */
+const ATTEMPTS_MAX = 4;
+
+export class Exchange extends ExchangeRecord implements MessageSink, StreamWaiter {
+  #down: MessageStream | null = null;
+  #up: MessageStream | null = null;
+  readonly #upstreamSide: UpstreamSide;
+  /** Body bytes that came with the head in one read, before there was an upstream stream. */
+  #early: Uint8Array | null = null;
+  #isEarlyLast = false;
+  #filterAt = 0;
+
+  constructor(core: Core) {
+    super(core);
+    this.#upstreamSide = new UpstreamSide(this);
+  }
+
+  begin(downstream: Downstream, stream: MessageStream, listener: ListenerRuntime): void {
+    this.downstream = downstream;
+    this.listener = listener;
+    this.#down = stream;
+    this.startUs = this.core.transport.nowUs();
+    this.startWallMs = this.core.transport.wallMs();
+  }
+
+  // ---- request, in order -------------------------------------------------------------------------
+
+  onHead(head: Head, end: boolean): Head {
+    const spare = this.request;
+    this.request = head;
+    this.state |= REQUEST_HEAD;
+    this.#admit();
+    if (end) this.#endRequest();
+    this.#route();
+    return spare;
+  }
+
+  #admit(): void {
+    const http = (this.listener as ListenerRuntime).record;
+    const nowMs = this.core.transport.nowMs();
+    countStart(this);
+    this.idleTimeoutMs = http.streamIdleTimeoutMs;
+    if (http.streamIdleTimeoutMs !== 0) this.idleDeadlineMs = nowMs + http.streamIdleTimeoutMs;
+    if (http.requestTimeoutMs !== 0) this.requestDeadlineMs = nowMs + http.requestTimeoutMs;
+    if (http.maxStreamDurationMs !== 0) this.durationDeadlineMs = nowMs + http.maxStreamDurationMs;
+  }
+
+  #route(): void {
+    const listener = this.listener as ListenerRuntime;
+    const refused = prepareRequest(this, listener);
+    if (refused !== 0) {
+      this.#refuse(refused);
+      return;
+    }
+    const route = listener.router.route(this);
+    this.route = route;
+    if (route === null) {
+      this.fail(NO_ROUTE);
+      return;
+    }
+    const action = route.record.action;
+    if (action.kind === 'forward') {
+      if (action.idleTimeoutMs !== null) this.#setIdleTimeout(action.idleTimeoutMs);
+      if (action.maxStreamDurationMs !== null)
+        this.durationDeadlineMs = action.maxStreamDurationMs === 0 ? 0 : this.core.transport.nowMs() + action.maxStreamDurationMs;
+    }
+    this.#armTimer();
+    this.#filterAt = 0;
+    this.#filterRequest();
+  }
+
+  #filterRequest(): void {
+    const filters = (this.listener as ListenerRuntime).filters;
+    while (this.#filterAt < filters.requestHooks) {
+      const verdict = filters.runRequestHead(this.#filterAt++, this);
+      if (verdict === DONE) return;
+      if (verdict !== NEXT) {
+        this.request.retain();
+        this.#down?.hold(HOLD_FILTER);
+        return;
+      }
+    }
+    this.#pick();
+  }
+
+  #pick(): void {
+    const listener = this.listener as ListenerRuntime;
+    const route = this.route as NonNullable<typeof this.route>;
+    if (!this.is(REQUEST_PREPARED)) {
+      const action = route.record.action;
+      if (action.kind !== 'forward') {
+        listener.answer(this);
+        return;
+      }
+      const refused = listener.refuseUpgrade(this);
+      if (refused !== 0) {
+        this.fail(refused);
+        return;
+      }
+      this.cluster = listener.chooseCluster(this);
+      if (this.cluster === null) {
+        this.note(NO_CLUSTER);
+        this.#replyLocal(action.clusterNotFoundStatus, faultBody(NO_CLUSTER));
+        return;
+      }
+    }
+    const cluster = this.cluster as NonNullable<typeof this.cluster>;
+    const index = cluster.pick(0, this.tried);
+    if (index < 0) {
+      this.fail(this.fault !== 0 ? this.fault : NO_ENDPOINT);
+      return;
+    }
+    this.endpointIndex = index;
+    this.#acquire();
+  }
+
+  #acquire(): void {
+    const cluster = this.cluster as NonNullable<typeof this.cluster>;
+    const isHigh = this.#isHighPriority();
+    this.attemptCount++;
+    cluster.requestStarted(this.endpointIndex, isHigh);
+    this.state |= UPSTREAM_COUNTED;
+    const stream = cluster.acquire(this.endpointIndex, this.#upstreamSide, this, isHigh);
+    if (stream !== null) {
+      this.onStreamReady(stream);
+      return;
+    }
+    if (cluster.lastFault !== 0) {
+      this.fail(cluster.lastFault);
+      return;
+    }
+    this.state |= ACQUIRING;
+    this.request.retain();
+    // Nothing of the body is read while there is nowhere to put it.
+    if (!this.is(REQUEST_ENDED)) this.#down?.hold(HOLD_CONNECTING);
+  }
+
+  onStreamReady(stream: MessageStream): void {
+    this.state &= ~ACQUIRING;
+    this.#up = stream;
+    this.upstreamStartUs = this.core.transport.nowUs();
+    this.#sendHead(stream);
+  }
+
+  onStreamFault(fault: FaultCode): void {
+    this.state &= ~ACQUIRING;
+    this.fail(fault);
+  }
+
+  #sendHead(stream: MessageStream): void {
+    if (!this.is(REQUEST_PREPARED)) {
+      this.state |= REQUEST_PREPARED;
+      prepareUpstreamRequest(this);
+    }
+    this.state |= REQUEST_SENT;
+    const hasEarly = this.#early !== null;
+    const end = this.is(REQUEST_ENDED) && !hasEarly;
+    const isFull = stream.sendHead(this.request, end);
+    // Kept for a retry when the connection turns out to be dead, and for the log.
+    this.request.retain();
+    if (hasEarly) {
+      const early = this.#early as Uint8Array;
+      this.#early = null;
+      stream.sendData(early, 0, early.length, this.#isEarlyLast);
+    }
+    if (this.is(REQUEST_ENDED)) {
+      this.upstreamRequestEndUs = this.core.transport.nowUs();
+      return;
+    }
+    if (isFull) this.#down?.hold(HOLD_PEER_FULL);
+    this.#down?.release(HOLD_CONNECTING);
+  }
+
+  onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    this.bytesReceived += end - start;
+    this.#touch();
+    if (last) this.#endRequest();
+    const up = this.#up;
+    const down = this.#down;
+    if (up === null || down === null) {
+      if (!this.is(LOCAL_REPLY | FINISHED)) this.#keepEarly(bytes, start, end, last);
+      return;
+    }
+    relayData(down, up, bytes, start, end, last);
+    if (last) {
+      this.upstreamRequestEndUs = this.core.transport.nowUs();
+      this.#finishTunnel();
+    }
+  }
+
+  onTrailers(trailers: Head): void {
+    this.#endRequest();
+    this.upstreamRequestEndUs = this.core.transport.nowUs();
+    if (this.#up !== null) this.#up.sendTrailers(trailers);
+    // Trailers of a request that waits for its connection go with the early body's end.
+    else this.#isEarlyLast = true;
+  }
+
+  /** The client is gone, or the connection failed: whatever the upstream still does is in vain. */
+  onReset(fault: FaultCode): void {
+    if (this.is(FINISHED)) return;
+    this.note(fault);
+    this.#down = null;
+    this.#dropUpstream(fault);
+    this.finish();
+  }
+
+  onInvalid(fault: FaultCode): void {
+    if (this.is(FINISHED)) return;
+    if (!this.is(REQUEST_HEAD)) this.#admit();
+    this.#endRequest();
+    if (this.is(RESPONSE_HEAD)) {
+      this.note(fault);
+      this.#down?.reset(fault);
+      this.#down = null;
+      this.#dropUpstream(fault);
+      this.finish();
+      return;
+    }
+    this.#refuse(fault);
+  }
+
+  /** The client ended its side after a whole request. */
+  onClientEnd(): void {
+    if (this.is(FINISHED | CLIENT_ENDED)) return;
+    this.state |= CLIENT_ENDED;
+    if (this.is(RESPONSE_HEAD)) return;
+    this.goneDeadlineMs = this.core.transport.nowMs() + HALF_CLOSE_GRACE_MS;
+    this.#armTimer();
+  }
+
+  /** The client's connection has room again. */
+  onDrained(): void {
+    this.#touch();
+    this.#up?.release(HOLD_PEER_FULL);
+  }
+
+  // ---- response, in order ------------------------------------------------------------------------
+
+  onUpstreamHead(head: Head, end: boolean): Head {
+    const down = this.#down;
+    this.#touch();
+    if (down === null || this.is(LOCAL_REPLY | FINISHED)) return head;
+    if (head.status < 200 && head.status !== 101) {
+      down.sendHead(head, false);
+      return head;
+    }
+    const spare = this.response;
+    this.response = head;
+    this.upstreamHeadUs = this.core.transport.nowUs();
+    this.responseStartUs = this.upstreamHeadUs;
+    this.goneDeadlineMs = 0;
+    this.responseCodeDetails = 'via_upstream';
+    this.state |= RESPONSE_HEAD;
+    if (head.status === 101 || (head.status < 300 && this.request.method === this.core.connectMethod)) this.#beginTunnel();
+    prepareResponse(this);
+    if (end) this.#endUpstream(0);
+    if (down.sendHead(head, end)) this.#up?.hold(HOLD_PEER_FULL);
+    if ((this.listener as ListenerRuntime).logsResponse) head.retain();
+    if (end) this.#endResponse();
+    return spare;
+  }
+
+  onUpstreamData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    const down = this.#down;
+    const up = this.#up;
+    if (down === null || up === null || this.is(LOCAL_REPLY | FINISHED)) return;
+    this.#touch();
+    this.bytesSent += end - start;
+    if (last && !this.is(TUNNEL)) this.#endUpstream(0);
+    relayData(up, down, bytes, start, end, last);
+    if (last) this.#endResponse();
+  }
+
+  onUpstreamTrailers(trailers: Head): void {
+    const down = this.#down;
+    if (down === null || this.is(LOCAL_REPLY | FINISHED)) return;
+    this.#touch();
+    this.#endUpstream(0);
+    down.sendTrailers(trailers);
+    if ((this.listener as ListenerRuntime).logsResponse) this.#keepTrailers(trailers);
+    this.#endResponse();
+  }
+
+  onUpstreamReset(fault: FaultCode): void {
+    if (this.is(FINISHED)) return;
+    const wasReused = this.#up?.isReused === true && this.#up.sawResponseBytes === false;
+    this.#up = null;
+    if (this.is(LOCAL_REPLY)) return;
+    if (wasReused && this.#isRaceRetry(fault)) {
+      this.#endUpstream(fault);
+      this.#retry(fault, false);
+      return;
+    }
+    this.fail(this.is(RESPONSE_HEAD) ? UP_TRUNCATED : fault);
+  }
+
+  onUpstreamDrained(): void {
+    this.#down?.release(HOLD_PEER_FULL);
+  }
+
+  #endResponse(): void {
+    this.state |= RESPONSE_ENDED;
+    if (this.is(TUNNEL)) this.#finishTunnel();
+    else this.finish();
+  }
+
+  // ---- the end ------------------------------------------------------------------------------------
+
+  finish(): void {
+    if (this.is(FINISHED)) return;
+    this.state |= FINISHED;
+    this.endUs = this.core.transport.nowUs();
+    this.#dropUpstream(this.fault);
+    this.core.wheel.disarm(this);
+    const listener = this.listener as ListenerRuntime;
+    if (this.is(REQUEST_HEAD) || this.fault !== 0) countFinish(this);
+    listener.log(this);
+    const downstream = this.downstream as Downstream;
+    this.#down = null;
+    this.#early = null;
+    downstream.onExchangeEnd();
+    this.core.retire(this);
+  }
+
+  /** A fault of this exchange: retried, answered locally, or, when the response has begun, a reset. */
+  fail(fault: FaultCode): void {
+    if (this.is(FINISHED)) return;
+    const row = FAULTS[fault] as (typeof FAULTS)[number];
+    if (row.source === 'upstream') this.#endUpstream(fault);
+    if (row.retry === 'fresh' && this.#canRetry()) {
+      this.#retry(fault, true);
+      return;
+    }
+    this.note(fault);
+    this.#dropUpstream(fault);
+    if (this.is(RESPONSE_HEAD) || row.status === 0) {
+      this.#down?.reset(fault);
+      this.#down = null;
+      this.finish();
+      return;
+    }
+    this.#replyLocal(row.status, faultBody(fault));
+  }
+
+  /** After the turn: ready for another request. */
+  recycle(): void {
+    if (this.responseTrailers !== null) this.core.heads.give(this.responseTrailers);
+    this.clear();
+    this.#up = null;
+    this.#down = null;
+    this.#early = null;
+    this.#isEarlyLast = false;
+    this.#filterAt = 0;
+  }
+
+  onTimer(nowMs: number): void {
+    if (this.is(FINISHED)) return;
+    const fault = dueFault(this, nowMs);
+    if (fault === 0) this.#armTimer();
+    else this.fail(fault);
+  }
+
+  // ---- filters and our own answers -----------------------------------------------------------------
+
+  ticket(): number {
+    return this.ticketNumber;
+  }
+
+  resume(ticket: number): void {
+    if (ticket !== this.ticketNumber || this.is(FINISHED | LOCAL_REPLY)) return;
+    this.ticketNumber++;
+    this.#down?.release(HOLD_FILTER);
+    this.#filterRequest();
+  }
+
+  reply(status: number, body: Uint8Array, fault: FaultCode): Verdict {
+    this.note(fault);
+    this.#replyLocal(status, body);
+    return DONE;
+  }
+
+  /** Answers with a head that the caller may have given fields already (redirects): see snapshot.ts. */
+  #replyLocal(status: number, body: Uint8Array): void {
+    fillReply(this.response, status, body.length, this.core.dateBytes());
+    this.sendReply(body);
+  }
+
+  /** Sends `response` as filled by local-reply.ts. */
+  sendReply(body: Uint8Array): void {
+    const down = this.#down;
+    this.state |= LOCAL_REPLY | RESPONSE_HEAD;
+    this.#dropUpstream(this.fault);
+    this.responseStartUs = this.core.transport.nowUs();
+    prepareReply(this);
+    if (down !== null) {
+      const status = this.response.status;
+      const isHead = this.request.method === this.core.headMethod;
+      const hasBody = body.length > 0 && !isHead && status !== 204 && status !== 304;
+      down.sendHead(this.response, !hasBody);
+      if (hasBody) down.sendData(body, 0, body.length, true);
+      if (hasBody) this.bytesSent += body.length;
+    }
+    this.#endResponse();
+  }
+
+  // ---- small parts ----------------------------------------------------------------------------------
+
+  #refuse(fault: FaultCode): void {
+    this.note(fault);
+    this.#dropUpstream(fault);
+    this.#replyLocal((FAULTS[fault] as (typeof FAULTS)[number]).status, faultBody(fault));
+  }
+
+  /** Keep-alive race: a reused connection died before any byte of an answer (RFC 9110 §9.2.2, RFC 9112 §9.3.1). */
+  #isRaceRetry(fault: FaultCode): boolean {
+    return (FAULTS[fault] as (typeof FAULTS)[number]).retry === 'reused' && isIdempotent(this.request.method) && this.#canRetry();
+  }
+
+  /** Nothing of the body has been passed on, so the same request can be sent again. */
+  #canRetry(): boolean {
+    return this.attemptCount < ATTEMPTS_MAX && !this.is(RESPONSE_HEAD | LOCAL_REPLY) && this.#isBodyUntouched();
+  }
+
+  #isBodyUntouched(): boolean {
+    return this.bytesReceived === 0 || this.#early !== null;
+  }
+
+  #retry(fault: FaultCode, elsewhere: boolean): void {
+    if (elsewhere) {
+      this.fault = fault;
+      if (this.endpointIndex < 31) this.tried |= 1 << this.endpointIndex;
+    }
+    this.state &= ~REQUEST_SENT;
+    this.cluster?.countRetry();
+    this.#pick();
+  }
+
+  #endRequest(): void {
+    if (this.is(REQUEST_ENDED)) return;
+    this.state |= REQUEST_ENDED;
+    this.requestEndUs = this.core.transport.nowUs();
+    this.requestDeadlineMs = 0;
+    this.#startRouteTimer();
+  }
+
+  #startRouteTimer(): void {
+    const route = this.route;
+    if (route === null || route.record.action.kind !== 'forward' || route.record.action.timeoutMs === 0) return;
+    if (this.is(TUNNEL)) return;
+    this.routeDeadlineMs = this.core.transport.nowMs() + route.record.action.timeoutMs;
+    this.#armTimer();
+  }
+
+  #setIdleTimeout(timeoutMs: number): void {
+    this.idleTimeoutMs = timeoutMs;
+    this.idleDeadlineMs = timeoutMs === 0 ? 0 : this.core.transport.nowMs() + timeoutMs;
+  }
+
+  #armTimer(): void {
+    // The route timer begins with the end of the request, which for one without a body is before the route is known.
+    if (this.routeDeadlineMs === 0 && this.is(REQUEST_ENDED) && this.route !== null && !this.is(TUNNEL)) {
+      const action = this.route.record.action;
+      if (action.kind === 'forward' && action.timeoutMs !== 0) this.routeDeadlineMs = this.core.transport.nowMs() + action.timeoutMs;
+    }
+    const next = nextDeadlineMs(this);
+    if (next !== 0) this.core.wheel.arm(this, next);
+  }
+
+  #touch(): void {
+    if (this.idleTimeoutMs !== 0) this.idleDeadlineMs = this.core.transport.nowMs() + this.idleTimeoutMs;
+  }
+
+  #keepEarly(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    const before = this.#early === null ? 0 : this.#early.length;
+    const kept = new Uint8Array(before + end - start);
+    if (this.#early !== null) kept.set(this.#early);
+    kept.set(bytes.subarray(start, end), before);
+    this.#early = kept;
+    this.#isEarlyLast = last;
+  }
+
+  #keepTrailers(trailers: Head): void {
+    this.responseTrailers = this.core.heads.take();
+    this.responseTrailers.copyFrom(trailers);
+  }
+
+  #beginTunnel(): void {
+    this.state |= TUNNEL;
+    this.state &= ~REQUEST_ENDED;
+    this.routeDeadlineMs = 0;
+    this.requestDeadlineMs = 0;
+  }
+
+  #finishTunnel(): void {
+    if (!this.is(TUNNEL) || !this.is(RESPONSE_ENDED) || !this.is(REQUEST_ENDED)) return;
+    this.#endUpstream(0);
+    this.finish();
+  }
+
+  #isHighPriority(): boolean {
+    const action = this.route?.record.action;
+    return action !== undefined && action.kind === 'forward' && action.priority === 'HIGH';
+  }
+
+  /** The upstream's part is over: cells and counters of the attempt are given back, once. */
+  #endUpstream(fault: FaultCode): void {
+    this.upstreamEndUs = this.core.transport.nowUs();
+    if (!this.is(UPSTREAM_COUNTED)) return;
+    this.state &= ~UPSTREAM_COUNTED;
+    const status = this.is(RESPONSE_HEAD) && !this.is(LOCAL_REPLY) ? this.response.status : 0;
+    const latencyUs = this.upstreamStartUs === 0 ? 0 : this.upstreamEndUs - this.upstreamStartUs;
+    this.cluster?.requestFinished(this.endpointIndex, this.#isHighPriority(), status, fault, latencyUs);
+  }
+
+  /** Lets go of an upstream stream or of the wait for one. */
+  #dropUpstream(fault: FaultCode): void {
+    const up = this.#up;
+    this.#up = null;
+    if (this.is(ACQUIRING)) {
+      this.state &= ~ACQUIRING;
+      this.cluster?.cancel(this);
+    }
+    const wasCounted = this.is(UPSTREAM_COUNTED);
+    this.#endUpstream(fault);
+    if (up !== null && (wasCounted || !this.is(RESPONSE_ENDED) || !this.is(REQUEST_ENDED))) up.reset(fault);
+  }
+}

@@ -1,0 +1,56 @@
+/** Our own answers: status, fields and body of a local reply, a redirect or a direct response. */
+import { type Fault, FAULTS, type FaultCode } from '../fault/faults.js';
+import type { Head } from '../http/head.js';
+import { N } from '../http/names.js';
+import { statusText } from '../http/statuses.js';
+
+const encoder = new TextEncoder();
+const TEXT_PLAIN = encoder.encode('text/plain');
+const EMPTY = new Uint8Array(0);
+
+/** Bodies are constant per fault: encoded once. */
+const bodies: (Uint8Array | undefined)[] = [];
+
+/** Body of a fault's local reply: Envoy's text where it has one, else "<status text>: <reason>". */
+export function faultBody(fault: FaultCode): Uint8Array {
+  let body = bodies[fault];
+  if (body === undefined) {
+    const row = FAULTS[fault] as Fault;
+    body = encoder.encode(row.body ?? `${statusText(row.status)}: ${row.reason}\n`);
+    bodies[fault] = body;
+  }
+  return body;
+}
+
+/** Fills a response head of ours; the codec adds what the connection needs. */
+export function fillReply(head: Head, status: number, bodyBytes: number, dateBytes: Uint8Array): void {
+  head.reset();
+  head.status = status;
+  head.contentLength = bodyBytes;
+  const mayHaveBody = status !== 204 && status !== 304 && status >= 200;
+  if (mayHaveBody) {
+    addDecimal(head, N['content-length'], bodyBytes);
+    if (bodyBytes > 0) head.add(N['content-type'], TEXT_PLAIN, 0, TEXT_PLAIN.length);
+  }
+  head.add(N.date, dateBytes, 0, dateBytes.length);
+}
+
+/** Adds a field whose value is a whole number. */
+export function addDecimal(head: Head, id: number, value: number): void {
+  let at = head.beginAdd(id, 16);
+  const store = head.store;
+  if (value < 10) store[at++] = 0x30 + value;
+  else {
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+    let rest = value;
+    for (let i = digits - 1; i >= 0; i--) {
+      store[at + i] = 0x30 + (rest % 10);
+      rest = Math.floor(rest / 10);
+    }
+    at += digits;
+  }
+  head.endAdd(at);
+}
+
+export const NO_BODY = EMPTY;

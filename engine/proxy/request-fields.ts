@@ -1,0 +1,48 @@
+/** What is done to a request's path, authority and fields: once before routing, once before it goes upstream. */
+import { BAD_SCHEME, BAD_UNDERSCORE, BAD_VERSION_HTTP10, type FaultCode } from '../fault/faults.js';
+import { N } from '../http/names.js';
+import { HEAD_EXPECT_CONTINUE } from '../http/head.js';
+import { addDecimal } from './local-reply.js';
+import type { Downstream } from './downstream.js';
+import { type ExchangeRecord } from './exchange-record.js';
+import type { ListenerRuntime } from './snapshot.js';
+
+/** Path and host normalised, the client identified, untrusted fields dropped, request id given. A fault refuses. */
+export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): FaultCode {
+  const head = x.request;
+  const refused = listener.normalization.apply(head);
+  if (refused !== 0) return refused;
+  const result = x.core.forwarded;
+  listener.forwarding.apply(head, (x.downstream as Downstream).peer, result);
+  x.remoteAddress = result.address;
+  x.isInternal = result.isInternal;
+  x.scheme = result.scheme;
+  listener.requestId.apply(head, result.isInternal);
+  return 0;
+}
+
+/** After the cluster is known: rewrites, header changes, timeout for the upstream. Once per exchange. */
+export function prepareUpstreamRequest(x: ExchangeRecord): void {
+  const head = x.request;
+  const listener = x.listener as ListenerRuntime;
+  const route = x.route as NonNullable<typeof x.route>;
+  const action = route.record.action;
+  if (action.kind !== 'forward') return;
+  if (route.virtualHost.record.includeRequestAttemptCount) {
+    head.removeAll(N['x-envoy-attempt-count']);
+    addDecimal(head, N['x-envoy-attempt-count'], x.attemptCount);
+  }
+  if (action.timeoutMs !== 0 && !listener.record.router.suppressEnvoyHeaders) {
+    head.removeAll(N['x-envoy-expected-rq-timeout-ms']);
+    addDecimal(head, N['x-envoy-expected-rq-timeout-ms'], action.timeoutMs);
+  }
+  route.mutateRequest(head, x);
+  route.rewriteRequest(head, x);
+  if (action.hostRewrite !== null && action.hostRewrite.kind === 'auto') x.useEndpointHostname();
+  if (listener.via.length > 0) appendVia(head, listener.via);
+}
+
+/** Appends to Via (RFC 9110 §7.6.3): an own line after those received means the same as one joined by commas. */
+export function appendVia(head: Head, via: Uint8Array): void {
+  head.add(N.via, via, 0, via.length);
+}

@@ -1,0 +1,157 @@
+/** Snapshot: the runtime objects that a worker builds from one plan; a request keeps the ones it began with. */
+import { type FaultCode, NO_UPGRADE } from '../fault/faults.js';
+import { FilterChain } from '../filter/chain.js';
+import type { FilterKind } from '../filter/filter.js';
+import { Forwarding } from '../http/forwarded.js';
+import { HEAD_UPGRADE } from '../http/head.js';
+import { N } from '../http/names.js';
+import { Normalization } from '../http/normalize.js';
+import { RequestId } from '../http/request-id.js';
+import type { Http1ServerOptions } from '../http1/codec-server.js';
+import { HTTP } from '../metrics/declare.js';
+import type { HttpRecord, ListenerRecord, SnapshotPlan } from '../plan/records.js';
+import { Router } from '../route/router.js';
+import { Cluster } from '../upstream/cluster.js';
+import { AccessLog } from './access-log.js';
+import type { Core } from './core.js';
+import type { Exchange } from './exchange.js';
+import { fillReply, NO_BODY } from './local-reply.js';
+
+export interface Snapshot {
+  readonly version: number;
+  /** By the listener's dense number. */
+  readonly listeners: ReadonlyMap<number, ListenerRuntime>;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  /** By record as JSON: the same file and format go on over reloads. */
+  readonly accessLogs: ReadonlyMap<string, AccessLog>;
+}
+
+export const EMPTY_SNAPSHOT: Snapshot = {
+  version: 0,
+  listeners: new Map(),
+  clusters: new Map(),
+  accessLogs: new Map(),
+};
+
+/** Filters besides the router; the first one registers here. */
+const FILTER_KINDS: ReadonlyMap<string, FilterKind<unknown>> = new Map();
+
+/** One listener's connection manager as this worker runs it. */
+export class ListenerRuntime {
+  readonly listener: ListenerRecord;
+  readonly record: HttpRecord;
+  readonly router: Router;
+  readonly forwarding: Forwarding;
+  readonly normalization: Normalization;
+  readonly requestId: RequestId;
+  readonly filters: FilterChain;
+  readonly http1: Http1ServerOptions;
+  readonly accessLogs: readonly AccessLog[];
+  /** A log is there: the response head is kept until the exchange ends. */
+  readonly logsResponse: boolean;
+  readonly serverName: Uint8Array;
+  readonly via: Uint8Array;
+  readonly #clusters: ReadonlyMap<string, Cluster>;
+  readonly #upgrades: ReadonlyMap<string, boolean>;
+
+  constructor(core: Core, listener: ListenerRecord, clusters: ReadonlyMap<string, Cluster>, logs: readonly AccessLog[]) {
+    const http = listener.http;
+    this.listener = listener;
+    this.record = http;
+    this.router = new Router(http.routeConfig, core.random);
+    this.forwarding = new Forwarding(http);
+    this.normalization = new Normalization(http);
+    this.requestId = new RequestId(http, core.random);
+    this.filters = new FilterChain(http.filters, FILTER_KINDS);
+    this.http1 = http1ServerOptions(listener);
+    this.accessLogs = logs;
+    this.logsResponse = logs.length > 0;
+    this.serverName = encoder.encode(http.serverName);
+    this.via = encoder.encode(http.via === '' ? '' : `1.1 ${http.via}`);
+    this.#clusters = clusters;
+    this.#upgrades = new Map(http.upgrades.map((upgrade) => [upgrade.type, upgrade.enabled]));
+  }
+
+  /** 0, or the fault of an upgrade or CONNECT that neither the route nor the connection manager allows. */
+  refuseUpgrade(x: Exchange): FaultCode {
+    const head = x.request;
+    const isConnect = head.method === x.core.connectMethod;
+    if (!isConnect && (head.flags & HEAD_UPGRADE) === 0) return 0;
+    const action = (x.route as NonNullable<typeof x.route>).record.action;
+    const type = isConnect ? 'connect' : head.valueString(head.find(N.upgrade)).toLowerCase();
+    if (action.kind === 'forward' && action.upgrades !== null)
+      for (const upgrade of action.upgrades) if (upgrade.type === type) return upgrade.enabled ? 0 : NO_UPGRADE;
+    return this.#upgrades.get(type) === true ? 0 : NO_UPGRADE;
+  }
+
+  chooseCluster(x: Exchange): Cluster | null {
+    const choice = (x.route as NonNullable<typeof x.route>).chooseCluster(x, x.core.random);
+    return choice === null ? null : (this.#clusters.get(choice.name) ?? null);
+  }
+
+  /** Redirects and direct responses. */
+  answer(x: Exchange): void {
+    const route = x.route as NonNullable<typeof x.route>;
+    const action = route.record.action;
+    const date = x.core.dateBytes();
+    if (action.kind === 'redirect') {
+      fillReply(x.response, action.status, 0, date);
+      route.addLocation(x, x.response);
+      x.responseCodeDetails = 'direct_response';
+      x.core.metrics.add(this.record.metrics.counters + RQ_REDIRECT, 1);
+      x.sendReply(NO_BODY);
+    } else if (action.kind === 'direct_response') {
+      fillReply(x.response, action.status, action.body.length, date);
+      x.responseCodeDetails = 'direct_response';
+      x.core.metrics.add(this.record.metrics.counters + RQ_DIRECT, 1);
+      x.sendReply(action.body);
+    }
+  }
+
+  log(x: Exchange): void {
+    for (let i = 0; i < this.accessLogs.length; i++) (this.accessLogs[i] as AccessLog).log(x);
+  }
+}
+
+const RQ_REDIRECT = HTTP.index.rq_redirect;
+const RQ_DIRECT = HTTP.index.rq_direct_response;
+const encoder = new TextEncoder();
+
+function http1ServerOptions(listener: ListenerRecord): Http1ServerOptions {
+  const http = listener.http;
+  return {
+    maxHeadBytes: http.maxRequestHeadersBytes,
+    maxFields: http.maxHeadersCount,
+    acceptHttp10: http.acceptHttp10,
+    defaultHostForHttp10: encoder.encode(http.defaultHostForHttp10),
+    allowAbsoluteUrl: http.allowAbsoluteUrl,
+    underscores: http.headersWithUnderscoresAction,
+  };
+}
+
+/**
+ * Builds everything that the plan needs beside what is in force and answers the function that puts it in force.
+ * Clusters keep their pools by name, logs their file by record. Throws when something can't be built.
+ */
+export function buildSnapshot(core: Core, plan: SnapshotPlan): () => void {
+  const before = core.snapshot;
+  const clusters = new Map<string, Cluster>();
+  const accessLogs = new Map<string, AccessLog>();
+  for (const record of plan.clusters) clusters.set(record.name, before.clusters.get(record.name) ?? core.newCluster(record));
+  const listeners = new Map<number, ListenerRuntime>();
+  for (const record of plan.listeners) {
+    const logs = record.http.accessLogs.map((log) => {
+      const key = JSON.stringify(log);
+      const open = accessLogs.get(key) ?? before.accessLogs.get(key) ?? core.newAccessLog(log);
+      accessLogs.set(key, open);
+      return open;
+    });
+    listeners.set(record.index, new ListenerRuntime(core, record, clusters, logs));
+  }
+  return () => {
+    for (const record of plan.clusters) (clusters.get(record.name) as Cluster).update(record);
+    core.snapshot = { version: plan.version, listeners, clusters, accessLogs };
+    for (const [name, cluster] of before.clusters) if (!clusters.has(name)) cluster.drain();
+    for (const [key, log] of before.accessLogs) if (!accessLogs.has(key)) log.close();
+  };
+}

@@ -1,0 +1,331 @@
+// The only file that knows Node: names and functions, one poller per environment, clean-up hooks.
+#include <napi.h>
+#include <unistd.h>
+#include <uv.h>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "poller.h"
+
+namespace millrace {
+namespace {
+
+// Rounds per wake: after so many the worker's other work (timers, messages) gets its turn.
+constexpr int kRoundsMax = 16;
+constexpr uint64_t kDeadlineTickMs = 50;
+
+// Lives until libuv has closed its handles, which may be after the JavaScript object is gone.
+class PollerHost {
+ public:
+  PollerHost(Napi::Env env, int32_t worker, const PollerMemory& memory, Napi::Function turn)
+      : env_(env), poller_(std::make_unique<Poller>(worker, memory)), turn_(Napi::Persistent(turn)) {
+    napi_get_uv_event_loop(env, &loop_);
+    context_ = std::make_unique<Napi::AsyncContext>(env, "millrace");
+    poll_.data = this;
+    timer_.data = this;
+    uv_poll_init(loop_, &poll_, poller_->epoll_fd());
+    uv_timer_init(loop_, &timer_);
+    uv_poll_start(&poll_, UV_READABLE, OnReadable);
+    uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
+    napi_add_async_cleanup_hook(env, OnEnvironmentEnd, this, &hook_);
+  }
+
+  Poller* poller() { return poller_.get(); }
+  void Keep(Napi::Reference<Napi::Object>&& memory) { memory_.push_back(std::move(memory)); }
+
+  void StartTimer() {
+    if (poller_->HasDeadlines() && uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)) == 0)
+      uv_timer_start(&timer_, OnDeadlineTick, kDeadlineTickMs, kDeadlineTickMs);
+  }
+
+  // Closes everything now; the handles end with the loop's next iteration.
+  void Close() {
+    if (is_closing_) return;
+    is_closing_ = true;
+    uv_poll_stop(&poll_);
+    uv_timer_stop(&timer_);
+    poller_->CloseAll();
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll_), OnHandleClosed);
+    uv_close(reinterpret_cast<uv_handle_t*>(&timer_), OnHandleClosed);
+  }
+
+ private:
+  ~PollerHost() = default;
+
+  static void OnReadable(uv_poll_t* handle, int, int) { static_cast<PollerHost*>(handle->data)->Turn(); }
+
+  static void OnDeadlineTick(uv_timer_t* handle) {
+    auto* self = static_cast<PollerHost*>(handle->data);
+    self->poller_->CheckDeadlines();
+    if (!self->poller_->HasDeadlines()) uv_timer_stop(handle);
+  }
+
+  void Turn() {
+    Napi::HandleScope scope(env_);
+    // One callback scope per wake: next ticks and microtasks run once, after the last round.
+    Napi::CallbackScope callback(env_, *context_);
+    for (int round = 0; round < kRoundsMax && !is_closing_; round++) {
+      int32_t count = poller_->Gather();
+      if (count == 0) break;
+      Napi::HandleScope round_scope(env_);
+      napi_value argument;
+      napi_value result;
+      napi_create_int32(env_, count, &argument);
+      napi_status status = napi_call_function(env_, turn_.Env().Undefined(), turn_.Value(), 1, &argument, &result);
+      if (status != napi_ok) {
+        // An exception in the core is a programming error: the thread dies of it and is replaced.
+        napi_value error;
+        if (napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
+        return;
+      }
+      int32_t ops = 0;
+      napi_get_value_int32(env_, result, &ops);
+      if (!is_closing_) poller_->Execute(ops);
+    }
+    if (!is_closing_) {
+      poller_->WakeIfPending();
+      StartTimer();
+    }
+  }
+
+  static void OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* data) {
+    auto* self = static_cast<PollerHost*>(data);
+    self->is_environment_ending_ = true;
+    self->turn_.Reset();
+    self->memory_.clear();
+    self->context_.reset();
+    if (self->is_closing_) self->MaybeDelete();
+    else self->Close();
+  }
+
+  static void OnHandleClosed(uv_handle_t* handle) {
+    auto* self = static_cast<PollerHost*>(handle->data);
+    self->closed_handles_++;
+    self->MaybeDelete();
+  }
+
+  // Only the end of the environment deletes: until then the JavaScript object may still call.
+  void MaybeDelete() {
+    if (closed_handles_ < 2 || !is_environment_ending_) return;
+    napi_remove_async_cleanup_hook(hook_);
+    delete this;
+  }
+
+  Napi::Env env_;
+  uv_loop_t* loop_ = nullptr;
+  std::unique_ptr<Poller> poller_;
+  std::unique_ptr<Napi::AsyncContext> context_;
+  Napi::FunctionReference turn_;
+  std::vector<Napi::Reference<Napi::Object>> memory_;
+  uv_poll_t poll_{};
+  uv_timer_t timer_{};
+  napi_async_cleanup_hook_handle hook_ = nullptr;
+  int closed_handles_ = 0;
+  bool is_closing_ = false;
+  bool is_environment_ending_ = false;
+};
+
+bool AddressFrom(const Napi::CallbackInfo& info, size_t at, SocketAddress* out) {
+  return MakeAddress(info[at].As<Napi::Number>().Int32Value(), info[at + 1].As<Napi::String>().Utf8Value(),
+                     info[at + 2].As<Napi::Number>().Int32Value(), out);
+}
+
+Napi::Value Describe(Napi::Env env, int fd, bool is_peer) {
+  int family = 0;
+  int port = 0;
+  std::string host;
+  if (fd < 0 || !DescribeAddress(fd, is_peer, &family, &host, &port)) return env.Null();
+  Napi::Array answer = Napi::Array::New(env, 3);
+  answer.Set(0u, Napi::Number::New(env, family));
+  answer.Set(1u, Napi::String::New(env, host));
+  answer.Set(2u, Napi::Number::New(env, port));
+  return answer;
+}
+
+// new Poller(worker, arena, slabBytes, events, ops, clock, turn)
+class PollerObject : public Napi::ObjectWrap<PollerObject> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "Poller",
+                       {InstanceMethod("execute", &PollerObject::Execute), InstanceMethod("dial", &PollerObject::Dial),
+                        InstanceMethod("listen", &PollerObject::Listen),
+                        InstanceMethod("closeListener", &PollerObject::CloseListener),
+                        InstanceMethod("address", &PollerObject::Address), InstanceMethod("tick", &PollerObject::Tick),
+                        InstanceMethod("adopt", &PollerObject::Adopt), InstanceMethod("close", &PollerObject::Close)});
+  }
+
+  explicit PollerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PollerObject>(info) {
+    auto arena = info[1].As<Napi::ArrayBuffer>();
+    auto events = info[3].As<Napi::ArrayBuffer>();
+    auto ops = info[4].As<Napi::ArrayBuffer>();
+    auto clock = info[5].As<Napi::ArrayBuffer>();
+    PollerMemory memory{};
+    memory.arena = static_cast<uint8_t*>(arena.Data());
+    memory.arena_bytes = arena.ByteLength();
+    memory.slab_bytes = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
+    memory.events = static_cast<int32_t*>(events.Data());
+    memory.ops = static_cast<int32_t*>(ops.Data());
+    memory.clock = static_cast<double*>(clock.Data());
+    host_ = new PollerHost(info.Env(), info[0].As<Napi::Number>().Int32Value(), memory, info[6].As<Napi::Function>());
+    for (size_t at : {size_t{1}, size_t{3}, size_t{4}, size_t{5}})
+      host_->Keep(Napi::Reference<Napi::Object>::New(info[at].As<Napi::Object>(), 1));
+  }
+
+ private:
+  void Execute(const Napi::CallbackInfo& info) {
+    host_->poller()->Execute(info[0].As<Napi::Number>().Int32Value());
+    host_->poller()->WakeIfPending();
+    host_->StartTimer();
+  }
+  Napi::Value Dial(const Napi::CallbackInfo& info) {
+    SocketAddress address;
+    if (!AddressFrom(info, 0, &address)) return Napi::Number::New(info.Env(), -EINVAL);
+    int32_t slot = host_->poller()->Dial(address, info[3].As<Napi::Number>().Int32Value());
+    host_->StartTimer();
+    return Napi::Number::New(info.Env(), slot);
+  }
+  Napi::Value Listen(const Napi::CallbackInfo& info) {
+    SocketAddress address;
+    if (!AddressFrom(info, 0, &address)) return Napi::Number::New(info.Env(), -EINVAL);
+    int fd = host_->poller()->Listen(address, info[3].As<Napi::Number>().Int32Value(),
+                                     info[4].As<Napi::Boolean>().Value(), info[5].As<Napi::Number>().Int32Value());
+    return Napi::Number::New(info.Env(), fd);
+  }
+  void CloseListener(const Napi::CallbackInfo& info) {
+    host_->poller()->CloseListener(info[0].As<Napi::Number>().Int32Value());
+    host_->poller()->WakeIfPending();
+  }
+  Napi::Value Address(const Napi::CallbackInfo& info) {
+    return Describe(info.Env(), host_->poller()->FdOf(info[0].As<Napi::Number>().Int32Value()),
+                    info[1].As<Napi::Boolean>().Value());
+  }
+  Napi::Value Adopt(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), host_->poller()->Adopt(info[0].As<Napi::Number>().Int32Value()));
+  }
+  void Tick(const Napi::CallbackInfo&) { host_->poller()->Tick(); }
+  void Close(const Napi::CallbackInfo&) { host_->Close(); }
+
+  PollerHost* host_;
+};
+
+// new Acceptor(): listening sockets of the main thread. Descriptors come to the callback one by one.
+class AcceptorObject : public Napi::ObjectWrap<AcceptorObject> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "Acceptor",
+                       {InstanceMethod("listen", &AcceptorObject::Listen), InstanceMethod("close", &AcceptorObject::Close)});
+  }
+  explicit AcceptorObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<AcceptorObject>(info) {}
+
+ private:
+  struct Socket {
+    Napi::Env env;
+    int fd;
+    Napi::FunctionReference on_accepted;
+    std::unique_ptr<Napi::AsyncContext> context;
+    uv_poll_t poll{};
+    uv_timer_t timer{};
+    int closed_handles = 0;
+  };
+
+  // listen(family, host, port, backlog, reusePort, onAccepted) -> descriptor or -errno
+  Napi::Value Listen(const Napi::CallbackInfo& info) {
+    SocketAddress address;
+    if (!AddressFrom(info, 0, &address)) return Napi::Number::New(info.Env(), -EINVAL);
+    int fd = OpenListener(address, info[3].As<Napi::Number>().Int32Value(), info[4].As<Napi::Boolean>().Value());
+    if (fd < 0) return Napi::Number::New(info.Env(), fd);
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(info.Env(), &loop);
+    auto* socket = new Socket{info.Env(), fd, Napi::Persistent(info[5].As<Napi::Function>()),
+                              std::make_unique<Napi::AsyncContext>(info.Env(), "millrace")};
+    socket->poll.data = socket;
+    socket->timer.data = socket;
+    uv_poll_init(loop, &socket->poll, fd);
+    uv_timer_init(loop, &socket->timer);
+    uv_poll_start(&socket->poll, UV_READABLE, OnReadable);
+    sockets_[fd] = socket;
+    return Napi::Number::New(info.Env(), fd);
+  }
+
+  static void OnReadable(uv_poll_t* handle, int, int) { Accept(static_cast<Socket*>(handle->data)); }
+
+  static void Accept(Socket* socket) {
+    Napi::HandleScope scope(socket->env);
+    Napi::CallbackScope callback(socket->env, *socket->context);
+    for (int i = 0; i < 64; i++) {
+      int fd = ::accept4(socket->fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd < 0) {
+        if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
+        // No descriptors: look again in a while instead of spinning.
+        uv_poll_stop(&socket->poll);
+        uv_timer_start(&socket->timer, OnRetry, 100, 0);
+        return;
+      }
+      socket->on_accepted.Call({Napi::Number::New(socket->env, fd)});
+      if (socket->env.IsExceptionPending()) {
+        napi_fatal_exception(socket->env, socket->env.GetAndClearPendingException().Value());
+        return;
+      }
+    }
+  }
+
+  static void OnRetry(uv_timer_t* handle) {
+    uv_poll_start(&static_cast<Socket*>(handle->data)->poll, UV_READABLE, OnReadable);
+  }
+
+  // Connections in the backlog were accepted by the kernel: they are taken before the socket goes.
+  void Close(const Napi::CallbackInfo& info) {
+    auto found = sockets_.find(info[0].As<Napi::Number>().Int32Value());
+    if (found == sockets_.end()) return;
+    Socket* socket = found->second;
+    sockets_.erase(found);
+    Accept(socket);
+    uv_poll_stop(&socket->poll);
+    uv_timer_stop(&socket->timer);
+    ::close(socket->fd);
+    socket->on_accepted.Reset();
+    socket->context.reset();
+    uv_close(reinterpret_cast<uv_handle_t*>(&socket->poll), OnHandleClosed);
+    uv_close(reinterpret_cast<uv_handle_t*>(&socket->timer), OnHandleClosed);
+  }
+
+  static void OnHandleClosed(uv_handle_t* handle) {
+    auto* socket = static_cast<Socket*>(handle->data);
+    if (++socket->closed_handles == 2) delete socket;
+  }
+
+  std::unordered_map<int, Socket*> sockets_;
+};
+
+// handOff(worker, descriptor, listener): false when there is no such worker; the descriptor stays the caller's.
+Napi::Value HandOff(const Napi::CallbackInfo& info) {
+  auto queue = FindQueue(info[0].As<Napi::Number>().Int32Value());
+  bool is_taken = queue != nullptr && queue->Push({info[1].As<Napi::Number>().Int32Value(), info[2].As<Napi::Number>().Int32Value()});
+  return Napi::Boolean::New(info.Env(), is_taken);
+}
+
+void CloseDescriptor(const Napi::CallbackInfo& info) { ::close(info[0].As<Napi::Number>().Int32Value()); }
+
+// addressOf(descriptor) -> [family, host, port] of its own end
+Napi::Value AddressOf(const Napi::CallbackInfo& info) {
+  return Describe(info.Env(), info[0].As<Napi::Number>().Int32Value(), false);
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("layoutVersion", Napi::Number::New(env, kLayoutVersion));
+  exports.Set("Poller", PollerObject::Define(env));
+  exports.Set("Acceptor", AcceptorObject::Define(env));
+  exports.Set("handOff", Napi::Function::New(env, HandOff));
+  exports.Set("closeDescriptor", Napi::Function::New(env, CloseDescriptor));
+  exports.Set("addressOf", Napi::Function::New(env, AddressOf));
+  return exports;
+}
+
+}  // namespace
+}  // namespace millrace
+
+static Napi::Object InitModule(Napi::Env env, Napi::Object exports) { return millrace::Init(env, exports); }
+NODE_API_MODULE(millrace, InitModule)

@@ -1,0 +1,63 @@
+// The connections of one poller: fixed slots that are free again only after JavaScript has seen the close.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace millrace {
+
+enum ConnFlag : uint32_t {
+  kConnecting = 1,      // dial under way
+  kHeld = 2,            // JavaScript does not want bytes
+  kInputOff = 4,        // EPOLLIN is not asked for (held and bytes came, or the peer has ended)
+  kOutputOn = 8,        // EPOLLOUT is asked for
+  kPeerEnded = 16,      // recv gave 0
+  kEnding = 32,         // close once flushed
+  kShutDown = 64,       // FIN was sent
+  kShutdownAfter = 128, // FIN once flushed
+  kBroken = 256,        // a send failed: only reading is left
+  kDetached = 512,      // out of the epoll set while held (an error is waiting)
+  kFull = 1024,         // JavaScript was told that the queue is at or above the high mark
+  kClosed = 2048,       // descriptor is closed, the slot waits for the turn's end
+  kDialled = 4096,
+};
+
+struct Conn {
+  int32_t fd = -1;
+  uint32_t flags = 0;
+  char* queue = nullptr;  // bytes that the kernel did not take: [queue_start, queue_end) of queue_room
+  uint32_t queue_start = 0;
+  uint32_t queue_end = 0;
+  uint32_t queue_room = 0;
+  uint32_t high_mark = 1 << 20;
+  int32_t delay_ms = 0;
+  int64_t deadline_ms = 0;  // dial timeout or delayed close; 0 = none
+
+  [[nodiscard]] uint32_t queued() const { return queue_end - queue_start; }
+};
+
+class ConnTable {
+ public:
+  [[nodiscard]] int32_t Take() {
+    if (!free_.empty()) {
+      int32_t slot = free_.back();
+      free_.pop_back();
+      conns_[static_cast<size_t>(slot)] = Conn();
+      return slot;
+    }
+    conns_.emplace_back();
+    return static_cast<int32_t>(conns_.size() - 1);
+  }
+  void Free(int32_t slot) { free_.push_back(slot); }
+  // Null for a number that was never given out. References move when the table grows: look up again after Take().
+  [[nodiscard]] Conn* At(int32_t slot) {
+    if (slot < 0 || static_cast<size_t>(slot) >= conns_.size()) return nullptr;
+    return &conns_[static_cast<size_t>(slot)];
+  }
+  [[nodiscard]] int32_t size() const { return static_cast<int32_t>(conns_.size()); }
+
+ private:
+  std::vector<Conn> conns_;
+  std::vector<int32_t> free_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,561 @@
+// The poller: epoll, recv into the slab, gathered sends out of the arena. No Node here.
+#include "poller.h"
+
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+namespace millrace {
+
+namespace {
+// What one recv may take. Larger means fewer calls for big bodies, smaller keeps a turn's bytes in the cache.
+constexpr size_t kReceiveMax = 128 * 1024;
+// Below this rest of the slab the round ends and the bytes go to JavaScript first.
+constexpr size_t kReceiveMin = 16 * 1024;
+constexpr int kPartsMax = 64;
+constexpr uint64_t kTagListener = 1ull << 32;
+constexpr uint64_t kTagHandoff = 2ull << 32;
+
+int64_t MonotonicNs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
+}  // namespace
+
+Poller::Poller(int32_t worker, const PollerMemory& memory)
+    : memory_(memory),
+      worker_(worker),
+      epoll_fd_(::epoll_create1(EPOLL_CLOEXEC)),
+      handoff_(std::make_shared<HandoffQueue>()),
+      start_ns_(MonotonicNs()) {
+  epoll_event want{};
+  want.events = EPOLLIN;
+  want.data.u64 = kTagHandoff;
+  ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, handoff_->event_fd(), &want);
+  RegisterQueue(worker_, handoff_);
+  Tick();
+}
+
+Poller::~Poller() {
+  CloseAll();
+  if (epoll_fd_ >= 0) ::close(epoll_fd_);
+}
+
+void Poller::CloseAll() {
+  UnregisterQueue(worker_, handoff_);
+  handoff_->Close();
+  for (int32_t slot = 0; slot < conns_.size(); slot++) {
+    Conn* conn = conns_.At(slot);
+    if (conn->fd >= 0) ::close(conn->fd);
+    conn->fd = -1;
+    std::free(conn->queue);
+    conn->queue = nullptr;
+  }
+  for (const Listener& listener : listeners_) ::close(listener.fd);
+  listeners_.clear();
+}
+
+void Poller::Tick() {
+  timespec wall{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &wall);
+  memory_.clock[0] = static_cast<double>(MonotonicNs() - start_ns_) / 1000.0;
+  memory_.clock[1] = static_cast<double>(wall.tv_sec) * 1000.0 + static_cast<double>(wall.tv_nsec / 1000000);
+}
+
+int64_t Poller::NowMs() const { return (MonotonicNs() - start_ns_) / 1000000; }
+
+void Poller::WakeIfPending() {
+  if (!pending_.empty()) handoff_->Wake();
+}
+
+void Poller::Emit(int32_t kind, int32_t slot, int32_t a, int32_t b) {
+  if (!is_gathering_) {
+    pending_.insert(pending_.end(), {kind, slot, a, b});
+    return;
+  }
+  int32_t* entry = memory_.events + static_cast<ptrdiff_t>(event_count_) * kEntryInts;
+  entry[0] = kind;
+  entry[1] = slot;
+  entry[2] = a;
+  entry[3] = b;
+  event_count_++;
+  if (kind == kEventClosed) reported_.push_back(slot);
+}
+
+int32_t Poller::Gather() {
+  for (int32_t slot : closing_) conns_.Free(slot);
+  closing_.clear();
+  event_count_ = 0;
+  slab_at_ = 0;
+  is_gathering_ = true;
+  // What Execute() left comes first: a full queue must be known before more bytes for it.
+  size_t taken = 0;
+  while (taken < pending_.size() && event_count_ < kEventsMax / 2) {
+    const int32_t* entry = pending_.data() + taken;
+    Emit(entry[0], entry[1], entry[2], entry[3]);
+    taken += kEntryInts;
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(taken));
+  if (ready_at_ >= ready_count_) {
+    ready_at_ = 0;
+    ready_count_ = ::epoll_wait(epoll_fd_, ready_, 512, 0);
+    if (ready_count_ < 0) ready_count_ = 0;
+  }
+  // An event makes at most two entries; an accept batch stops by itself.
+  while (ready_at_ < ready_count_ && event_count_ < kEventsMax - 256 && memory_.slab_bytes - slab_at_ >= kReceiveMin) {
+    const epoll_event& event = ready_[ready_at_++];
+    OnEvent(event.data.u64, event.events);
+  }
+  is_gathering_ = false;
+  closing_.swap(reported_);
+  Tick();
+  return event_count_;
+}
+
+void Poller::OnEvent(uint64_t data, uint32_t events) {
+  if ((data & kTagHandoff) != 0) {
+    TakeHanded();
+    return;
+  }
+  if ((data & kTagListener) != 0) {
+    int32_t fd = static_cast<int32_t>(data & 0xffffffffu);
+    for (Listener& listener : listeners_)
+      if (listener.fd == fd) AcceptFrom(&listener);
+    return;
+  }
+  OnConnEvent(static_cast<int32_t>(data), events);
+}
+
+void Poller::OnConnEvent(int32_t slot, uint32_t events) {
+  Conn* conn = conns_.At(slot);
+  if (conn == nullptr || conn->fd < 0) return;
+  if ((conn->flags & kConnecting) != 0) {
+    FinishDial(slot);
+    return;
+  }
+  if ((events & EPOLLOUT) != 0 && conn->queued() > 0) {
+    Flush(slot);
+    if (conn->fd < 0) return;
+  }
+  if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) == 0) return;
+  if ((conn->flags & kHeld) != 0) {
+    // Level-triggered: stop asking until release. An error can't be masked, so then the descriptor leaves the set.
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+      ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, conn->fd, nullptr);
+      conn->flags |= kDetached | kInputOff;
+    } else if ((conn->flags & kInputOff) == 0) {
+      conn->flags |= kInputOff;
+      Watch(slot);
+    }
+    return;
+  }
+  if ((conn->flags & kPeerEnded) != 0) {
+    // Only an error can still come.
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+      int error = 0;
+      socklen_t length = sizeof error;
+      ::getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+      Close(slot, error, false);
+    }
+    return;
+  }
+  Receive(slot);
+}
+
+void Poller::FinishDial(int32_t slot) {
+  Conn* conn = conns_.At(slot);
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (::getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+  if (error != 0) {
+    Close(slot, error, false);
+    return;
+  }
+  conn->flags &= ~static_cast<uint32_t>(kConnecting | kOutputOn);
+  SetDeadline(conn, 0);
+  if (conn->queued() > 0) conn->flags |= kOutputOn;
+  Watch(slot);
+  Emit(kEventOpened, slot, 0, 0);
+}
+
+void Poller::Receive(int32_t slot) {
+  Conn* conn = conns_.At(slot);
+  size_t room = std::min(kReceiveMax, memory_.slab_bytes - slab_at_);
+  ssize_t got = ::recv(conn->fd, memory_.arena + slab_at_, room, 0);
+  if (got > 0) {
+    if ((conn->flags & kEnding) != 0) return;  // discarded: the owner has ended this connection
+    Emit(kEventBytes, slot, static_cast<int32_t>(slab_at_), static_cast<int32_t>(got));
+    slab_at_ += (static_cast<size_t>(got) + 7) & ~size_t{7};
+    return;
+  }
+  if (got < 0) {
+    if (errno == EAGAIN || errno == EINTR) return;
+    Close(slot, errno, false);
+    return;
+  }
+  conn->flags |= kPeerEnded | kInputOff;
+  if ((conn->flags & kBroken) != 0) {
+    Close(slot, ECONNRESET, false);
+    return;
+  }
+  if ((conn->flags & (kEnding | kShutDown)) != 0 && conn->queued() == 0) {
+    if ((conn->flags & kEnding) == 0) Emit(kEventPeerEnd, slot, 0, 0);
+    Close(slot, 0, false);
+    return;
+  }
+  Watch(slot);
+  if ((conn->flags & kEnding) == 0) Emit(kEventPeerEnd, slot, 0, 0);
+}
+
+void Poller::AcceptFrom(Listener* listener) {
+  for (int i = 0; i < 64; i++) {
+    int fd = ::accept4(listener->fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        // Nothing to accept with: look again at the next deadline check instead of spinning.
+        ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, listener->fd, nullptr);
+        listener->is_paused = true;
+        deadlines_++;
+      }
+      return;
+    }
+    int32_t slot = Adopt(fd);
+    if (slot >= 0) Emit(kEventAccepted, slot, listener->index, 0);
+  }
+}
+
+void Poller::TakeHanded() {
+  handoff_->Take(&handed_);
+  size_t at = 0;
+  for (; at < handed_.size() && event_count_ < kEventsMax - 128; at++) {
+    int32_t slot = Adopt(handed_[at].fd);
+    if (slot >= 0) Emit(kEventAccepted, slot, handed_[at].listener, 0);
+  }
+  for (; at < handed_.size(); at++)
+    if (!handoff_->Push(handed_[at])) ::close(handed_[at].fd);
+  handed_.clear();
+}
+
+int32_t Poller::Adopt(int fd) {
+  SetNoDelay(fd);
+  int32_t slot = conns_.Take();
+  conns_.At(slot)->fd = fd;
+  epoll_event want{};
+  want.events = EPOLLIN;
+  want.data.u64 = static_cast<uint32_t>(slot);
+  if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &want) != 0) {
+    int error = errno;
+    ::close(fd);
+    conns_.At(slot)->fd = -1;
+    conns_.Free(slot);
+    return -error;
+  }
+  return slot;
+}
+
+int32_t Poller::Dial(const SocketAddress& address, int32_t timeout_ms) {
+  int fd = OpenStream(address.storage.ss_family);
+  if (fd < 0) return fd;
+  SetNoDelay(fd);
+  int error = 0;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) error = errno;
+  if (error != 0 && error != EINPROGRESS) {
+    ::close(fd);
+    return -error;
+  }
+  int32_t slot = conns_.Take();
+  Conn* conn = conns_.At(slot);
+  conn->fd = fd;
+  conn->flags = kConnecting | kDialled | kOutputOn;
+  epoll_event want{};
+  want.events = EPOLLIN | EPOLLOUT;
+  want.data.u64 = static_cast<uint32_t>(slot);
+  ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &want);
+  if (timeout_ms > 0) SetDeadline(conn, NowMs() + timeout_ms);
+  return slot;
+}
+
+int Poller::Listen(const SocketAddress& address, int backlog, bool reuse_port, int32_t index) {
+  int fd = OpenListener(address, backlog, reuse_port);
+  if (fd < 0) return fd;
+  listeners_.push_back({fd, index, false});
+  epoll_event want{};
+  want.events = EPOLLIN;
+  want.data.u64 = kTagListener | static_cast<uint32_t>(fd);
+  ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &want);
+  return fd;
+}
+
+void Poller::CloseListener(int fd) {
+  for (size_t i = 0; i < listeners_.size(); i++) {
+    if (listeners_[i].fd != fd) continue;
+    // Connections that wait in the backlog were accepted by the kernel: take them before the socket goes.
+    if (!listeners_[i].is_paused) AcceptFrom(&listeners_[i]);
+    if (listeners_[i].is_paused) deadlines_--;
+    ::close(fd);
+    listeners_.erase(listeners_.begin() + static_cast<ptrdiff_t>(i));
+    return;
+  }
+}
+
+int Poller::FdOf(int32_t slot) {
+  Conn* conn = conns_.At(slot);
+  return conn == nullptr ? -1 : conn->fd;
+}
+
+void Poller::Watch(int32_t slot) {
+  Conn* conn = conns_.At(slot);
+  if ((conn->flags & kDetached) != 0) return;
+  epoll_event want{};
+  want.events = ((conn->flags & kInputOff) == 0 ? EPOLLIN : 0u) | ((conn->flags & kOutputOn) != 0 ? EPOLLOUT : 0u);
+  want.data.u64 = static_cast<uint32_t>(slot);
+  ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, conn->fd, &want);
+}
+
+void Poller::SetDeadline(Conn* conn, int64_t at_ms) {
+  if (conn->deadline_ms == 0 && at_ms != 0) deadlines_++;
+  if (conn->deadline_ms != 0 && at_ms == 0) deadlines_--;
+  conn->deadline_ms = at_ms;
+}
+
+void Poller::CheckDeadlines() {
+  int64_t now = NowMs();
+  for (int32_t slot = 0; slot < conns_.size(); slot++) {
+    Conn* conn = conns_.At(slot);
+    if (conn->deadline_ms == 0 || conn->deadline_ms > now || conn->fd < 0) continue;
+    Close(slot, (conn->flags & kConnecting) != 0 ? ETIMEDOUT : 0, (conn->flags & kConnecting) == 0);
+  }
+  for (Listener& listener : listeners_) {
+    if (!listener.is_paused) continue;
+    listener.is_paused = false;
+    deadlines_--;
+    epoll_event want{};
+    want.events = EPOLLIN;
+    want.data.u64 = kTagListener | static_cast<uint32_t>(listener.fd);
+    ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, listener.fd, &want);
+  }
+  WakeIfPending();
+}
+
+void Poller::Execute(int32_t count) {
+  iovec parts[kPartsMax];
+  const int32_t* op = memory_.ops;
+  const int32_t* end = op + static_cast<ptrdiff_t>(count) * kEntryInts;
+  while (op < end) {
+    int32_t slot = op[1];
+    if (op[0] == kOpWrite) {
+      int used = 0;
+      size_t bytes = 0;
+      do {
+        parts[used].iov_base = memory_.arena + op[2];
+        parts[used].iov_len = static_cast<size_t>(op[3]);
+        bytes += static_cast<size_t>(op[3]);
+        used++;
+        op += kEntryInts;
+      } while (op < end && used < kPartsMax && op[0] == kOpWrite && op[1] == slot);
+      Send(slot, parts, used, bytes);
+      continue;
+    }
+    Conn* conn = conns_.At(slot);
+    if (conn != nullptr && conn->fd >= 0) {
+      switch (op[0]) {
+        case kOpHold:
+          conn->flags |= kHeld;
+          break;
+        case kOpRelease:
+          conn->flags &= ~static_cast<uint32_t>(kHeld);
+          if ((conn->flags & kDetached) != 0) {
+            conn->flags &= ~static_cast<uint32_t>(kDetached | kInputOff);
+            epoll_event want{};
+            want.events = EPOLLIN | ((conn->flags & kOutputOn) != 0 ? EPOLLOUT : 0u);
+            want.data.u64 = static_cast<uint32_t>(slot);
+            ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, conn->fd, &want);
+          } else if ((conn->flags & kInputOff) != 0 && (conn->flags & kPeerEnded) == 0) {
+            conn->flags &= ~static_cast<uint32_t>(kInputOff);
+            Watch(slot);
+          }
+          break;
+        case kOpEnd:
+          End(slot, op[2]);
+          break;
+        case kOpShutdown:
+          conn->flags |= kShutdownAfter;
+          if (conn->queued() == 0) AfterFlush(slot);
+          break;
+        case kOpAbort:
+          ResetAndClose(conn->fd);
+          conn->fd = -1;
+          Close(slot, 0, true);
+          break;
+        case kOpHighMark:
+          conn->high_mark = static_cast<uint32_t>(op[2]);
+          break;
+        default:
+          break;
+      }
+    }
+    op += kEntryInts;
+  }
+}
+
+void Poller::Send(int32_t slot, iovec* parts, int count, size_t bytes) {
+  Conn* conn = conns_.At(slot);
+  if (conn == nullptr || conn->fd < 0 || (conn->flags & (kBroken | kShutDown | kEnding)) != 0) return;
+  size_t sent = 0;
+  if (conn->queued() == 0 && (conn->flags & kConnecting) == 0) {
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = static_cast<size_t>(count);
+    ssize_t wrote;
+    do {
+      wrote = count == 1 ? ::send(conn->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+                         : ::sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    } while (wrote < 0 && errno == EINTR);
+    if (wrote < 0 && errno != EAGAIN) {
+      Fail(slot, errno);
+      return;
+    }
+    sent = wrote > 0 ? static_cast<size_t>(wrote) : 0;
+    if (sent == bytes) return;
+  }
+  Enqueue(conn, parts, count, sent);
+  if ((conn->flags & (kOutputOn | kConnecting)) == 0) {
+    conn->flags |= kOutputOn;
+    Watch(slot);
+  }
+  if (conn->queued() >= conn->high_mark) conn->flags |= kFull;
+  Emit(kEventQueued, slot, static_cast<int32_t>(conn->queued()), 0);
+}
+
+void Poller::Enqueue(Conn* conn, const iovec* parts, int count, size_t skip) {
+  size_t need = 0;
+  for (int i = 0; i < count; i++) need += parts[i].iov_len;
+  need -= skip;
+  if (conn->queue_end + need > conn->queue_room) {
+    uint32_t held = conn->queued();
+    size_t room = std::max<size_t>(held + need, 16 * 1024);
+    if (conn->queue != nullptr) room = std::max<size_t>(room, size_t{conn->queue_room});
+    char* bigger = static_cast<char*>(std::malloc(room));
+    if (bigger == nullptr) std::abort();
+    if (held > 0) std::memcpy(bigger, conn->queue + conn->queue_start, held);
+    std::free(conn->queue);
+    conn->queue = bigger;
+    conn->queue_start = 0;
+    conn->queue_end = held;
+    conn->queue_room = static_cast<uint32_t>(room);
+  }
+  for (int i = 0; i < count; i++) {
+    size_t length = parts[i].iov_len;
+    const char* from = static_cast<const char*>(parts[i].iov_base);
+    if (skip >= length) {
+      skip -= length;
+      continue;
+    }
+    std::memcpy(conn->queue + conn->queue_end, from + skip, length - skip);
+    conn->queue_end += static_cast<uint32_t>(length - skip);
+    skip = 0;
+  }
+}
+
+void Poller::Flush(int32_t slot) {
+  Conn* conn = conns_.At(slot);
+  ssize_t wrote;
+  do {
+    wrote = ::send(conn->fd, conn->queue + conn->queue_start, conn->queued(), MSG_NOSIGNAL);
+  } while (wrote < 0 && errno == EINTR);
+  if (wrote < 0) {
+    if (errno != EAGAIN) Fail(slot, errno);
+    return;
+  }
+  conn->queue_start += static_cast<uint32_t>(wrote);
+  if (conn->queued() > 0) {
+    if ((conn->flags & kFull) != 0 && conn->queued() <= conn->high_mark / 2) {
+      conn->flags &= ~static_cast<uint32_t>(kFull);
+      Emit(kEventWritable, slot, static_cast<int32_t>(conn->queued()), 0);
+    }
+    return;
+  }
+  // An idle connection holds no buffer.
+  std::free(conn->queue);
+  conn->queue = nullptr;
+  conn->queue_start = conn->queue_end = conn->queue_room = 0;
+  conn->flags &= ~static_cast<uint32_t>(kOutputOn | kFull);
+  Watch(slot);
+  Emit(kEventWritable, slot, 0, 0);
+  AfterFlush(slot);
+}
+
+void Poller::AfterFlush(int32_t slot) {
+  Conn* conn = conns_.At(slot);
+  if ((conn->flags & (kShutdownAfter | kEnding)) == 0 || (conn->flags & kShutDown) != 0) return;
+  bool is_ending = (conn->flags & kEnding) != 0;
+  if (is_ending && (conn->delay_ms == 0 || (conn->flags & kPeerEnded) != 0)) {
+    Close(slot, 0, true);
+    return;
+  }
+  conn->flags |= kShutDown;
+  ::shutdown(conn->fd, SHUT_WR);
+  if (is_ending) {
+    SetDeadline(conn, NowMs() + conn->delay_ms);
+    // Discard what still comes, until the peer's FIN: a close with unread bytes would reset and lose our answer.
+    conn->flags &= ~static_cast<uint32_t>(kHeld);
+    if ((conn->flags & kInputOff) != 0 && (conn->flags & kDetached) == 0) {
+      conn->flags &= ~static_cast<uint32_t>(kInputOff);
+      Watch(slot);
+    }
+  } else if ((conn->flags & kPeerEnded) != 0) {
+    Close(slot, 0, false);
+  }
+}
+
+void Poller::End(int32_t slot, int32_t delay_ms) {
+  Conn* conn = conns_.At(slot);
+  if ((conn->flags & (kConnecting | kBroken | kDetached)) != 0) {
+    Close(slot, 0, true);
+    return;
+  }
+  conn->flags |= kEnding;
+  conn->delay_ms = delay_ms;
+  if ((conn->flags & kShutDown) != 0) {
+    // FIN has left already: only the wait for the peer is new.
+    if (delay_ms == 0 || (conn->flags & kPeerEnded) != 0) Close(slot, 0, true);
+    else SetDeadline(conn, NowMs() + delay_ms);
+    return;
+  }
+  if (conn->queued() == 0) AfterFlush(slot);
+}
+
+// A send failed. What the peer sent before it closed may still be read: the answer that explains the close.
+void Poller::Fail(int32_t slot, int error) {
+  Conn* conn = conns_.At(slot);
+  if ((conn->flags & (kEnding | kPeerEnded)) != 0) {
+    Close(slot, error, false);
+    return;
+  }
+  conn->flags |= kBroken;
+  conn->queue_start = conn->queue_end = 0;
+  if ((conn->flags & kOutputOn) != 0) {
+    conn->flags &= ~static_cast<uint32_t>(kOutputOn);
+    Watch(slot);
+  }
+  if ((conn->flags & kHeld) != 0) Close(slot, error, false);
+}
+
+void Poller::Close(int32_t slot, int error, bool is_ours) {
+  Conn* conn = conns_.At(slot);
+  if ((conn->flags & kClosed) != 0) return;
+  if (conn->fd >= 0) ::close(conn->fd);
+  conn->fd = -1;
+  std::free(conn->queue);
+  conn->queue = nullptr;
+  conn->queue_start = conn->queue_end = conn->queue_room = 0;
+  SetDeadline(conn, 0);
+  conn->flags |= kClosed;
+  Emit(kEventClosed, slot, error, is_ours ? 1 : 0);
+}
+
+}  // namespace millrace

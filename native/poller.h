@@ -1,0 +1,98 @@
+// The event loop stage of one worker: sockets in, batches of events out; batches of operations in, sockets out.
+#pragma once
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "conn_table.h"
+#include "event_layout.h"
+#include "handoff.h"
+#include "socket.h"
+
+namespace millrace {
+
+struct PollerMemory {
+  int32_t* events;  // kEventsMax entries
+  int32_t* ops;     // kOpsMax entries
+  double* clock;    // [0] monotonic microseconds since start, [1] epoch milliseconds
+  uint8_t* arena;
+  size_t arena_bytes;
+  size_t slab_bytes;  // the arena's first part, into which recv() writes
+};
+
+class Poller {
+ public:
+  Poller(int32_t worker, const PollerMemory& memory);
+  ~Poller();
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+
+  [[nodiscard]] int epoll_fd() const { return epoll_fd_; }
+  // Fills the event ring with what is ready now; 0 = nothing. The slots of closes reported before are free afterwards.
+  [[nodiscard]] int32_t Gather();
+  void Execute(int32_t count);
+  // Reads the clock into the header.
+  void Tick();
+  // Deadlines: call it now and then while HasDeadlines().
+  void CheckDeadlines();
+  [[nodiscard]] bool HasDeadlines() const { return deadlines_ > 0; }
+  // Makes the next epoll_wait return, when events were left by Execute() outside a turn.
+  void WakeIfPending();
+
+  // A slot, or -errno.
+  [[nodiscard]] int32_t Dial(const SocketAddress& address, int32_t timeout_ms);
+  [[nodiscard]] int32_t Adopt(int fd);
+  [[nodiscard]] int Listen(const SocketAddress& address, int backlog, bool reuse_port, int32_t listener);
+  void CloseListener(int fd);
+  [[nodiscard]] int FdOf(int32_t slot);
+  void CloseAll();
+
+ private:
+  struct Listener {
+    int fd;
+    int32_t index;
+    bool is_paused;
+  };
+
+  void Emit(int32_t kind, int32_t slot, int32_t a, int32_t b);
+  void OnEvent(uint64_t data, uint32_t events);
+  void OnConnEvent(int32_t slot, uint32_t events);
+  void FinishDial(int32_t slot);
+  void Receive(int32_t slot);
+  void AcceptFrom(Listener* listener);
+  void TakeHanded();
+  void Send(int32_t slot, iovec* parts, int count, size_t bytes);
+  void Flush(int32_t slot);
+  void Enqueue(Conn* conn, const iovec* parts, int count, size_t skip);
+  void AfterFlush(int32_t slot);
+  void Fail(int32_t slot, int error);
+  void Close(int32_t slot, int error, bool is_ours);
+  void Watch(int32_t slot);
+  void End(int32_t slot, int32_t delay_ms);
+  void SetDeadline(Conn* conn, int64_t at_ms);
+  [[nodiscard]] int64_t NowMs() const;
+
+  PollerMemory memory_;
+  int32_t worker_;
+  int epoll_fd_;
+  std::shared_ptr<HandoffQueue> handoff_;
+  ConnTable conns_;
+  std::vector<Listener> listeners_;
+  std::vector<int32_t> closing_;   // reported closed, free after the turn
+  std::vector<int32_t> reported_;  // closed in the ring now being read
+  std::vector<int32_t> pending_;   // events made by Execute(), four ints each
+  std::vector<Handed> handed_;
+  epoll_event ready_[512];
+  int ready_count_ = 0;
+  int ready_at_ = 0;
+  int32_t event_count_ = 0;
+  size_t slab_at_ = 0;
+  bool is_gathering_ = false;
+  int32_t deadlines_ = 0;
+  int64_t start_ns_;
+};
+
+}  // namespace millrace
