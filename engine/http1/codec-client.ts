@@ -72,6 +72,11 @@ export class Http1ClientCodec implements Codec, MessageStream {
     return this.id > 1;
   }
 
+  /** No response is under way. */
+  get isIdleOrDone(): boolean {
+    return this.#state === IDLE || this.#state === DEAD;
+  }
+
   streamsFree(): number {
     return this.#state === IDLE && !this.#isLast ? 1 : 0;
   }

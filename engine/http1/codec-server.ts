@@ -242,7 +242,7 @@ export class Http1ServerCodec implements Codec, MessageStream {
     }
     if (what === CHUNK_DATA) this.#sink?.onData(bytes, chunks.dataStart, chunks.dataEnd, false);
     else if (what === CHUNK_LAST) this.#state = TRAILERS;
-    return this.#state === DEAD ? -1 : chunks.at;
+    return chunks.at;
   }
 
   #readTrailers(bytes: Uint8Array, at: number, end: number): number {

@@ -1,0 +1,19 @@
+/** The picker of a policy: the one place that knows all policies by name. */
+import type { Prng } from '../../base/prng.js';
+import type { LbPolicyRecord } from '../../plan/records.js';
+import type { EndpointTable } from '../endpoint-table.js';
+import { LeastRequestPicker } from './least-request.js';
+import type { Picker } from './picker.js';
+import { RandomPicker } from './random.js';
+import { RoundRobinPicker } from './round-robin.js';
+
+export function buildPicker(policy: LbPolicyRecord, table: EndpointTable, random: Prng): Picker {
+  switch (policy.name) {
+    case 'ROUND_ROBIN':
+      return new RoundRobinPicker(table, random);
+    case 'RANDOM':
+      return new RandomPicker(table, random);
+    case 'LEAST_REQUEST':
+      return new LeastRequestPicker(table, random, policy);
+  }
+}

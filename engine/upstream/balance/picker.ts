@@ -1,0 +1,26 @@
+/** Picker: chooses an endpoint; built per endpoint list and thrown away with it. */
+import type { Prng } from '../../base/prng.js';
+
+// Laws: 1. pick() answers an index of the table that is pickable, or -1 when there is none. 2. An index whose bit is
+// set in `tried` is answered only when every other pickable one was tried too. 3. pick() allocates nothing.
+// 4. State that must survive a new list lives in the shared cells, never in the picker.
+
+export interface Picker {
+  /** hash: of the request, for hashing policies (0 = none). tried: bits of indexes below 31 that this request used. */
+  pick(hash: number, tried: number): number;
+}
+
+/** True when index was tried already. */
+export function wasTried(tried: number, index: number): boolean {
+  return index < 31 && (tried & (1 << index)) !== 0;
+}
+
+/** Law 2 for policies that drew a tried index: the next pickable one from a random place that was not; else the drawn one. */
+export function untriedInstead(pickable: Int32Array, drawn: number, tried: number, random: Prng): number {
+  const from = random.below(pickable.length);
+  for (let i = 0; i < pickable.length; i++) {
+    const index = pickable[(from + i) % pickable.length] as number;
+    if (!wasTried(tried, index)) return index;
+  }
+  return drawn;
+}

@@ -1,0 +1,206 @@
+/** Cluster: endpoint table, picker, pools and breakers of one upstream, on one worker. */
+import type { Prng } from '../base/prng.js';
+import type { TimerWheel } from '../base/timer-wheel.js';
+import { type FaultCode, UP_CONNECT_TIMEOUT, UP_OVERFLOW, UP_TIMEOUT } from '../fault/faults.js';
+import type { MessageSink, MessageStream } from '../http/codec.js';
+import type { Http1ClientOptions } from '../http1/codec-client.js';
+import type { Http1Shared } from '../http1/shared.js';
+import type { Transport } from '../io/transport.js';
+import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
+import type { WorkerMetrics } from '../metrics/slots.js';
+import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
+import { buildPicker } from './balance/build-picker.js';
+import type { Picker } from './balance/picker.js';
+import { EndpointTable } from './endpoint-table.js';
+import { Pool, type StreamWaiter } from './pool.js';
+import { CLUSTER_REQUESTS, clusterCell, ENDPOINT_REQUESTS, endpointCell, HIGH_PRIORITY, type SharedCells } from './shared-cells.js';
+
+export type { StreamWaiter } from './pool.js';
+
+export interface UpstreamContext {
+  readonly transport: Transport;
+  readonly wheel: TimerWheel;
+  readonly metrics: WorkerMetrics;
+  readonly cells: SharedCells;
+  readonly random: Prng;
+  readonly http1: Http1Shared;
+}
+
+const RQ_TOTAL = CLUSTER.index.upstream_rq_total;
+const RQ_ACTIVE = CLUSTER.index.upstream_rq_active;
+const RQ_COMPLETED = CLUSTER.index.upstream_rq_completed;
+const RQ_1XX = CLUSTER.index.upstream_rq_1xx;
+const RQ_OTHER = CLUSTER.index.upstream_rq_other;
+const RQ_CANCELLED = CLUSTER.index.upstream_rq_cancelled;
+const RQ_TIMEOUT = CLUSTER.index.upstream_rq_timeout;
+const RQ_RX_RESET = CLUSTER.index.upstream_rq_rx_reset;
+const RQ_RETRY = CLUSTER.index.upstream_rq_retry;
+const RQ_OVERFLOW = CLUSTER.index.upstream_rq_pending_overflow;
+const NONE_HEALTHY = CLUSTER.index.upstream_cx_none_healthy;
+const RQ_TIME = CLUSTER.histograms.indexOf('upstream_rq_time');
+const ENDPOINT_TOTAL = ENDPOINT.index.rq_total;
+const ENDPOINT_ACTIVE = ENDPOINT.index.rq_active;
+const ENDPOINT_SUCCESS = ENDPOINT.index.rq_success;
+const ENDPOINT_ERROR = ENDPOINT.index.rq_error;
+const ENDPOINT_TIMEOUT = ENDPOINT.index.rq_timeout;
+
+/** Slot of each status that has a counter of its own, by status. */
+const STATUS_SLOT = new Int16Array(1000).fill(RQ_OTHER);
+for (const [name, index] of Object.entries(CLUSTER.index)) {
+  const status = /^upstream_rq_(\d{3})$/.exec(name);
+  if (status !== null) STATUS_SLOT[Number(status[1])] = index;
+}
+
+export class Cluster {
+  record: ClusterRecord;
+  readonly context: UpstreamContext;
+  readonly cells: SharedCells;
+  /** Why the last acquire() gave nothing and will not call the waiter; 0 = the waiter hears. */
+  lastFault: FaultCode = 0;
+  http1Options: Http1ClientOptions;
+  #table: EndpointTable;
+  #picker: Picker;
+  /** By endpoint key, over lists. */
+  readonly #pools = new Map<string, Pool>();
+  /** By index of the table. */
+  #poolAt: Pool[] = [];
+
+  constructor(record: ClusterRecord, context: UpstreamContext) {
+    this.record = record;
+    this.context = context;
+    this.cells = context.cells;
+    this.http1Options = clientOptions(record);
+    this.#table = new EndpointTable(record.endpoints, record.index, context.cells);
+    this.#picker = buildPicker(record.lbPolicy, this.#table, context.random);
+    this.#placePools();
+  }
+
+  /** A new plan for the same name: pools of endpoints that stay live on, the others drain. */
+  update(record: ClusterRecord): void {
+    if (record === this.record) return;
+    this.record = record;
+    this.http1Options = clientOptions(record);
+    this.#table = new EndpointTable(record.endpoints, record.index, this.cells);
+    this.#picker = buildPicker(record.lbPolicy, this.#table, this.context.random);
+    this.#placePools();
+  }
+
+  #placePools(): void {
+    const stays = new Set<string>();
+    this.#poolAt = this.#table.records.map((endpoint) => {
+      stays.add(endpoint.key);
+      let pool = this.#pools.get(endpoint.key);
+      if (pool === undefined) {
+        pool = new Pool(this, endpoint);
+        this.#pools.set(endpoint.key, pool);
+      } else pool.revive(endpoint);
+      return pool;
+    });
+    for (const [key, pool] of this.#pools) {
+      if (stays.has(key)) continue;
+      pool.drain();
+      // Its connections hold it as long as they live.
+      this.#pools.delete(key);
+    }
+  }
+
+  count(index: number, amount: number): void {
+    const base = this.record.metrics.counters;
+    if (base >= 0) this.context.metrics.add(base + index, amount);
+  }
+
+  /** An index for endpoint() and acquire(), -1 when there is none to pick. */
+  pick(hash: number, tried: number): number {
+    const index = this.#picker.pick(hash, tried);
+    if (index < 0) this.count(NONE_HEALTHY, 1);
+    return index;
+  }
+
+  endpoint(index: number): EndpointRecord {
+    return this.#table.records[index] as EndpointRecord;
+  }
+
+  /** The pool of an index as of now: an exchange keeps it, because a new list renumbers. */
+  pool(index: number): Pool {
+    return this.#poolAt[index] as Pool;
+  }
+
+  /**
+   * Counts a request and gets it a stream. Null: lastFault says why not, or is 0 and the waiter is called later.
+   * isFresh: not on a reused connection.
+   */
+  acquire(pool: Pool, sink: MessageSink, waiter: StreamWaiter, isHigh: boolean, isFresh: boolean): MessageStream | null {
+    this.lastFault = 0;
+    return pool.acquire(sink, waiter, isHigh, isFresh);
+  }
+
+  /** False when the request breaker is open: lastFault is set and nothing was counted. */
+  requestStarted(pool: Pool, isHigh: boolean): boolean {
+    const breaker = isHigh ? this.record.breakers.high : this.record.breakers.default;
+    const cell = clusterCell(this.record.index, CLUSTER_REQUESTS + (isHigh ? HIGH_PRIORITY : 0));
+    this.lastFault = 0;
+    if (!this.cells.tryTake(cell, breaker.maxRequests)) {
+      this.count(RQ_OVERFLOW, 1);
+      this.lastFault = UP_OVERFLOW;
+      return false;
+    }
+    this.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_REQUESTS), 1);
+    const base = this.record.metrics.counters;
+    if (base >= 0) {
+      const metrics = this.context.metrics;
+      metrics.add(base + RQ_TOTAL, 1);
+      metrics.add(base + RQ_ACTIVE, 1);
+    }
+    pool.countEndpoint(ENDPOINT_TOTAL, 1);
+    pool.countEndpoint(ENDPOINT_ACTIVE, 1);
+    return true;
+  }
+
+  /** status 0: no response head came. */
+  requestFinished(pool: Pool, isHigh: boolean, status: number, fault: FaultCode, latencyUs: number): void {
+    this.cells.add(clusterCell(this.record.index, CLUSTER_REQUESTS + (isHigh ? HIGH_PRIORITY : 0)), -1);
+    this.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_REQUESTS), -1);
+    pool.countEndpoint(ENDPOINT_ACTIVE, -1);
+    const isGood = status !== 0 && status < 500;
+    pool.countEndpoint(isGood ? ENDPOINT_SUCCESS : ENDPOINT_ERROR, 1);
+    const scope = this.record.metrics;
+    if (scope.counters < 0) return;
+    const metrics = this.context.metrics;
+    metrics.add(scope.counters + RQ_ACTIVE, -1);
+    if (status !== 0) {
+      metrics.add(scope.counters + RQ_COMPLETED, 1);
+      const hundred = Math.floor(status / 100);
+      if (hundred <= 5) metrics.add(scope.counters + RQ_1XX + hundred - 1, 1);
+      metrics.add(scope.counters + (STATUS_SLOT[status] as number), 1);
+      if (scope.histograms >= 0) metrics.record(scope.histograms + RQ_TIME, latencyUs);
+      return;
+    }
+    if (fault === UP_TIMEOUT || fault === UP_CONNECT_TIMEOUT) {
+      metrics.add(scope.counters + RQ_TIMEOUT, 1);
+      pool.countEndpoint(ENDPOINT_TIMEOUT, 1);
+    } else if (fault === 0) metrics.add(scope.counters + RQ_CANCELLED, 1);
+    else metrics.add(scope.counters + RQ_RX_RESET, 1);
+  }
+
+  countRetry(): void {
+    this.count(RQ_RETRY, 1);
+  }
+
+  drain(): void {
+    for (const pool of this.#pools.values()) pool.drain();
+  }
+
+  close(): void {
+    for (const pool of this.#pools.values()) pool.close();
+  }
+}
+
+function clientOptions(record: ClusterRecord): Http1ClientOptions {
+  return {
+    maxHeadBytes: record.maxResponseHeadersBytes,
+    maxFields: record.maxResponseHeadersCount,
+    acceptHttp10: true,
+    allowAbsoluteUrl: true,
+    underscores: 'ALLOW',
+  };
+}

@@ -1,0 +1,41 @@
+/** EndpointTable: one cluster's endpoints as columns, built per list; what lives on is in the shared cells by row. */
+import type { EndpointRecord } from '../plan/records.js';
+import { ENDPOINT_REQUESTS, endpointCell, type SharedCells } from './shared-cells.js';
+
+export class EndpointTable {
+  readonly records: readonly EndpointRecord[];
+  readonly size: number;
+  /** Cell of each endpoint's requests in flight, in the whole process. */
+  readonly requestCells: Int32Array;
+  readonly weights: Float64Array;
+  /** Indexes that may be picked: of the lowest-numbered priority that has any healthy one, else its degraded ones. */
+  readonly pickable: Int32Array;
+  readonly cells: SharedCells;
+  /** Number of the cluster: its rotation's position. */
+  readonly cluster: number;
+
+  constructor(records: readonly EndpointRecord[], cluster: number, cells: SharedCells) {
+    this.records = records;
+    this.size = records.length;
+    this.cells = cells;
+    this.cluster = cluster;
+    this.requestCells = Int32Array.from(records, (record) => endpointCell(record.row, ENDPOINT_REQUESTS));
+    this.weights = Float64Array.from(records, (record) => record.weight);
+    this.pickable = Int32Array.from(pickableIndexes(records));
+  }
+
+  active(index: number): number {
+    return this.cells.load(this.requestCells[index] as number);
+  }
+}
+
+function pickableIndexes(records: readonly EndpointRecord[]): number[] {
+  const indexes = records.map((_, index) => index);
+  for (const health of ['HEALTHY', 'DEGRADED'] as const) {
+    const usable = indexes.filter((index) => (records[index] as EndpointRecord).health === health);
+    if (usable.length === 0) continue;
+    const first = Math.min(...usable.map((index) => (records[index] as EndpointRecord).priority));
+    return usable.filter((index) => (records[index] as EndpointRecord).priority === first);
+  }
+  return [];
+}

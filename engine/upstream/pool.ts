@@ -1,0 +1,207 @@
+/** Pool: one worker's connections to one endpoint: idle ones by recency, dials under way, requests that wait. */
+import { type FaultCode, UP_DRAINED, UP_OVERFLOW } from '../fault/faults.js';
+import type { MessageSink, MessageStream } from '../http/codec.js';
+import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
+import type { EndpointRecord } from '../plan/records.js';
+import type { Cluster } from './cluster.js';
+import {
+  CLUSTER_CONNECTIONS,
+  CLUSTER_PENDING,
+  clusterCell,
+  ENDPOINT_CONNECTIONS,
+  endpointCell,
+  HIGH_PRIORITY,
+} from './shared-cells.js';
+import { UpstreamConn } from './upstream-conn.js';
+
+const PENDING_TOTAL = CLUSTER.index.upstream_rq_pending_total;
+const PENDING_ACTIVE = CLUSTER.index.upstream_rq_pending_active;
+const PENDING_OVERFLOW = CLUSTER.index.upstream_rq_pending_overflow;
+const PENDING_EJECT = CLUSTER.index.upstream_rq_pending_failure_eject;
+const CX_OVERFLOW = CLUSTER.index.upstream_cx_overflow;
+const CX_TOTAL = CLUSTER.index.upstream_cx_total;
+const CX_HTTP1 = CLUSTER.index.upstream_cx_http1_total;
+const CX_ACTIVE = CLUSTER.index.upstream_cx_active;
+const ENDPOINT_CX_TOTAL = ENDPOINT.index.cx_total;
+const ENDPOINT_CX_ACTIVE = ENDPOINT.index.cx_active;
+
+/** Who waits for a stream; the exchange itself, so that waiting allocates nothing. */
+export interface StreamWaiter {
+  onStreamReady(stream: MessageStream): void;
+  onStreamFault(fault: FaultCode): void;
+}
+
+interface Waiting {
+  readonly waiter: StreamWaiter;
+  readonly sink: MessageSink;
+  readonly isHigh: boolean;
+}
+
+export class Pool {
+  readonly cluster: Cluster;
+  endpoint: EndpointRecord;
+  /** Idle and reusable, the most recently used last. */
+  readonly #idle: UpstreamConn[] = [];
+  readonly #all = new Set<UpstreamConn>();
+  readonly #waiting: Waiting[] = [];
+  #dialling = 0;
+  #isDraining = false;
+
+  constructor(cluster: Cluster, endpoint: EndpointRecord) {
+    this.cluster = cluster;
+    this.endpoint = endpoint;
+  }
+
+  get isEmpty(): boolean {
+    return this.#all.size === 0 && this.#waiting.length === 0;
+  }
+
+  /** A stream on an idle connection, or null: then cluster.lastFault says why, or the waiter hears later. */
+  acquire(sink: MessageSink, waiter: StreamWaiter, isHigh: boolean, isFresh: boolean): MessageStream | null {
+    while (!isFresh && this.#idle.length > 0) {
+      const stream = (this.#idle.pop() as UpstreamConn).openStream(sink);
+      if (stream !== null) return stream;
+    }
+    this.#wait(sink, waiter, isHigh);
+    return null;
+  }
+
+  #wait(sink: MessageSink, waiter: StreamWaiter, isHigh: boolean): void {
+    const cluster = this.cluster;
+    const breaker = isHigh ? cluster.record.breakers.high : cluster.record.breakers.default;
+    const offset = isHigh ? HIGH_PRIORITY : 0;
+    if (!cluster.cells.tryTake(clusterCell(cluster.record.index, CLUSTER_PENDING + offset), breaker.maxPendingRequests)) {
+      cluster.count(PENDING_OVERFLOW, 1);
+      cluster.lastFault = UP_OVERFLOW;
+      return;
+    }
+    cluster.count(PENDING_TOTAL, 1);
+    cluster.count(PENDING_ACTIVE, 1);
+    this.#waiting.push({ waiter, sink, isHigh });
+    if (this.#dialling < this.#waiting.length) this.#dial(isHigh);
+  }
+
+  #leavePending(waiting: Waiting): void {
+    const cluster = this.cluster;
+    cluster.cells.add(clusterCell(cluster.record.index, CLUSTER_PENDING + (waiting.isHigh ? HIGH_PRIORITY : 0)), -1);
+    cluster.count(PENDING_ACTIVE, -1);
+  }
+
+  #dial(isHigh: boolean): void {
+    const cluster = this.cluster;
+    const breaker = isHigh ? cluster.record.breakers.high : cluster.record.breakers.default;
+    const cell = clusterCell(cluster.record.index, CLUSTER_CONNECTIONS + (isHigh ? HIGH_PRIORITY : 0));
+    if (cluster.cells.load(cell) >= breaker.maxConnections) {
+      cluster.count(CX_OVERFLOW, 1);
+      // Even over the limit an endpoint gets one connection per worker, or its requests would wait for ever (Envoy).
+      if (this.#all.size > 0) return;
+    }
+    cluster.cells.add(cell, 1);
+    cluster.cells.add(endpointCell(this.endpoint.row, ENDPOINT_CONNECTIONS), 1);
+    cluster.count(CX_TOTAL, 1);
+    cluster.count(CX_HTTP1, 1);
+    cluster.count(CX_ACTIVE, 1);
+    this.countEndpoint(ENDPOINT_CX_TOTAL, 1);
+    this.countEndpoint(ENDPOINT_CX_ACTIVE, 1);
+    this.#dialling++;
+    this.#all.add(new UpstreamConn(this, cell));
+  }
+
+  countEndpoint(index: number, amount: number): void {
+    const base = this.endpoint.metrics.counters;
+    if (base >= 0) this.cluster.context.metrics.add(base + index, amount);
+  }
+
+  // ---- from UpstreamConn ---------------------------------------------------------------------------------
+
+  onOpen(conn: UpstreamConn): void {
+    this.#dialling--;
+    this.#serve(conn);
+  }
+
+  /** Open and free: the oldest waiter, or the idle stack. */
+  #serve(conn: UpstreamConn): void {
+    while (this.#waiting.length > 0) {
+      const waiting = this.#waiting.shift() as Waiting;
+      this.#leavePending(waiting);
+      const stream = conn.openStream(waiting.sink);
+      if (stream === null) {
+        waiting.waiter.onStreamFault(UP_OVERFLOW);
+        continue;
+      }
+      waiting.waiter.onStreamReady(stream);
+      return;
+    }
+    if (this.#isDraining) conn.end();
+    else {
+      this.#idle.push(conn);
+      conn.startIdle();
+    }
+  }
+
+  onIdle(conn: UpstreamConn): void {
+    this.#serve(conn);
+  }
+
+  /** It takes no further request: it must not be found in the idle stack. */
+  leaveIdle(conn: UpstreamConn): void {
+    const at = this.#idle.indexOf(conn);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  onClosed(conn: UpstreamConn, fault: FaultCode, wasOpen: boolean, cell: number): void {
+    const cluster = this.cluster;
+    this.#all.delete(conn);
+    this.leaveIdle(conn);
+    cluster.cells.add(cell, -1);
+    cluster.cells.add(endpointCell(this.endpoint.row, ENDPOINT_CONNECTIONS), -1);
+    cluster.count(CX_ACTIVE, -1);
+    this.countEndpoint(ENDPOINT_CX_ACTIVE, -1);
+    if (!wasOpen) {
+      this.#dialling--;
+      this.#ejectBeyond(this.#dialling + this.#busyConnections(), fault);
+    }
+    // Waiters that a connection limit had kept from dialling.
+    if (this.#waiting.length > this.#dialling) this.#dial((this.#waiting[0] as Waiting).isHigh);
+  }
+
+  /** Connections that will come back to serve a waiter. */
+  #busyConnections(): number {
+    return this.#all.size - this.#dialling - this.#idle.length;
+  }
+
+  /** A dial failed: a waiter for whom no connection is on its way hears of it, the oldest first. */
+  #ejectBeyond(expected: number, fault: FaultCode): void {
+    let surplus = this.#waiting.length - expected;
+    while (surplus-- > 0 && this.#waiting.length > 0) {
+      const waiting = this.#waiting.shift() as Waiting;
+      this.#leavePending(waiting);
+      this.cluster.count(PENDING_EJECT, 1);
+      waiting.waiter.onStreamFault(fault);
+    }
+  }
+
+  cancel(waiter: StreamWaiter): boolean {
+    const at = this.#waiting.findIndex((waiting) => waiting.waiter === waiter);
+    if (at < 0) return false;
+    this.#leavePending(this.#waiting[at] as Waiting);
+    this.#waiting.splice(at, 1);
+    return true;
+  }
+
+  /** The endpoint is gone from the list: idle connections end, busy ones after their request. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const conn of this.#idle.splice(0)) conn.end();
+    for (const conn of this.#all) conn.drain();
+  }
+
+  revive(endpoint: EndpointRecord): void {
+    this.endpoint = endpoint;
+    this.#isDraining = false;
+  }
+
+  close(): void {
+    for (const conn of this.#all) conn.abort(UP_DRAINED);
+  }
+}

@@ -1,0 +1,190 @@
+/** UpstreamConn: one connection to an endpoint: dial, codec, idle and age limits. */
+import { Timer } from '../base/timer-wheel.js';
+import {
+  type FaultCode,
+  UP_CONNECT_TIMEOUT,
+  UP_RESET,
+  UP_UNSOLICITED,
+} from '../fault/faults.js';
+import type { CodecHost, MessageSink, MessageStream } from '../http/codec.js';
+import { Http1ClientCodec } from '../http1/codec-client.js';
+import type { Conn, ConnOwner } from '../io/transport.js';
+import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
+import type { Pool } from './pool.js';
+
+const CONNECT_FAIL = CLUSTER.index.upstream_cx_connect_fail;
+const CONNECT_TIMEOUT = CLUSTER.index.upstream_cx_connect_timeout;
+const CX_IDLE_TIMEOUT = CLUSTER.index.upstream_cx_idle_timeout;
+const CX_MAX_REQUESTS = CLUSTER.index.upstream_cx_max_requests;
+const CX_PROTOCOL_ERROR = CLUSTER.index.upstream_cx_protocol_error;
+const CX_DESTROY = CLUSTER.index.upstream_cx_destroy;
+const CX_DESTROY_LOCAL = CLUSTER.index.upstream_cx_destroy_local;
+const CX_DESTROY_REMOTE = CLUSTER.index.upstream_cx_destroy_remote;
+const CX_RX_BYTES = CLUSTER.index.upstream_cx_rx_bytes_total;
+const CX_TX_BYTES = CLUSTER.index.upstream_cx_tx_bytes_total;
+const ENDPOINT_CONNECT_FAIL = ENDPOINT.index.cx_connect_fail;
+const CONNECT_MS = CLUSTER.histograms.indexOf('upstream_cx_connect_ms');
+const LENGTH_MS = CLUSTER.histograms.indexOf('upstream_cx_length_ms');
+
+/** Taken off a learnt Keep-Alive timeout: the peer's clock began earlier than ours. */
+const KEEP_ALIVE_MARGIN_MS = 1000;
+
+export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
+  readonly #pool: Pool;
+  readonly #conn: Conn;
+  readonly #codec: Http1ClientCodec;
+  readonly #connectionCell: number;
+  readonly #startUs: number;
+  #requests = 0;
+  #isOpen = false;
+  #isEnding = false;
+  #ageDeadlineMs = 0;
+  #idleDeadlineMs = 0;
+  #isIdle = false;
+
+  constructor(pool: Pool, connectionCell: number) {
+    super();
+    this.#pool = pool;
+    this.#connectionCell = connectionCell;
+    const { transport, http1 } = pool.cluster.context;
+    this.#startUs = transport.nowUs();
+    this.#conn = transport.dial(pool.endpoint.address, pool.cluster.record.connectTimeoutMs, this);
+    this.#conn.setHighMark(pool.cluster.record.bufferLimitBytes);
+    this.#codec = new Http1ClientCodec(this.#conn, this, pool.cluster.http1Options, http1);
+  }
+
+  get id(): number {
+    return this.#conn.id;
+  }
+
+  /** Null when the connection turned out not to take any more. */
+  openStream(sink: MessageSink): MessageStream | null {
+    if (this.#isEnding) return null;
+    const stream = this.#codec.openStream(sink);
+    if (stream === null) return null;
+    this.#isIdle = false;
+    const limit = this.#pool.cluster.record.maxRequestsPerConnection;
+    if (limit !== 0 && ++this.#requests >= limit) {
+      this.#count(CX_MAX_REQUESTS);
+      this.#codec.drain();
+    }
+    return stream;
+  }
+
+  /** In the idle stack from now on. */
+  startIdle(): void {
+    const { transport, wheel } = this.#pool.cluster.context;
+    const learntMs = this.#codec.keepAliveTimeoutMs;
+    let idleMs = this.#pool.cluster.record.idleTimeoutMs;
+    if (learntMs !== 0) {
+      const usableMs = Math.max(learntMs - KEEP_ALIVE_MARGIN_MS, 100);
+      if (idleMs === 0 || usableMs < idleMs) idleMs = usableMs;
+    }
+    this.#isIdle = true;
+    this.#idleDeadlineMs = idleMs === 0 ? 0 : transport.nowMs() + idleMs;
+    let next = this.#idleDeadlineMs;
+    if (this.#ageDeadlineMs !== 0 && (next === 0 || this.#ageDeadlineMs < next)) next = this.#ageDeadlineMs;
+    if (next !== 0) wheel.arm(this, next);
+  }
+
+  onTimer(nowMs: number): void {
+    const isOld = this.#ageDeadlineMs !== 0 && this.#ageDeadlineMs <= nowMs;
+    if (isOld) this.#codec.drain();
+    if (!this.#isIdle) return;
+    if (isOld || (this.#idleDeadlineMs !== 0 && this.#idleDeadlineMs <= nowMs)) {
+      if (!isOld) this.#count(CX_IDLE_TIMEOUT);
+      this.#pool.leaveIdle(this);
+      this.end();
+    } else if (this.#idleDeadlineMs !== 0) this.#pool.cluster.context.wheel.arm(this, this.#idleDeadlineMs);
+  }
+
+  /** No further request after the one under way. */
+  drain(): void {
+    this.#codec.drain();
+  }
+
+  end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#conn.endAfterFlush(0);
+  }
+
+  abort(fault: FaultCode): void {
+    this.#isEnding = true;
+    this.#conn.abort(fault);
+  }
+
+  // ---- ConnOwner -----------------------------------------------------------------------------------------
+
+  onOpen(): void {
+    const { transport, metrics } = this.#pool.cluster.context;
+    this.#isOpen = true;
+    const record = this.#pool.cluster.record;
+    if (record.maxConnectionDurationMs !== 0) {
+      this.#ageDeadlineMs = transport.nowMs() + record.maxConnectionDurationMs;
+      this.#pool.cluster.context.wheel.arm(this, this.#ageDeadlineMs);
+    }
+    if (record.metrics.histograms >= 0)
+      metrics.record(record.metrics.histograms + CONNECT_MS, transport.nowUs() - this.#startUs);
+    this.#pool.onOpen(this);
+  }
+
+  onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
+    const fault = this.#codec.feed(bytes, start, end);
+    if (fault === 0) return;
+    if (fault !== UP_UNSOLICITED || this.#isIdle) this.#count(CX_PROTOCOL_ERROR);
+    this.#pool.leaveIdle(this);
+    this.abort(fault);
+  }
+
+  onWritable(): void {
+    this.#codec.onWritable();
+  }
+
+  onPeerEnd(): void {
+    this.#pool.leaveIdle(this);
+    this.#codec.drain();
+    const fault = this.#codec.feedEnd();
+    // A tunnel goes on in the other direction; everything else is over.
+    if (fault !== 0 || this.#codec.isIdleOrDone) this.end();
+  }
+
+  onClosed(_conn: Conn, fault: FaultCode): void {
+    const { transport, metrics, wheel } = this.#pool.cluster.context;
+    wheel.forget(this);
+    const record = this.#pool.cluster.record;
+    if (!this.#isOpen) {
+      this.#count(fault === UP_CONNECT_TIMEOUT ? CONNECT_TIMEOUT : CONNECT_FAIL);
+      if (fault === UP_CONNECT_TIMEOUT) this.#count(CONNECT_FAIL);
+      this.#pool.countEndpoint(ENDPOINT_CONNECT_FAIL, 1);
+    }
+    this.#count(CX_DESTROY);
+    this.#count(this.#isEnding ? CX_DESTROY_LOCAL : CX_DESTROY_REMOTE);
+    this.#add(CX_RX_BYTES, this.#conn.bytesRead);
+    this.#add(CX_TX_BYTES, this.#conn.bytesWritten);
+    if (record.metrics.histograms >= 0)
+      metrics.record(record.metrics.histograms + LENGTH_MS, transport.nowUs() - this.#startUs);
+    this.#isEnding = true;
+    const isOpen = this.#isOpen;
+    this.#pool.leaveIdle(this);
+    this.#codec.close(isOpen ? fault : UP_RESET);
+    this.#pool.onClosed(this, fault === 0 ? UP_RESET : fault, isOpen, this.#connectionCell);
+  }
+
+  // ---- CodecHost -----------------------------------------------------------------------------------------
+
+  onIdle(): void {
+    if (!this.#isEnding) this.#pool.onIdle(this);
+  }
+
+  onFinished(): void {
+    this.end();
+  }
+
+  #count(index: number): void {
+    this.#pool.cluster.count(index, 1);
+  }
+  #add(index: number, amount: number): void {
+    this.#pool.cluster.count(index, amount);
+  }
+}
