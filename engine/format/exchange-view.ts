@@ -53,4 +53,6 @@ export interface ExchangeView {
   readonly attemptCount: number;
   readonly transportFailureReason: string;
   readonly hostname: string;
+  /** "GET", also for methods without a number. */
+  readonly methodName: string;
 }

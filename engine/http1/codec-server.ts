@@ -163,7 +163,7 @@ export class Http1ServerCodec implements Codec, MessageStream {
           return;
       }
       if (next < 0) {
-        if (this.#state !== DEAD) this.#leftover = joinBytes(null, bytes, at, end);
+        if ((this.#state as number) !== DEAD) this.#leftover = joinBytes(null, bytes, at, end);
         return;
       }
       at = next;
