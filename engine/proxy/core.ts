@@ -4,7 +4,6 @@ import { TICK_MS, TimerWheel } from '../base/timer-wheel.js';
 import { DOWN_GONE, type FaultCode, SHUT_DOWN } from '../fault/faults.js';
 import { ForwardingResult } from '../http/forwarded.js';
 import { HeadPool } from '../http/head-pool.js';
-import { methodNumber } from '../http/methods.js';
 import type { Http1Shared } from '../http1/shared.js';
 import type { Conn, Transport } from '../io/transport.js';
 import { WORKER } from '../metrics/declare.js';
@@ -24,7 +23,6 @@ export interface CoreOptions {
   /** Four random words: request ids, balancing. */
   readonly seed: readonly [number, number, number, number];
   readonly hostname: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workerIndex: number;
   /** Counters of the WORKER scope. */
   readonly workerBase: number;
@@ -48,8 +46,6 @@ export class Core {
   readonly workerBase: number;
   /** What a vanished client means to an exchange. */
   readonly goneFault: FaultCode = DOWN_GONE;
-  readonly headMethod: number = methodNumber('HEAD');
-  readonly connectMethod: number = methodNumber('CONNECT');
   snapshot: Snapshot = EMPTY_SNAPSHOT;
   isDraining = false;
   readonly #connections = new Set<Downstream>();
@@ -91,12 +87,12 @@ export class Core {
   }
 
   newCluster(record: ClusterRecord): Cluster {
-    const { transport, wheel, metrics, cells, random, heads, http1 } = this;
-    return new Cluster(record, { transport, wheel, metrics, cells, random, heads, http1 });
+    const { transport, wheel, metrics, cells, random, http1 } = this;
+    return new Cluster(record, { transport, wheel, metrics, cells, random, http1 });
   }
 
   newAccessLog(record: AccessLogRecord): AccessLog {
-    return new AccessLog(record, this.hostname, this.options.environment);
+    return new AccessLog(record, (message) => this.options.log('warn', 'access_log', message));
   }
 
   // ---- exchanges and connections ---------------------------------------------------------------------

@@ -4,8 +4,10 @@ import { type FaultCode, FAULTS } from '../fault/faults.js';
 import type { FilterContext, Verdict } from '../filter/filter.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
 import type { Address } from '../io/transport.js';
-import type { CompiledRoute } from '../route/compiled-route.js';
+import { methodName } from '../http/methods.js';
+import type { ClusterChoice, CompiledRoute } from '../route/compiled-route.js';
 import type { Cluster } from '../upstream/cluster.js';
+import type { Pool } from '../upstream/pool.js';
 import type { Core } from './core.js';
 import type { Downstream } from './downstream.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -44,6 +46,9 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   responseTrailers: Head | null = null;
   route: CompiledRoute | null = null;
   cluster: Cluster | null = null;
+  choice: ClusterChoice | null = null;
+  /** Pool of the picked endpoint, and its index while the list is the same. */
+  pool: Pool | null = null;
   endpointIndex = -1;
   /** Bits of endpoint indexes below 31 that were tried. */
   tried = 0;
@@ -56,6 +61,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   isInternal = false;
   attemptCount = 0;
   upstreamConnectionId = 0;
+  isEdge = false;
   startWallMs = 0;
   startUs = 0;
   requestEndUs = 0;
@@ -91,6 +97,8 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     this.responseTrailers = null;
     this.route = null;
     this.cluster = null;
+    this.choice = null;
+    this.pool = null;
     this.endpointIndex = -1;
     this.tried = 0;
     this.state = 0;
@@ -102,6 +110,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     this.isInternal = false;
     this.attemptCount = 0;
     this.upstreamConnectionId = 0;
+    this.isEdge = false;
     this.startWallMs = 0;
     this.startUs = 0;
     this.requestEndUs = 0;
@@ -180,16 +189,21 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     return this.cluster === null ? '' : this.cluster.record.name;
   }
   get upstreamAddress(): Address | null {
-    return this.cluster === null || this.endpointIndex < 0 ? null : this.cluster.endpoint(this.endpointIndex).address;
+    return this.pool === null ? null : this.pool.endpoint.address;
   }
   get upstreamLocalAddress(): Address | null {
     return null;
   }
   get upstreamHostname(): string {
-    return this.cluster === null || this.endpointIndex < 0 ? '' : this.cluster.endpoint(this.endpointIndex).hostname;
+    return this.pool === null ? '' : this.pool.endpoint.hostname;
   }
   get transportFailureReason(): string {
     return this.fault === 0 ? '' : (FAULTS[this.fault]?.reason ?? '');
+  }
+  get methodName(): string {
+    const head = this.request;
+    if (head.method !== 0) return methodName(head.method);
+    return Buffer.from(head.bytes.subarray(head.base + head.methodStart, head.base + head.methodEnd)).toString('latin1');
   }
   get hostname(): string {
     return this.core.hostname;

@@ -1,11 +1,12 @@
 /** THE SPINE: one request and its answer, from head to finish, in the order in which it happens. */
-import { type FaultCode, FAULTS, NO_CLUSTER, NO_ENDPOINT, NO_ROUTE, UP_TRUNCATED } from '../fault/faults.js';
+import { DNS_FAILED, type FaultCode, FAULTS, NO_CLUSTER, NO_ENDPOINT, NO_ROUTE, UP_TRUNCATED } from '../fault/faults.js';
 import { DONE, NEXT, type Verdict } from '../filter/filter.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
 import type { Head } from '../http/head.js';
-import { isIdempotent } from '../http/methods.js';
+import { isIdempotent, METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
 import { HOLD_CONNECTING, HOLD_FILTER, HOLD_PEER_FULL } from '../io/transport.js';
-import type { StreamWaiter } from '../upstream/cluster.js';
+import type { Cluster, StreamWaiter } from '../upstream/cluster.js';
+import type { Pool } from '../upstream/pool.js';
 import type { Core } from './core.js';
 import { dueFault, HALF_CLOSE_GRACE_MS, nextDeadlineMs } from './deadline.js';
 import type { Downstream } from './downstream.js';
@@ -24,7 +25,8 @@ import {
   TUNNEL,
   UPSTREAM_COUNTED,
 } from './exchange-record.js';
-import { faultBody, fillReply } from './local-reply.js';
+import { REDIRECT_TO_PATH } from '../http/normalize.js';
+import { faultBody, fillReply, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
 import { prepareRequest, prepareUpstreamRequest } from './request-fields.js';
 import { prepareReply, prepareResponse } from './response-fields.js';
@@ -51,9 +53,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   #down: MessageStream | null = null;
   #up: MessageStream | null = null;
   readonly #upstreamSide: UpstreamSide;
-  /** Body bytes that came with the head in one read, before there was an upstream stream. */
-  #early: Uint8Array | null = null;
-  #isEarlyLast = false;
   #filterAt = 0;
 
   constructor(core: Core) {
@@ -95,7 +94,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const listener = this.listener as ListenerRuntime;
     const refused = prepareRequest(this, listener);
     if (refused !== 0) {
-      this.#refuse(refused);
+      if (refused === REDIRECT_TO_PATH) redirectToPath(this);
+      else this.#refuse(refused);
       return;
     }
     const route = listener.router.route(this);
@@ -153,20 +153,24 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const cluster = this.cluster as NonNullable<typeof this.cluster>;
     const index = cluster.pick(0, this.tried);
     if (index < 0) {
-      this.fail(this.fault !== 0 ? this.fault : NO_ENDPOINT);
+      this.fail(cluster.record.dnsFailed ? DNS_FAILED : NO_ENDPOINT);
       return;
     }
     this.endpointIndex = index;
-    this.#acquire();
+    this.pool = cluster.pool(index);
+    this.#acquire(cluster, this.pool);
   }
 
-  #acquire(): void {
-    const cluster = this.cluster as NonNullable<typeof this.cluster>;
+  #acquire(cluster: Cluster, pool: Pool): void {
     const isHigh = this.#isHighPriority();
     this.attemptCount++;
-    cluster.requestStarted(this.endpointIndex, isHigh);
+    if (!cluster.requestStarted(pool, isHigh)) {
+      this.fail(cluster.lastFault);
+      return;
+    }
     this.state |= UPSTREAM_COUNTED;
-    const stream = cluster.acquire(this.endpointIndex, this.#upstreamSide, this, isHigh);
+    // A retry of the keep-alive race goes on a new connection: the other idle ones are as old as the dead one.
+    const stream = cluster.acquire(pool, this.#upstreamSide, this, isHigh, this.attemptCount > 1);
     if (stream !== null) {
       this.onStreamReady(stream);
       return;
@@ -199,16 +203,9 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       prepareUpstreamRequest(this);
     }
     this.state |= REQUEST_SENT;
-    const hasEarly = this.#early !== null;
-    const end = this.is(REQUEST_ENDED) && !hasEarly;
-    const isFull = stream.sendHead(this.request, end);
+    const isFull = stream.sendHead(this.request, this.is(REQUEST_ENDED));
     // Kept for a retry when the connection turns out to be dead, and for the log.
     this.request.retain();
-    if (hasEarly) {
-      const early = this.#early as Uint8Array;
-      this.#early = null;
-      stream.sendData(early, 0, early.length, this.#isEarlyLast);
-    }
     if (this.is(REQUEST_ENDED)) {
       this.upstreamRequestEndUs = this.core.transport.nowUs();
       return;
@@ -223,10 +220,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (last) this.#endRequest();
     const up = this.#up;
     const down = this.#down;
-    if (up === null || down === null) {
-      if (!this.is(LOCAL_REPLY | FINISHED)) this.#keepEarly(bytes, start, end, last);
-      return;
-    }
+    // No upstream any more: we have answered, and what is left of the body is dropped.
+    if (up === null || down === null) return;
     relayData(down, up, bytes, start, end, last);
     if (last) {
       this.upstreamRequestEndUs = this.core.transport.nowUs();
@@ -237,9 +232,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   onTrailers(trailers: Head): void {
     this.#endRequest();
     this.upstreamRequestEndUs = this.core.transport.nowUs();
-    if (this.#up !== null) this.#up.sendTrailers(trailers);
-    // Trailers of a request that waits for its connection go with the early body's end.
-    else this.#isEarlyLast = true;
+    this.#up?.sendTrailers(trailers);
   }
 
   /** The client is gone, or the connection failed: whatever the upstream still does is in vain. */
@@ -298,7 +291,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.goneDeadlineMs = 0;
     this.responseCodeDetails = 'via_upstream';
     this.state |= RESPONSE_HEAD;
-    if (head.status === 101 || (head.status < 300 && this.request.method === this.core.connectMethod)) this.#beginTunnel();
+    if (head.status === 101 || (head.status < 300 && this.request.method === METHOD_CONNECT)) this.#beginTunnel();
     prepareResponse(this);
     if (end) this.#endUpstream(0);
     if (down.sendHead(head, end)) this.#up?.hold(HOLD_PEER_FULL);
@@ -335,7 +328,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.is(LOCAL_REPLY)) return;
     if (wasReused && this.#isRaceRetry(fault)) {
       this.#endUpstream(fault);
-      this.#retry(fault, false);
+      this.#retry(false);
       return;
     }
     this.fail(this.is(RESPONSE_HEAD) ? UP_TRUNCATED : fault);
@@ -364,7 +357,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     listener.log(this);
     const downstream = this.downstream as Downstream;
     this.#down = null;
-    this.#early = null;
     downstream.onExchangeEnd();
     this.core.retire(this);
   }
@@ -374,8 +366,9 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.is(FINISHED)) return;
     const row = FAULTS[fault] as (typeof FAULTS)[number];
     if (row.source === 'upstream') this.#endUpstream(fault);
-    if (row.retry === 'fresh' && this.#canRetry()) {
-      this.#retry(fault, true);
+    // Refused or unreachable: nothing was processed, so another endpoint may try. With one endpoint there is no other.
+    if (row.retry === 'fresh' && this.#canRetry() && this.#hasOther()) {
+      this.#retry(true);
       return;
     }
     this.note(fault);
@@ -395,8 +388,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.clear();
     this.#up = null;
     this.#down = null;
-    this.#early = null;
-    this.#isEarlyLast = false;
     this.#filterAt = 0;
   }
 
@@ -441,7 +432,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     prepareReply(this);
     if (down !== null) {
       const status = this.response.status;
-      const isHead = this.request.method === this.core.headMethod;
+      const isHead = this.request.method === METHOD_HEAD;
       const hasBody = body.length > 0 && !isHead && status !== 204 && status !== 304;
       down.sendHead(this.response, !hasBody);
       if (hasBody) down.sendData(body, 0, body.length, true);
@@ -465,18 +456,15 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   /** Nothing of the body has been passed on, so the same request can be sent again. */
   #canRetry(): boolean {
-    return this.attemptCount < ATTEMPTS_MAX && !this.is(RESPONSE_HEAD | LOCAL_REPLY) && this.#isBodyUntouched();
+    return this.attemptCount < ATTEMPTS_MAX && !this.is(RESPONSE_HEAD | LOCAL_REPLY) && this.bytesReceived === 0;
   }
 
-  #isBodyUntouched(): boolean {
-    return this.bytesReceived === 0 || this.#early !== null;
+  #hasOther(): boolean {
+    return this.cluster !== null && this.cluster.hasOther(this.tried, this.endpointIndex);
   }
 
-  #retry(fault: FaultCode, elsewhere: boolean): void {
-    if (elsewhere) {
-      this.fault = fault;
-      if (this.endpointIndex < 31) this.tried |= 1 << this.endpointIndex;
-    }
+  #retry(elsewhere: boolean): void {
+    if (elsewhere && this.endpointIndex < 31) this.tried |= 1 << this.endpointIndex;
     this.state &= ~REQUEST_SENT;
     this.cluster?.countRetry();
     this.#pick();
@@ -517,15 +505,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.idleTimeoutMs !== 0) this.idleDeadlineMs = this.core.transport.nowMs() + this.idleTimeoutMs;
   }
 
-  #keepEarly(bytes: Uint8Array, start: number, end: number, last: boolean): void {
-    const before = this.#early === null ? 0 : this.#early.length;
-    const kept = new Uint8Array(before + end - start);
-    if (this.#early !== null) kept.set(this.#early);
-    kept.set(bytes.subarray(start, end), before);
-    this.#early = kept;
-    this.#isEarlyLast = last;
-  }
-
   #keepTrailers(trailers: Head): void {
     this.responseTrailers = this.core.heads.take();
     this.responseTrailers.copyFrom(trailers);
@@ -556,7 +535,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state &= ~UPSTREAM_COUNTED;
     const status = this.is(RESPONSE_HEAD) && !this.is(LOCAL_REPLY) ? this.response.status : 0;
     const latencyUs = this.upstreamStartUs === 0 ? 0 : this.upstreamEndUs - this.upstreamStartUs;
-    this.cluster?.requestFinished(this.endpointIndex, this.#isHighPriority(), status, fault, latencyUs);
+    if (this.cluster !== null && this.pool !== null)
+      this.cluster.requestFinished(this.pool, this.#isHighPriority(), status, fault, latencyUs);
   }
 
   /** Lets go of an upstream stream or of the wait for one. */
@@ -565,7 +545,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#up = null;
     if (this.is(ACQUIRING)) {
       this.state &= ~ACQUIRING;
-      this.cluster?.cancel(this);
+      this.pool?.cancel(this);
     }
     const wasCounted = this.is(UPSTREAM_COUNTED);
     this.#endUpstream(fault);

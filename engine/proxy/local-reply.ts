@@ -3,6 +3,7 @@ import { type Fault, FAULTS, type FaultCode } from '../fault/faults.js';
 import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
 import { statusText } from '../http/statuses.js';
+import type { Exchange } from './exchange.js';
 
 const encoder = new TextEncoder();
 const TEXT_PLAIN = encoder.encode('text/plain');
@@ -54,3 +55,12 @@ export function addDecimal(head: Head, id: number, value: number): void {
 }
 
 export const NO_BODY = EMPTY;
+
+/** 307 to the path as normalised (path_with_escaped_slashes_action UNESCAPE_AND_REDIRECT). */
+export function redirectToPath(x: Exchange): void {
+  fillReply(x.response, 307, 0, x.core.dateBytes());
+  const path = x.request;
+  x.response.add(N.location, path.pathBytes, path.pathFrom, path.pathTo);
+  x.responseCodeDetails = 'path_normalization_redirect';
+  x.sendReply(NO_BODY);
+}

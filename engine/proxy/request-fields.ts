@@ -1,15 +1,22 @@
 /** What is done to a request's path, authority and fields: once before routing, once before it goes upstream. */
-import { BAD_SCHEME, BAD_UNDERSCORE, BAD_VERSION_HTTP10, type FaultCode } from '../fault/faults.js';
+import { BAD_HOST_MISSING, type FaultCode } from '../fault/faults.js';
+import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
-import { HEAD_EXPECT_CONTINUE } from '../http/head.js';
 import { addDecimal } from './local-reply.js';
 import type { Downstream } from './downstream.js';
-import { type ExchangeRecord } from './exchange-record.js';
+import type { ExchangeRecord } from './exchange-record.js';
 import type { ListenerRuntime } from './snapshot.js';
+
+const encoder = new TextEncoder();
 
 /** Path and host normalised, the client identified, untrusted fields dropped, request id given. A fault refuses. */
 export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): FaultCode {
   const head = x.request;
+  if (head.authorityEnd === head.authorityStart) {
+    // Only HTTP/1.0 gets here without one; what we send is HTTP/1.1 and must have it.
+    if (listener.defaultHost.length === 0) return BAD_HOST_MISSING;
+    head.setAuthority(listener.defaultHost, 0, listener.defaultHost.length);
+  }
   const refused = listener.normalization.apply(head);
   if (refused !== 0) return refused;
   const result = x.core.forwarded;
@@ -17,7 +24,8 @@ export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): Fa
   x.remoteAddress = result.address;
   x.isInternal = result.isInternal;
   x.scheme = result.scheme;
-  listener.requestId.apply(head, result.isInternal);
+  x.isEdge = result.isEdge;
+  listener.requestId.apply(head, result.isEdge);
   return 0;
 }
 
@@ -36,9 +44,10 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
     head.removeAll(N['x-envoy-expected-rq-timeout-ms']);
     addDecimal(head, N['x-envoy-expected-rq-timeout-ms'], action.timeoutMs);
   }
-  route.mutateRequest(head, x);
-  route.rewriteRequest(head, x);
-  if (action.hostRewrite !== null && action.hostRewrite.kind === 'auto') x.useEndpointHostname();
+  route.mutateRequest(head, x, x.choice);
+  route.rewriteRequest(head, x, x.choice);
+  if (action.hostRewrite !== null && action.hostRewrite.kind === 'auto')
+    route.setHost(head, encoder.encode(x.upstreamHostname));
   if (listener.via.length > 0) appendVia(head, listener.via);
 }
 

@@ -22,7 +22,7 @@ export function prepareResponse(x: ExchangeRecord): void {
       head.removeAll(N['x-envoy-attempt-count']);
       addDecimal(head, N['x-envoy-attempt-count'], x.attemptCount);
     }
-    route.mutateResponse(head, x);
+    route.mutateResponse(head, x, x.choice);
   }
   if (!head.has(N.date)) {
     const date = x.core.dateBytes();
@@ -35,7 +35,7 @@ export function prepareResponse(x: ExchangeRecord): void {
 export function prepareReply(x: ExchangeRecord): void {
   const listener = x.listener as ListenerRuntime;
   listener.filters.runResponseHead(x);
-  if (x.route !== null) x.route.mutateResponse(x.response, x);
+  if (x.route !== null) x.route.mutateResponse(x.response, x, x.choice);
   finishFields(x, listener, 'OVERWRITE');
 }
 

@@ -4,6 +4,7 @@ import { FilterChain } from '../filter/chain.js';
 import type { FilterKind } from '../filter/filter.js';
 import { Forwarding } from '../http/forwarded.js';
 import { HEAD_UPGRADE } from '../http/head.js';
+import { METHOD_CONNECT } from '../http/methods.js';
 import { N } from '../http/names.js';
 import { Normalization } from '../http/normalize.js';
 import { RequestId } from '../http/request-id.js';
@@ -51,6 +52,8 @@ export class ListenerRuntime {
   readonly logsResponse: boolean;
   readonly serverName: Uint8Array;
   readonly via: Uint8Array;
+  /** For HTTP/1.0 requests without Host; empty = they are refused. */
+  readonly defaultHost: Uint8Array;
   readonly #clusters: ReadonlyMap<string, Cluster>;
   readonly #upgrades: ReadonlyMap<string, boolean>;
 
@@ -60,13 +63,14 @@ export class ListenerRuntime {
     this.record = http;
     this.router = new Router(http.routeConfig, core.random);
     this.forwarding = new Forwarding(http);
-    this.normalization = new Normalization(http);
+    this.normalization = new Normalization(http, listener.address.port);
     this.requestId = new RequestId(http, core.random);
     this.filters = new FilterChain(http.filters, FILTER_KINDS);
     this.http1 = http1ServerOptions(listener);
     this.accessLogs = logs;
     this.logsResponse = logs.length > 0;
     this.serverName = encoder.encode(http.serverName);
+    this.defaultHost = encoder.encode(http.defaultHostForHttp10);
     this.via = encoder.encode(http.via === '' ? '' : `1.1 ${http.via}`);
     this.#clusters = clusters;
     this.#upgrades = new Map(http.upgrades.map((upgrade) => [upgrade.type, upgrade.enabled]));
@@ -75,7 +79,7 @@ export class ListenerRuntime {
   /** 0, or the fault of an upgrade or CONNECT that neither the route nor the connection manager allows. */
   refuseUpgrade(x: Exchange): FaultCode {
     const head = x.request;
-    const isConnect = head.method === x.core.connectMethod;
+    const isConnect = head.method === METHOD_CONNECT;
     if (!isConnect && (head.flags & HEAD_UPGRADE) === 0) return 0;
     const action = (x.route as NonNullable<typeof x.route>).record.action;
     const type = isConnect ? 'connect' : head.valueString(head.find(N.upgrade)).toLowerCase();
@@ -86,6 +90,7 @@ export class ListenerRuntime {
 
   chooseCluster(x: Exchange): Cluster | null {
     const choice = (x.route as NonNullable<typeof x.route>).chooseCluster(x, x.core.random);
+    x.choice = choice;
     return choice === null ? null : (this.#clusters.get(choice.name) ?? null);
   }
 
@@ -123,7 +128,6 @@ function http1ServerOptions(listener: ListenerRecord): Http1ServerOptions {
     maxHeadBytes: http.maxRequestHeadersBytes,
     maxFields: http.maxHeadersCount,
     acceptHttp10: http.acceptHttp10,
-    defaultHostForHttp10: encoder.encode(http.defaultHostForHttp10),
     allowAbsoluteUrl: http.allowAbsoluteUrl,
     underscores: http.headersWithUnderscoresAction,
   };

@@ -10,7 +10,7 @@ import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import { buildPicker } from './balance/build-picker.js';
-import type { Picker } from './balance/picker.js';
+import { type Picker, wasTried } from './balance/picker.js';
 import { EndpointTable } from './endpoint-table.js';
 import { Pool, type StreamWaiter } from './pool.js';
 import { CLUSTER_REQUESTS, clusterCell, ENDPOINT_REQUESTS, endpointCell, HIGH_PRIORITY, type SharedCells } from './shared-cells.js';
@@ -114,6 +114,16 @@ export class Cluster {
     const index = this.#picker.pick(hash, tried);
     if (index < 0) this.count(NONE_HEALTHY, 1);
     return index;
+  }
+
+  /** Is there an endpoint to pick beside those tried and this one? */
+  hasOther(tried: number, index: number): boolean {
+    const pickable = this.#table.pickable;
+    for (let i = 0; i < pickable.length; i++) {
+      const other = pickable[i] as number;
+      if (other !== index && !wasTried(tried, other)) return true;
+    }
+    return false;
   }
 
   endpoint(index: number): EndpointRecord {

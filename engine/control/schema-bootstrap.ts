@@ -1,0 +1,38 @@
+/** The bootstrap message: what a config file holds at its top. */
+import { Listener } from './schema-listener.js';
+import { Cluster } from './schema-cluster.js';
+import { Address, Locality } from './schema-core.js';
+import { free, list, type Message, message, string } from './schema.js';
+
+const Node: Message = {
+  name: 'Node',
+  fields: { id: string, cluster: string, metadata: free, locality: message(() => Locality) },
+  unsupported: ['dynamic_parameters', 'user_agent_name', 'user_agent_version', 'extensions', 'client_features', 'listening_addresses'],
+};
+
+const Admin: Message = {
+  name: 'Admin',
+  fields: { address: message(() => Address) },
+  unsupported: ['access_log', 'access_log_path', 'profile_path', 'socket_options', 'ignore_global_conn_limit', 'allow_paths'],
+  required: ['address'],
+};
+
+const StaticResources: Message = {
+  name: 'StaticResources',
+  fields: { listeners: list(message(() => Listener)), clusters: list(message(() => Cluster)) },
+  unsupported: ['secrets'],
+};
+
+export const Bootstrap: Message = {
+  name: 'Bootstrap',
+  typeUrl: 'envoy.config.bootstrap.v3.Bootstrap',
+  fields: { node: message(() => Node), static_resources: message(() => StaticResources), admin: message(() => Admin) },
+  unsupported: [
+    'dynamic_resources', 'cluster_manager', 'hds_config', 'flags_path', 'stats_sinks', 'stats_config', 'stats_flush_interval', 'watchdog', 'watchdogs',
+    'tracing', 'layered_runtime', 'runtime', 'overload_manager', 'enable_dispatcher_stats', 'header_prefix', 'stats_server_version_override',
+    'use_tcp_for_dns_lookups', 'dns_resolution_config', 'typed_dns_resolver_config', 'bootstrap_extensions', 'fatal_actions', 'config_sources',
+    'default_config_source', 'default_socket_interface', 'certificate_provider_instances', 'inline_headers', 'perf_tracing_file_path',
+    'default_regex_engine', 'xds_delegate_extension', 'xds_config_tracker_extension', 'listener_manager', 'application_log_config', 'grpc_async_client_manager_config',
+    'node_context_params', 'deferred_stat_options', 'memory_allocator_manager', 'stats_flush_on_admin',
+  ],
+};

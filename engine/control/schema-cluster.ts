@@ -1,0 +1,176 @@
+/** Messages of a cluster: endpoints, balancing, breakers, protocol options. */
+import { Address, HttpProtocolOptions, Locality, Metadata } from './schema-core.js';
+import { bool, duration, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
+
+const Endpoint: Message = {
+  name: 'Endpoint',
+  fields: { address: message(() => Address), hostname: string },
+  unsupported: ['health_check_config', 'additional_addresses'],
+  required: ['address'],
+};
+const LbEndpoint: Message = {
+  name: 'LbEndpoint',
+  fields: {
+    endpoint: message(() => Endpoint),
+    health_status: oneOf('UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED'),
+    metadata: message(() => Metadata),
+    load_balancing_weight: { kind: 'uint', min: 1 },
+  },
+  unsupported: ['endpoint_name'],
+  required: ['endpoint'],
+};
+const LocalityLbEndpoints: Message = {
+  name: 'LocalityLbEndpoints',
+  fields: {
+    locality: message(() => Locality),
+    lb_endpoints: list(message(() => LbEndpoint)),
+    priority: { kind: 'uint', max: 128 },
+  },
+  unsupported: ['load_balancing_weight', 'proximity', 'metadata', 'load_balancer_endpoints', 'leds_cluster_locality_config'],
+};
+export const ClusterLoadAssignment: Message = {
+  name: 'ClusterLoadAssignment',
+  typeUrl: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
+  fields: { cluster_name: string, endpoints: list(message(() => LocalityLbEndpoints)) },
+  unsupported: ['policy', 'named_endpoints'],
+};
+
+const Thresholds: Message = {
+  name: 'Thresholds',
+  fields: {
+    priority: oneOf('DEFAULT', 'HIGH'),
+    max_connections: uint,
+    max_pending_requests: uint,
+    max_requests: uint,
+    max_retries: uint,
+  },
+  unsupported: ['retry_budget', 'track_remaining', 'max_connection_pools'],
+};
+const CircuitBreakers: Message = {
+  name: 'CircuitBreakers',
+  fields: { thresholds: list(message(() => Thresholds)) },
+  unsupported: ['per_host_thresholds'],
+};
+
+const RuntimeDouble: Message = { name: 'RuntimeDouble', fields: { default_value: { kind: 'number' }, runtime_key: string } };
+const LeastRequestLbConfig: Message = {
+  name: 'LeastRequestLbConfig',
+  fields: { choice_count: { kind: 'uint', min: 2 }, active_request_bias: message(() => RuntimeDouble) },
+  unsupported: ['slow_start_config'],
+};
+const LeastRequest: Message = {
+  name: 'LeastRequest',
+  typeUrl: 'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest',
+  fields: {
+    choice_count: { kind: 'uint', min: 2 },
+    active_request_bias: message(() => RuntimeDouble),
+    selection_method: oneOf('N_CHOICES', 'FULL_SCAN'),
+    enable_full_scan: bool,
+  },
+  unsupported: ['slow_start_config', 'locality_lb_config'],
+};
+const RoundRobin: Message = {
+  name: 'RoundRobin',
+  typeUrl: 'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin',
+  fields: {},
+  unsupported: ['slow_start_config', 'locality_lb_config'],
+};
+const Random: Message = {
+  name: 'Random',
+  typeUrl: 'envoy.extensions.load_balancing_policies.random.v3.Random',
+  fields: {},
+  unsupported: ['locality_lb_config'],
+};
+const TypedExtensionConfig: Message = {
+  name: 'TypedExtensionConfig',
+  fields: {
+    name: text,
+    typed_config: {
+      kind: 'any',
+      types: () => ({
+        [LeastRequest.typeUrl as string]: LeastRequest,
+        [RoundRobin.typeUrl as string]: RoundRobin,
+        [Random.typeUrl as string]: Random,
+      }),
+    },
+  },
+  required: ['name', 'typed_config'],
+};
+const Policy: Message = {
+  name: 'Policy',
+  fields: { typed_extension_config: message(() => TypedExtensionConfig) },
+  required: ['typed_extension_config'],
+};
+const LoadBalancingPolicy: Message = {
+  name: 'LoadBalancingPolicy',
+  fields: { policies: { kind: 'list', of: message(() => Policy), notEmpty: true } },
+  required: ['policies'],
+};
+
+const UpstreamHttp1Options: Message = {
+  name: 'Http1ProtocolOptions',
+  fields: {},
+  unsupported: ['allow_absolute_url', 'accept_http_10', 'default_host_for_http_10', 'header_key_format', 'enable_trailers', 'allow_chunked_length',
+    'override_stream_error_on_invalid_http_message', 'send_fully_qualified_url', 'use_balsa_parser', 'allow_custom_methods'],
+};
+const ExplicitHttpConfig: Message = {
+  name: 'ExplicitHttpConfig',
+  fields: { http_protocol_options: message(() => UpstreamHttp1Options) },
+  unsupported: ['http2_protocol_options', 'http3_protocol_options'],
+  oneof: [['http_protocol_options', 'http2_protocol_options', 'http3_protocol_options']],
+};
+export const UpstreamHttpProtocolOptions: Message = {
+  name: 'HttpProtocolOptions',
+  typeUrl: 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+  fields: {
+    common_http_protocol_options: message(() => HttpProtocolOptions),
+    explicit_http_config: message(() => ExplicitHttpConfig),
+  },
+  unsupported: ['upstream_http_protocol_options', 'use_downstream_protocol_config', 'auto_config', 'http_filters', 'header_validation_config', 'outlier_detection'],
+  oneof: [['explicit_http_config', 'use_downstream_protocol_config', 'auto_config']],
+};
+
+export const Cluster: Message = {
+  name: 'Cluster',
+  typeUrl: 'envoy.config.cluster.v3.Cluster',
+  fields: {
+    name: text,
+    alt_stat_name: string,
+    type: { kind: 'enum', values: ['STATIC', 'STRICT_DNS', 'LOGICAL_DNS'], unsupported: ['EDS', 'ORIGINAL_DST'] },
+    connect_timeout: { kind: 'duration', min: 1 },
+    per_connection_buffer_limit_bytes: uint,
+    lb_policy: {
+      kind: 'enum',
+      values: ['ROUND_ROBIN', 'LEAST_REQUEST', 'RANDOM'],
+      unsupported: ['RING_HASH', 'MAGLEV', 'CLUSTER_PROVIDED', 'LOAD_BALANCING_POLICY_CONFIG'],
+    },
+    load_balancing_policy: message(() => LoadBalancingPolicy),
+    least_request_lb_config: message(() => LeastRequestLbConfig),
+    load_assignment: message(() => ClusterLoadAssignment),
+    hosts: list(message(() => Address)),
+    circuit_breakers: message(() => CircuitBreakers),
+    common_http_protocol_options: message(() => HttpProtocolOptions),
+    http_protocol_options: message(() => UpstreamHttp1Options),
+    typed_extension_protocol_options: {
+      kind: 'map',
+      of: { kind: 'any', types: () => ({ [UpstreamHttpProtocolOptions.typeUrl as string]: UpstreamHttpProtocolOptions }) },
+    },
+    dns_refresh_rate: { kind: 'duration', min: 1 },
+    respect_dns_ttl: bool,
+    dns_lookup_family: oneOf('AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL'),
+    max_requests_per_connection: uint,
+    metadata: { kind: 'free' },
+    wait_for_warm_on_init: only('clusters are used as soon as they have endpoints', true),
+    ignore_health_on_host_removal: only('there are no health checks yet', false),
+  },
+  unsupported: [
+    'transport_socket_matches', 'cluster_type', 'eds_cluster_config', 'health_checks', 'upstream_http_protocol_options', 'http2_protocol_options',
+    'dns_failure_refresh_rate', 'dns_resolvers', 'dns_jitter', 'use_tcp_for_dns_lookups', 'dns_resolution_config', 'typed_dns_resolver_config',
+    'outlier_detection', 'cleanup_interval', 'upstream_bind_config', 'lb_subset_config', 'ring_hash_lb_config', 'maglev_lb_config',
+    'original_dst_lb_config', 'round_robin_lb_config', 'common_lb_config', 'transport_socket', 'protocol_selection', 'upstream_connection_options',
+    'close_connections_on_host_health_failure', 'filters', 'lrs_server', 'track_timeout_budgets', 'upstream_config', 'track_cluster_stats',
+    'preconnect_policy', 'connection_pool_per_downstream_connection', 'tls_context', 'extension_protocol_options', 'lrs_report_endpoint_metrics',
+    'drain_connections_on_host_removal',
+  ],
+  required: ['name'],
+};

@@ -1,0 +1,215 @@
+/** Messages of a listener: filter chains, the HTTP connection manager, access logs. */
+import {
+  Address,
+  CidrRange,
+  HttpProtocolOptions,
+  SubstitutionFormatString,
+} from './schema-core.js';
+import { RouteConfiguration } from './schema-route.js';
+import { bool, duration, free, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
+
+const UNSUPPORTED_LATER = 'known to Envoy but not supported here yet';
+
+const FileAccessLog: Message = {
+  name: 'FileAccessLog',
+  typeUrl: 'envoy.extensions.access_loggers.file.v3.FileAccessLog',
+  fields: {
+    path: text,
+    format: string,
+    json_format: free,
+    typed_json_format: free,
+    log_format: message(() => SubstitutionFormatString),
+  },
+  required: ['path'],
+  oneof: [['?', 'format', 'json_format', 'typed_json_format', 'log_format']],
+};
+const StdoutAccessLog: Message = {
+  name: 'StdoutAccessLog',
+  typeUrl: 'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog',
+  fields: { log_format: message(() => SubstitutionFormatString) },
+};
+const StderrAccessLog: Message = {
+  name: 'StderrAccessLog',
+  typeUrl: 'envoy.extensions.access_loggers.stream.v3.StderrAccessLog',
+  fields: { log_format: message(() => SubstitutionFormatString) },
+};
+
+export const AccessLogMessage: Message = {
+  name: 'AccessLog',
+  fields: {
+    name: string,
+    typed_config: {
+      kind: 'any',
+      types: () => ({
+        [FileAccessLog.typeUrl as string]: FileAccessLog,
+        [StdoutAccessLog.typeUrl as string]: StdoutAccessLog,
+        [StderrAccessLog.typeUrl as string]: StderrAccessLog,
+      }),
+    },
+    config: { kind: 'named', types: () => ({ 'envoy.file_access_log': FileAccessLog, 'envoy.access_loggers.file': FileAccessLog }) },
+  },
+  unsupported: ['filter'],
+  required: ['typed_config'],
+};
+
+const Router: Message = {
+  name: 'Router',
+  typeUrl: 'envoy.extensions.filters.http.router.v3.Router',
+  fields: {
+    suppress_envoy_headers: bool,
+    dynamic_stats: only('statistics are always kept', true),
+    start_child_span: only('there is no tracing yet', false),
+  },
+  unsupported: [
+    'upstream_log', 'upstream_log_options', 'strict_check_headers', 'respect_expected_rq_timeout', 'suppress_grpc_request_failure_code_stats',
+    'upstream_http_filters', 'reject_connect_request_early_data',
+  ],
+};
+
+const HttpFilter: Message = {
+  name: 'HttpFilter',
+  fields: {
+    name: text,
+    typed_config: { kind: 'any', types: () => ({ [Router.typeUrl as string]: Router }) },
+    config: { kind: 'named', types: () => ({ 'envoy.router': Router, 'envoy.filters.http.router': Router }) },
+    is_optional: bool,
+    disabled: only('remove the filter instead', false),
+  },
+  unsupported: ['config_discovery'],
+  required: ['name'],
+};
+
+const InternalAddressConfig: Message = {
+  name: 'InternalAddressConfig',
+  fields: { unix_sockets: only('unix sockets are not internal', false), cidr_ranges: list(message(() => CidrRange)) },
+};
+
+const UpgradeConfig: Message = {
+  name: 'UpgradeConfig',
+  fields: { upgrade_type: text, enabled: bool },
+  unsupported: ['filters'],
+  required: ['upgrade_type'],
+};
+
+const Http1ProtocolOptions: Message = {
+  name: 'Http1ProtocolOptions',
+  fields: {
+    allow_absolute_url: bool,
+    accept_http_10: bool,
+    default_host_for_http_10: string,
+    enable_trailers: only('trailers are always passed on', true),
+    allow_chunked_length: only('Content-Length with Transfer-Encoding is always refused', false),
+  },
+  unsupported: [
+    'header_key_format', 'override_stream_error_on_invalid_http_message', 'send_fully_qualified_url', 'use_balsa_parser',
+    'allow_custom_methods', 'ignore_http_11_upgrade',
+  ],
+};
+
+const PathNormalizationOptions = 'path_normalization_options';
+
+export const HttpConnectionManager: Message = {
+  name: 'HttpConnectionManager',
+  typeUrl: 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+  fields: {
+    codec_type: { kind: 'enum', values: ['AUTO', 'HTTP1'], unsupported: ['HTTP2', 'HTTP3'] },
+    stat_prefix: text,
+    route_config: message(() => RouteConfiguration),
+    http_filters: list(message(() => HttpFilter)),
+    add_user_agent: only('the user agent is passed on as it is', false),
+    common_http_protocol_options: message(() => HttpProtocolOptions),
+    http_protocol_options: message(() => Http1ProtocolOptions),
+    server_name: string,
+    server_header_transformation: oneOf('OVERWRITE', 'APPEND_IF_ABSENT', 'PASS_THROUGH'),
+    max_request_headers_kb: { kind: 'uint', min: 1, max: 8192 },
+    stream_idle_timeout: duration,
+    request_timeout: duration,
+    request_headers_timeout: duration,
+    drain_timeout: duration,
+    delayed_close_timeout: duration,
+    access_log: list(message(() => AccessLogMessage)),
+    use_remote_address: bool,
+    xff_num_trusted_hops: uint,
+    skip_xff_append: bool,
+    internal_address_config: message(() => InternalAddressConfig),
+    via: string,
+    generate_request_id: bool,
+    preserve_external_request_id: bool,
+    always_set_request_id_in_response: bool,
+    proxy_100_continue: only('100-continue is always passed through (RFC 9110 §10.1.1)', true),
+    upgrade_configs: list(message(() => UpgradeConfig)),
+    normalize_path: bool,
+    merge_slashes: bool,
+    path_with_escaped_slashes_action: oneOf(
+      'IMPLEMENTATION_SPECIFIC_DEFAULT', 'KEEP_UNCHANGED', 'REJECT_REQUEST', 'UNESCAPE_AND_REDIRECT', 'UNESCAPE_AND_FORWARD',
+    ),
+    strip_matching_host_port: bool,
+    strip_any_host_port: bool,
+    strip_trailing_host_dot: bool,
+    forward_client_cert_details: only('there is no TLS yet', 'SANITIZE'),
+    idle_timeout: duration,
+  },
+  unsupported: [
+    'rds', 'scoped_routes', 'tracing', 'http2_protocol_options', 'http3_protocol_options', 'scheme_header_transformation', 'access_log_flush_interval',
+    'flush_access_log_on_new_request', 'access_log_options', 'original_ip_detection_extensions', 'early_header_mutation_extensions',
+    'set_current_client_cert_details', 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'local_reply_config', 'stream_error_on_invalid_http_message',
+    PathNormalizationOptions, 'request_id_extension', 'typed_header_validation_config', 'append_x_forwarded_port', 'append_local_overload',
+    'add_proxy_protocol_connection_state', 'proxy_status_config', 'http1_safe_max_connection_duration', 'stream_flush_timeout',
+    'forward_client_cert_matcher',
+  ],
+  required: ['stat_prefix'],
+  oneof: [['route_config', 'rds', 'scoped_routes'], ['?', 'strip_matching_host_port', 'strip_any_host_port']],
+};
+
+const NETWORK_FILTERS: Readonly<Record<string, Message | string>> = {
+  [HttpConnectionManager.typeUrl as string]: HttpConnectionManager,
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': UNSUPPORTED_LATER,
+};
+
+const Filter: Message = {
+  name: 'Filter',
+  fields: {
+    name: text,
+    typed_config: { kind: 'any', types: () => NETWORK_FILTERS },
+    config: {
+      kind: 'named',
+      types: () => ({
+        'envoy.http_connection_manager': HttpConnectionManager,
+        'envoy.filters.network.http_connection_manager': HttpConnectionManager,
+      }),
+    },
+  },
+  unsupported: ['config_discovery'],
+  required: ['name', 'typed_config'],
+};
+
+const FilterChain: Message = {
+  name: 'FilterChain',
+  fields: { filters: { kind: 'list', of: message(() => Filter), notEmpty: true }, name: string },
+  unsupported: ['filter_chain_match', 'use_proxy_proto', 'metadata', 'transport_socket', 'transport_socket_connect_timeout', 'tls_context'],
+  required: ['filters'],
+};
+
+export const Listener: Message = {
+  name: 'Listener',
+  typeUrl: 'envoy.config.listener.v3.Listener',
+  fields: {
+    name: string,
+    address: message(() => Address),
+    stat_prefix: string,
+    filter_chains: { kind: 'list', of: message(() => FilterChain), notEmpty: true },
+    per_connection_buffer_limit_bytes: uint,
+    enable_reuse_port: bool,
+    tcp_backlog_size: uint,
+    traffic_direction: oneOf('UNSPECIFIED', 'INBOUND', 'OUTBOUND'),
+    bind_to_port: only('every listener is bound', true),
+    connection_balance_config: only('connections go to the worker with the fewest; enable_reuse_port leaves it to the kernel'),
+  },
+  unsupported: [
+    'additional_addresses', 'filter_chain_matcher', 'use_original_dst', 'default_filter_chain', 'metadata', 'deprecated_v1', 'drain_type',
+    'listener_filters', 'listener_filters_timeout', 'continue_on_listener_filters_timeout', 'transparent', 'freebind', 'socket_options',
+    'tcp_fast_open_queue_length', 'udp_listener_config', 'api_listener', 'reuse_port', 'access_log', 'max_connections_to_accept_per_socket_event',
+    'enable_mptcp', 'ignore_global_conn_limit', 'bypass_overload_manager', 'internal_listener',
+  ],
+  required: ['address', 'filter_chains'],
+};
