@@ -29,6 +29,8 @@ const PROBLEMS_MAX = 100;
 export interface DocumentOptions {
   readonly file: string;
   readonly allowsUnknownFields: boolean;
+  /** For data sources that name a variable. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 export class DocumentReader {
@@ -61,6 +63,10 @@ export class DocumentReader {
     if (this.#yaml === null) return null;
     const value = this.#message(this.#yaml.contents as Node, message, '');
     return this.problems.some((problem) => problem.severity === 'error') ? null : value;
+  }
+
+  get environment(): Readonly<Record<string, string | undefined>> {
+    return this.#options.environment;
   }
 
   get hasErrors(): boolean {

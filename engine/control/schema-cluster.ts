@@ -1,6 +1,6 @@
 /** Messages of a cluster: endpoints, balancing, breakers, protocol options. */
 import { Address, HttpProtocolOptions, Locality, Metadata } from './schema-core.js';
-import { bool, duration, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
+import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const Endpoint: Message = {
   name: 'Endpoint',

@@ -1,0 +1,285 @@
+/** Route table of the document to its record, with the mistakes that only the whole table shows. */
+import type {
+  ClusterChoiceRecord,
+  ForwardRecord,
+  HeaderMatchRecord,
+  PathMatchRecord,
+  RedirectRecord,
+  RouteActionRecord,
+  RouteConfigRecord,
+  RouteMatchRecord,
+  RouteRecord,
+  UpgradeRecord,
+  VirtualHostRecord,
+} from '../plan/records.js';
+import {
+  compileMutations,
+  compileRegexText,
+  compileRewrite,
+  compileString,
+  flagOf,
+  numberOf,
+  readDataSource,
+  textOf,
+  valueOf,
+  valuesOf,
+} from './compile-values.js';
+import type { DocumentReader, Value } from './document.js';
+
+/** clusters: names that the document defines; used: filled with those that routes name. */
+export interface RouteContext {
+  readonly reader: DocumentReader;
+  readonly clusters: ReadonlySet<string>;
+  readonly used: Set<string>;
+}
+
+/** Envoy's default for direct response bodies. */
+const DIRECT_BODY_MAX_BYTES = 4096;
+
+export function compileRouteConfig(context: RouteContext, config: Value): RouteConfigRecord {
+  const { reader } = context;
+  const domains = new Map<string, string>();
+  const maxBody = numberOf(config, 'max_direct_response_body_size_bytes', DIRECT_BODY_MAX_BYTES);
+  return {
+    name: textOf(config, 'name'),
+    virtualHosts: valuesOf(config, 'virtual_hosts').map((host) => compileHost(context, host, domains, maxBody)),
+    mutations: compileMutations(reader, config),
+    internalOnlyHeaders: ((config['internal_only_headers'] as string[] | undefined) ?? []).map((name) => name.toLowerCase()),
+    mostSpecificHeaderMutationsWins: flagOf(config, 'most_specific_header_mutations_wins'),
+    ignorePortInHostMatching: flagOf(config, 'ignore_port_in_host_matching'),
+    maxDirectResponseBodyBytes: maxBody,
+  };
+}
+
+function compileHost(context: RouteContext, host: Value, seen: Map<string, string>, maxBody: number): VirtualHostRecord {
+  const { reader } = context;
+  const name = textOf(host, 'name');
+  const domains = (host['domains'] as string[]).map((domain) => domain.toLowerCase());
+  for (const domain of domains) {
+    const other = seen.get(domain);
+    if (other !== undefined)
+      reader.report('error', host, 'domains', `${JSON.stringify(domain)} is taken by virtual host ${other} already: a domain belongs to one`);
+    seen.set(domain, name);
+    checkDomain(reader, host, domain);
+  }
+  const routes = valuesOf(host, 'routes').map((route) => compileRoute(context, route, maxBody));
+  warnOfShadows(context, valuesOf(host, 'routes'), routes);
+  return {
+    name,
+    domains,
+    requireTls: textOf(host, 'require_tls', 'NONE') as VirtualHostRecord['requireTls'],
+    mutations: compileMutations(reader, host),
+    includeRequestAttemptCount: flagOf(host, 'include_request_attempt_count'),
+    includeAttemptCountInResponse: flagOf(host, 'include_attempt_count_in_response'),
+    retryPolicy: null,
+    typedPerFilterConfig: (host['typed_per_filter_config'] as Record<string, unknown> | undefined) ?? {},
+    routes,
+  };
+}
+
+function checkDomain(reader: DocumentReader, host: Value, domain: string): void {
+  if (domain === '*') return;
+  const stars = domain.split('*').length - 1;
+  if (stars > 1 || (stars === 1 && !domain.startsWith('*') && !domain.endsWith('*')))
+    reader.report('error', host, 'domains', `${JSON.stringify(domain)}: a wildcard is the first or the last character, once`);
+  else if (domain === '.*' || /[\\^$()|+?]/.test(domain))
+    reader.report('warning', host, 'domains', `${JSON.stringify(domain)} is taken literally: domains are no regular expressions; "*" matches every host`);
+}
+
+// ---- one route ----------------------------------------------------------------------------------------------
+
+function compileRoute(context: RouteContext, route: Value, maxBody: number): RouteRecord {
+  const match = compileMatch(context.reader, valueOf(route, 'match') ?? {});
+  return {
+    name: textOf(route, 'name'),
+    match,
+    action: compileAction(context, route, match.path, maxBody),
+    mutations: compileMutations(context.reader, route),
+    typedPerFilterConfig: (route['typed_per_filter_config'] as Record<string, unknown> | undefined) ?? {},
+    statPrefix: textOf(route, 'stat_prefix'),
+  };
+}
+
+function compileMatch(reader: DocumentReader, match: Value): RouteMatchRecord {
+  const fraction = valueOf(valueOf(match, 'runtime_fraction') ?? {}, 'default_value');
+  const denominators = { HUNDRED: 100, TEN_THOUSAND: 10000, MILLION: 1000000 } as const;
+  return {
+    path: compilePath(reader, match),
+    caseSensitive: flagOf(match, 'case_sensitive', true),
+    headers: valuesOf(match, 'headers').map((header) => compileHeader(reader, header)),
+    queryParameters: valuesOf(match, 'query_parameters').map((query) => {
+      const matcher = valueOf(query, 'string_match');
+      return { name: textOf(query, 'name'), string: matcher === undefined ? null : compileString(reader, matcher) };
+    }),
+    grpc: match['grpc'] !== undefined,
+    runtimeFraction:
+      fraction === undefined
+        ? null
+        : {
+            numerator: numberOf(fraction, 'numerator', 0),
+            denominator: denominators[textOf(fraction, 'denominator', 'HUNDRED') as keyof typeof denominators],
+          },
+  };
+}
+
+function compilePath(reader: DocumentReader, match: Value): PathMatchRecord {
+  if (match['connect_matcher'] !== undefined) return { kind: 'connect' };
+  const regex = valueOf(match, 'safe_regex');
+  if (regex !== undefined) return { kind: 'safe_regex', value: compileRegexText(reader, regex) };
+  if (match['path'] !== undefined) return { kind: 'path', value: textOf(match, 'path') };
+  if (match['path_separated_prefix'] !== undefined) {
+    const value = textOf(match, 'path_separated_prefix');
+    if (/[?#]/.test(value) || value.endsWith('/'))
+      reader.report('error', match, 'path_separated_prefix', 'must not hold ? or # nor end in /');
+    return { kind: 'path_separated_prefix', value };
+  }
+  return { kind: 'prefix', value: textOf(match, 'prefix') };
+}
+
+function compileHeader(reader: DocumentReader, header: Value): HeaderMatchRecord {
+  return {
+    name: textOf(header, 'name').toLowerCase(),
+    match: headerMatch(reader, header),
+    invert: flagOf(header, 'invert_match'),
+    treatMissingAsEmpty: flagOf(header, 'treat_missing_header_as_empty'),
+  };
+}
+
+function headerMatch(reader: DocumentReader, header: Value): HeaderMatchRecord['match'] {
+  const matcher = valueOf(header, 'string_match');
+  if (matcher !== undefined) return { kind: 'string', string: compileString(reader, matcher) };
+  const regex = valueOf(header, 'safe_regex_match');
+  if (regex !== undefined) return { kind: 'string', string: { kind: 'safe_regex', value: compileRegexText(reader, regex) } };
+  const range = valueOf(header, 'range_match');
+  if (range !== undefined) return { kind: 'range', start: numberOf(range, 'start', 0), end: numberOf(range, 'end', 0) };
+  for (const kind of ['exact', 'prefix', 'suffix', 'contains'] as const)
+    if (header[`${kind}_match`] !== undefined)
+      return { kind: 'string', string: { kind, value: textOf(header, `${kind}_match`), ignoreCase: false } };
+  return { kind: 'present', present: flagOf(header, 'present_match', true) };
+}
+
+function compileAction(context: RouteContext, route: Value, path: PathMatchRecord, maxBody: number): RouteActionRecord {
+  const { reader } = context;
+  const redirect = valueOf(route, 'redirect');
+  if (redirect !== undefined) return compileRedirect(reader, redirect);
+  const direct = valueOf(route, 'direct_response');
+  if (direct !== undefined) {
+    const source = valueOf(direct, 'body');
+    const body = (source === undefined ? null : readDataSource(reader, source)) ?? new Uint8Array(0);
+    if (body.length > maxBody)
+      reader.report('error', direct, 'body', `${body.length} bytes, more than max_direct_response_body_size_bytes (${maxBody})`);
+    return { kind: 'direct_response', status: numberOf(direct, 'status', 200), body: new Uint8Array(body) };
+  }
+  return compileForward(context, valueOf(route, 'route') ?? {}, path);
+}
+
+const REDIRECT_STATUS = {
+  MOVED_PERMANENTLY: 301,
+  FOUND: 302,
+  SEE_OTHER: 303,
+  TEMPORARY_REDIRECT: 307,
+  PERMANENT_REDIRECT: 308,
+} as const;
+
+function compileRedirect(reader: DocumentReader, redirect: Value): RedirectRecord {
+  const optional = (field: string): string | null => (redirect[field] as string | undefined) ?? null;
+  return {
+    kind: 'redirect',
+    httpsRedirect: flagOf(redirect, 'https_redirect'),
+    schemeRedirect: optional('scheme_redirect'),
+    hostRedirect: optional('host_redirect'),
+    portRedirect: (redirect['port_redirect'] as number | undefined) ?? null,
+    pathRedirect: optional('path_redirect'),
+    prefixRewrite: optional('prefix_rewrite'),
+    regexRewrite: compileRewrite(reader, valueOf(redirect, 'regex_rewrite')),
+    status: REDIRECT_STATUS[textOf(redirect, 'response_code', 'MOVED_PERMANENTLY') as keyof typeof REDIRECT_STATUS],
+    stripQuery: flagOf(redirect, 'strip_query'),
+  };
+}
+
+function compileForward(context: RouteContext, action: Value, path: PathMatchRecord): ForwardRecord {
+  const { reader } = context;
+  if (action['prefix_rewrite'] !== undefined && path.kind === 'safe_regex')
+    reader.report('error', action, 'prefix_rewrite', 'a route with safe_regex has no prefix: use regex_rewrite');
+  const statuses = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
+  const upgrades = action['upgrade_configs'] === undefined ? null : compileUpgrades(valuesOf(action, 'upgrade_configs'));
+  return {
+    kind: 'forward',
+    cluster: compileClusterChoice(context, action),
+    clusterNotFoundStatus: statuses[textOf(action, 'cluster_not_found_response_code', 'SERVICE_UNAVAILABLE') as keyof typeof statuses],
+    prefixRewrite: (action['prefix_rewrite'] as string | undefined) || null,
+    regexRewrite: compileRewrite(reader, valueOf(action, 'regex_rewrite')),
+    hostRewrite: compileHostRewrite(reader, action),
+    appendXForwardedHost: flagOf(action, 'append_x_forwarded_host'),
+    timeoutMs: numberOf(action, 'timeout', 15000),
+    idleTimeoutMs: (action['idle_timeout'] as number | undefined) ?? null,
+    maxStreamDurationMs: (valueOf(action, 'max_stream_duration')?.['max_stream_duration'] as number | undefined) ?? null,
+    retryPolicy: null,
+    upgrades: upgrades?.map((upgrade) => ({ ...upgrade, connectTerminate: false })) ?? null,
+    priority: textOf(action, 'priority', 'DEFAULT') as ForwardRecord['priority'],
+    hashPolicies: [],
+  };
+}
+
+export function compileUpgrades(upgrades: readonly Value[]): UpgradeRecord[] {
+  return upgrades.map((upgrade) => ({
+    type: textOf(upgrade, 'upgrade_type').toLowerCase(),
+    enabled: flagOf(upgrade, 'enabled', true),
+  }));
+}
+
+function compileHostRewrite(reader: DocumentReader, action: Value): ForwardRecord['hostRewrite'] {
+  if (action['host_rewrite_literal'] !== undefined) return { kind: 'literal', value: textOf(action, 'host_rewrite_literal') };
+  if (flagOf(action, 'auto_host_rewrite')) return { kind: 'auto' };
+  if (action['host_rewrite_header'] !== undefined)
+    return { kind: 'header', name: textOf(action, 'host_rewrite_header').toLowerCase() };
+  const rewrite = compileRewrite(reader, valueOf(action, 'host_rewrite_path_regex'));
+  return rewrite === null ? null : { kind: 'path_regex', rewrite };
+}
+
+function compileClusterChoice(context: RouteContext, action: Value): ClusterChoiceRecord {
+  if (action['cluster_header'] !== undefined)
+    return { kind: 'cluster_header', header: textOf(action, 'cluster_header').toLowerCase() };
+  const weighted = valueOf(action, 'weighted_clusters');
+  if (weighted === undefined) {
+    const name = textOf(action, 'cluster');
+    checkCluster(context, action, 'cluster', name);
+    return { kind: 'cluster', name };
+  }
+  const clusters = valuesOf(weighted, 'clusters').map((cluster) => {
+    checkCluster(context, cluster, 'name', textOf(cluster, 'name'));
+    return {
+      name: textOf(cluster, 'name'),
+      weight: numberOf(cluster, 'weight', 0),
+      mutations: compileMutations(context.reader, cluster),
+      hostRewriteLiteral: (cluster['host_rewrite_literal'] as string | undefined) ?? null,
+    };
+  });
+  const sum = clusters.reduce((total, cluster) => total + cluster.weight, 0);
+  const total = numberOf(weighted, 'total_weight', sum);
+  if (sum === 0) context.reader.report('error', weighted, 'clusters', 'the weights must not all be 0');
+  else if (total !== sum) context.reader.report('error', weighted, 'total_weight', `is ${total}, but the weights add up to ${sum}`);
+  return { kind: 'weighted', clusters, totalWeight: sum };
+}
+
+function checkCluster(context: RouteContext, value: Value, field: string, name: string): void {
+  context.used.add(name);
+  if (context.clusters.has(name)) return;
+  const known = [...context.clusters].join(', ');
+  context.reader.report('error', value, field, `there is no cluster ${JSON.stringify(name)}; defined: ${known === '' ? 'none' : known}`);
+}
+
+/** A route that can never be reached, because one before it takes everything that it would. */
+function warnOfShadows(context: RouteContext, values: readonly Value[], routes: readonly RouteRecord[]): void {
+  // Only unconditional prefixes shadow for sure; a table of thousands is not compared pair by pair.
+  const taken: { readonly index: number; readonly prefix: string }[] = [];
+  routes.forEach((route, index) => {
+    const { path, headers, queryParameters, grpc, runtimeFraction, caseSensitive } = route.match;
+    if (path.kind !== 'prefix' && path.kind !== 'path' && path.kind !== 'path_separated_prefix') return;
+    const by = taken.find((each) => path.value.startsWith(each.prefix));
+    if (by !== undefined)
+      context.reader.report('warning', values[index], 'match', `is never reached: route ${by.index} (prefix ${JSON.stringify(by.prefix)}) comes first and takes it`);
+    const isOpen = headers.length === 0 && queryParameters.length === 0 && !grpc && runtimeFraction === null && caseSensitive;
+    if (path.kind === 'prefix' && isOpen && taken.length < 100) taken.push({ index, prefix: path.value });
+  });
+}

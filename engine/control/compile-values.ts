@@ -1,0 +1,119 @@
+/** Small values of the document to the form that records have: addresses, matchers, headers, data sources. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkFormat } from '../format/substitution.js';
+import type { Address } from '../io/transport.js';
+import type { HeaderAddRecord, HeaderMutationsRecord, RegexRewriteRecord, StringMatchRecord } from '../plan/records.js';
+import { compileRegex } from '../route/regex.js';
+import type { DocumentReader, Value } from './document.js';
+
+export function valueOf(value: Value, field: string): Value | undefined {
+  return value[field] as Value | undefined;
+}
+export function valuesOf(value: Value, field: string): readonly Value[] {
+  return (value[field] as readonly Value[] | undefined) ?? [];
+}
+export function textOf(value: Value, field: string, otherwise = ''): string {
+  return (value[field] as string | undefined) ?? otherwise;
+}
+export function numberOf(value: Value, field: string, otherwise: number): number {
+  return (value[field] as number | undefined) ?? otherwise;
+}
+export function flagOf(value: Value, field: string, otherwise = false): boolean {
+  return (value[field] as boolean | undefined) ?? otherwise;
+}
+
+/** An address that must be an IP literal or a path; names are for DNS clusters. */
+export function compileAddress(reader: DocumentReader, address: Value): Address {
+  const pipe = valueOf(address, 'pipe');
+  if (pipe !== undefined) return { family: 'unix', host: textOf(pipe, 'path'), port: 0 };
+  const socket = valueOf(address, 'socket_address') ?? {};
+  const host = textOf(socket, 'address');
+  const family = isIP(host);
+  if (family === 0)
+    reader.report('error', socket, 'address', `${JSON.stringify(host)} is not an IP address; names need a cluster of type STRICT_DNS or LOGICAL_DNS`);
+  return { family: family === 6 ? 6 : 4, host, port: numberOf(socket, 'port_value', 0) };
+}
+
+export function compileRegexText(reader: DocumentReader, matcher: Value): string {
+  const pattern = textOf(matcher, 'regex');
+  try {
+    compileRegex(pattern);
+  } catch (error) {
+    reader.report('error', matcher, 'regex', `not an RE2 expression: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return pattern;
+}
+
+export function compileRewrite(reader: DocumentReader, rewrite: Value | undefined): RegexRewriteRecord | null {
+  if (rewrite === undefined) return null;
+  return {
+    pattern: compileRegexText(reader, valueOf(rewrite, 'pattern') ?? {}),
+    substitution: textOf(rewrite, 'substitution'),
+  };
+}
+
+export function compileString(reader: DocumentReader, matcher: Value): StringMatchRecord {
+  const regex = valueOf(matcher, 'safe_regex');
+  if (regex !== undefined) return { kind: 'safe_regex', value: compileRegexText(reader, regex) };
+  const ignoreCase = flagOf(matcher, 'ignore_case');
+  for (const kind of ['exact', 'prefix', 'suffix', 'contains'] as const)
+    if (matcher[kind] !== undefined) return { kind, value: textOf(matcher, kind), ignoreCase };
+  return { kind: 'exact', value: '', ignoreCase };
+}
+
+/** Null when it can't be read; the problem is reported. */
+export function readDataSource(reader: DocumentReader, source: Value): Uint8Array | null {
+  if (source['inline_bytes'] !== undefined) return source['inline_bytes'] as Uint8Array;
+  if (source['inline_string'] !== undefined) return Buffer.from(textOf(source, 'inline_string'));
+  if (source['environment_variable'] !== undefined) {
+    const name = textOf(source, 'environment_variable');
+    const value = reader.environment[name];
+    if (value === undefined) reader.report('error', source, 'environment_variable', `${name} is not set`);
+    return Buffer.from(value ?? '');
+  }
+  const filename = textOf(source, 'filename');
+  try {
+    return readFileSync(filename);
+  } catch (error) {
+    reader.report('error', source, 'filename', `can't be read: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+function compileAdditions(reader: DocumentReader, options: readonly Value[]): HeaderAddRecord[] {
+  return options.map((option) => {
+    const header = valueOf(option, 'header') ?? {};
+    const name = textOf(header, 'key').toLowerCase();
+    const value = textOf(header, 'value');
+    if (name.startsWith(':') || name === 'host')
+      reader.report('error', header, 'key', `${name} can't be changed here; use host_rewrite_literal or a path rewrite`);
+    else if (!TOKEN.test(name)) reader.report('error', header, 'key', `${JSON.stringify(name)} is not a header name`);
+    const wrong = checkFormat(value);
+    if (wrong !== null) reader.report('error', header, 'value', `${wrong}; a literal % is written %%`);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that must not be there
+    if (/[\r\n\0]/.test(value)) reader.report('error', header, 'value', 'must not hold line breaks or NUL');
+    const append = option['append'];
+    const action = (option['append_action'] ??
+      (append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : 'APPEND_IF_EXISTS_OR_ADD')) as HeaderAddRecord['action'];
+    return { name, value, action, keepEmptyValue: flagOf(option, 'keep_empty_value') };
+  });
+}
+
+function compileRemovals(reader: DocumentReader, value: Value, field: string): string[] {
+  const names = ((value[field] as readonly string[] | undefined) ?? []).map((name) => name.toLowerCase());
+  for (const name of names)
+    if (name.startsWith(':') || name === 'host') reader.report('error', value, field, `${name} can't be removed`);
+  return names;
+}
+
+export function compileMutations(reader: DocumentReader, value: Value): HeaderMutationsRecord {
+  return {
+    requestAdd: compileAdditions(reader, valuesOf(value, 'request_headers_to_add')),
+    requestRemove: compileRemovals(reader, value, 'request_headers_to_remove'),
+    responseAdd: compileAdditions(reader, valuesOf(value, 'response_headers_to_add')),
+    responseRemove: compileRemovals(reader, value, 'response_headers_to_remove'),
+  };
+}

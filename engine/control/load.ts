@@ -1,0 +1,66 @@
+/** Loading: options to document: a file, inline YAML, or the form without a file; validated whole. */
+import { readFileSync, statSync } from 'node:fs';
+import { type Problem } from '../fault/problem.js';
+import type { ConfigSource } from '../options.js';
+import { type Compiled, compile, type Resolved } from './compile.js';
+import { DocumentReader, type Value } from './document.js';
+import { PlanRegistry } from './registry.js';
+import { Bootstrap } from './schema-bootstrap.js';
+
+export interface LoadedConfig {
+  readonly reader: DocumentReader;
+  readonly bootstrap: Value;
+  /** The text that was read: what a change is measured against, and what /config_dump shows. */
+  readonly text: string;
+  readonly warnings: readonly Problem[];
+}
+
+export type Loaded = LoadedConfig | { readonly problems: readonly Problem[] };
+
+/** Never throws: what is wrong is in the problems. */
+export function loadConfig(source: ConfigSource): Loaded {
+  const text = readSource(source);
+  if (typeof text !== 'string') return { problems: [text] };
+  const reader = new DocumentReader(text, {
+    file: source.name,
+    allowsUnknownFields: source.allowsUnknownFields,
+    environment: source.environment,
+  });
+  const bootstrap = reader.read(Bootstrap);
+  if (bootstrap === null) return { problems: reader.problems };
+  // A trial run finds what only the compiler sees; its numbers are thrown away.
+  compile(reader, bootstrap, new PlanRegistry(), new Map(), 0);
+  if (reader.hasErrors) return { problems: reader.problems };
+  return { reader, bootstrap, text, warnings: [...reader.problems] };
+}
+
+/** The plan of a config that loaded. */
+export function planOf(
+  config: LoadedConfig,
+  registry: PlanRegistry,
+  resolved: ReadonlyMap<string, Resolved>,
+  version: number,
+): Compiled {
+  return compile(config.reader, config.bootstrap, registry, resolved, version);
+}
+
+function readSource(source: ConfigSource): string | Problem {
+  if (source.text !== null) return source.text;
+  const path = source.path as string;
+  try {
+    if (statSync(path).isDirectory()) return fileProblem(path, 'is a directory: name the bootstrap file in it');
+    const bytes = readFileSync(path);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return text;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return fileProblem(path, 'does not exist');
+    if (code === 'EACCES') return fileProblem(path, 'may not be read: no permission');
+    if (error instanceof TypeError) return fileProblem(path, 'is not UTF-8 text');
+    return fileProblem(path, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function fileProblem(path: string, message: string): Problem {
+  return { severity: 'error', path: '', message, file: path, line: 0, column: 0, source: '' };
+}
