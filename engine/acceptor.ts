@@ -1,0 +1,164 @@
+/** Acceptor: the listening sockets on main; each accepted connection goes to the worker with the fewest. */
+import net from 'node:net';
+import { NativeAcceptor } from './io/acceptor-native.js';
+import type { Addon } from './io/addon.js';
+import { addressText } from './io/addresses.js';
+import type { Address } from './io/transport.js';
+import type { ListenerRecord } from './plan/records.js';
+import type { WorkerListener } from './worker/mailbox.js';
+
+/** How the acceptor sees the workers. */
+export interface WorkerLoads {
+  /** Workers that serve, by index. */
+  serving(): readonly number[];
+  /** Connections that worker has had and has now. */
+  connections(worker: number): { readonly total: number; readonly active: number };
+}
+
+interface Open {
+  readonly record: ListenerRecord;
+  readonly address: Address;
+  /** With the node transport: what workers listen on. */
+  readonly descriptor: number | null;
+  /** False until the plan with this listener is in force: connections wait. */
+  isActive: boolean;
+  readonly waiting: number[];
+  close(): void;
+}
+
+const RETRY_MS = 10;
+
+export class Acceptor {
+  readonly #native: NativeAcceptor | null;
+  readonly #loads: WorkerLoads;
+  readonly #open = new Map<number, Open>();
+  /** Handed to each worker, in all: what it has not counted yet is on its way. */
+  readonly #handed = new Map<number, number>();
+  readonly #homeless: { readonly descriptor: number; readonly listener: number }[] = [];
+  #retry: NodeJS.Timeout | null = null;
+
+  constructor(addon: Addon | null, loads: WorkerLoads) {
+    this.#native = addon === null ? null : new NativeAcceptor(addon);
+    this.#loads = loads;
+  }
+
+  /** Opens what is new. Throws when an address can't be had; then nothing has changed. */
+  async open(records: readonly ListenerRecord[]): Promise<void> {
+    const opened: number[] = [];
+    try {
+      for (const record of records) {
+        if (this.#open.has(record.index) || record.reusePort) continue;
+        this.#open.set(record.index, await this.#listen(record));
+        opened.push(record.index);
+      }
+    } catch (error) {
+      for (const index of opened) this.#close(index);
+      throw error;
+    }
+  }
+
+  /** The plan is in force: connections flow; listeners that it lacks end. */
+  activate(records: readonly ListenerRecord[]): void {
+    const named = new Set(records.map((record) => record.index));
+    for (const index of [...this.#open.keys()]) if (!named.has(index)) this.#close(index);
+    for (const [index, open] of this.#open) {
+      open.isActive = true;
+      for (const descriptor of open.waiting.splice(0)) this.#give(descriptor, index);
+    }
+  }
+
+  /** What workers listen on themselves. */
+  workerListeners(records: readonly ListenerRecord[]): WorkerListener[] {
+    return records.flatMap((record) => {
+      const descriptor = this.#open.get(record.index)?.descriptor ?? null;
+      return record.reusePort || descriptor !== null ? [{ index: record.index, descriptor }] : [];
+    });
+  }
+
+  addresses(): { readonly record: ListenerRecord; readonly address: Address }[] {
+    return [...this.#open.values()].map(({ record, address }) => ({ record, address }));
+  }
+
+  /** A worker was replaced: its count of handed connections begins anew. */
+  forget(worker: number): void {
+    this.#handed.delete(worker);
+  }
+
+  close(): void {
+    for (const index of [...this.#open.keys()]) this.#close(index);
+  }
+
+  #close(index: number): void {
+    const open = this.#open.get(index);
+    this.#open.delete(index);
+    open?.close();
+  }
+
+  async #listen(record: ListenerRecord): Promise<Open> {
+    const { address, backlog } = record;
+    const waiting: number[] = [];
+    if (this.#native !== null) {
+      const onAccepted = (descriptor: number): void => {
+        const open = this.#open.get(record.index);
+        if (open?.isActive === false) waiting.push(descriptor);
+        else this.#give(descriptor, record.index);
+      };
+      const listening = this.#native.listen({ address, backlog, reusePort: false }, onAccepted);
+      return { record, address: listening.address, descriptor: null, isActive: false, waiting, close: () => listening.close() };
+    }
+    const server = await listenPaused(record);
+    const found = server.address();
+    const port = typeof found === 'object' && found !== null ? found.port : 0;
+    const descriptor = (server as unknown as { _handle: { fd: number } })._handle.fd;
+    return { record, address: { ...address, port }, descriptor, isActive: false, waiting, close: () => server.close() };
+  }
+
+  // ---- hand-off -------------------------------------------------------------------------------------------
+
+  #give(descriptor: number, listener: number): void {
+    for (const worker of this.#byLoad()) {
+      if (this.#native?.handOff(worker, descriptor, listener) !== true) continue;
+      this.#handed.set(worker, (this.#handed.get(worker) ?? this.#loads.connections(worker).total) + 1);
+      return;
+    }
+    // Every worker is being replaced: the connection waits for one. Nothing accepted is lost.
+    this.#homeless.push({ descriptor, listener });
+    this.#retry ??= setTimeout(() => this.#retryHomeless(), RETRY_MS);
+  }
+
+  #retryHomeless(): void {
+    this.#retry = null;
+    for (const { descriptor, listener } of this.#homeless.splice(0)) this.#give(descriptor, listener);
+  }
+
+  /** Workers by connections, those on their way included. */
+  #byLoad(): number[] {
+    const workers = this.#loads.serving();
+    if (workers.length <= 1) return [...workers];
+    const load = new Map<number, number>();
+    for (const worker of workers) {
+      const { total, active } = this.#loads.connections(worker);
+      const onTheirWay = Math.max(0, (this.#handed.get(worker) ?? total) - total);
+      load.set(worker, active + onTheirWay);
+    }
+    return [...workers].sort((a, b) => (load.get(a) as number) - (load.get(b) as number));
+  }
+}
+
+/** A socket that main opens and never accepts on: the workers do. */
+function listenPaused(record: ListenerRecord): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
+    const { address, backlog } = record;
+    const server = net.createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(Object.assign(new Error(`listen ${error.code} ${addressText(address)}`), { code: error.code }));
+    });
+    const target = address.family === 'unix' ? { path: address.host } : { host: address.host, port: address.port };
+    server.listen({ ...target, backlog, exclusive: true }, () => {
+      // Stop libuv from accepting here; the descriptor goes on listening.
+      const handle = (server as unknown as { _handle: { unref(): void; onconnection: unknown } })._handle;
+      handle.unref();
+      resolve(server);
+    });
+  });
+}

@@ -1,0 +1,173 @@
+/** Supervisor: the worker threads under Piscina: started, spoken to, replaced when they die. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { WORKER } from '../metrics/declare.js';
+import { type MetricsMemory, newMetricsMemory } from '../metrics/slots.js';
+import { giveBack, newSharedCellsMemory } from '../upstream/shared-cells.js';
+import type { ToMain, ToWorker } from '../worker/mailbox.js';
+import { PlanRegistry } from './registry.js';
+
+export interface SupervisorOptions {
+  readonly count: number;
+  readonly transport: 'native' | 'node';
+  readonly registry: PlanRegistry;
+  readonly log: (level: string, component: string, message: string) => void;
+  /** A replacement is there and has to be given the plan in force. */
+  readonly onReplaced: (worker: WorkerHandle) => void;
+}
+
+export class WorkerHandle {
+  readonly index: number;
+  readonly metrics: MetricsMemory;
+  readonly counters: Float64Array;
+  readonly ownCells: SharedArrayBuffer;
+  readonly base: number;
+  port: MessagePort | null = null;
+  isReady = false;
+  /** It has a plan and takes connections. */
+  isServing = false;
+  restarts = 0;
+  isDrained = false;
+  #waiting: ((message: ToMain) => boolean)[] = [];
+
+  constructor(index: number, base: number) {
+    this.index = index;
+    this.base = base;
+    this.metrics = newMetricsMemory();
+    this.counters = new Float64Array(this.metrics.counters);
+    this.ownCells = newSharedCellsMemory();
+  }
+
+  send(message: ToWorker): void {
+    this.port?.postMessage(message);
+  }
+
+  /** The first message that fits; null when the worker dies before. */
+  answer<K extends ToMain['kind']>(kind: K, version: number | null): Promise<Extract<ToMain, { kind: K }> | null> {
+    return new Promise((resolve) => {
+      this.#waiting.push((message) => {
+        const isOurs = message.kind === kind && (version === null || (message as { version?: number }).version === version);
+        if (isOurs) resolve(message as Extract<ToMain, { kind: K }>);
+        else if (message.kind === 'gone') resolve(null);
+        return isOurs || message.kind === 'gone';
+      });
+    });
+  }
+
+  heard(message: ToMain): void {
+    this.#waiting = this.#waiting.filter((takes) => !takes(message));
+  }
+
+  get connections(): { readonly total: number; readonly active: number } {
+    return {
+      total: this.counters[this.base + WORKER.index.downstream_cx_total] as number,
+      active: this.counters[this.base + WORKER.index.downstream_cx_active] as number,
+    };
+  }
+}
+
+export class Supervisor {
+  readonly workers: readonly WorkerHandle[];
+  readonly sharedCells: SharedArrayBuffer;
+  readonly #options: SupervisorOptions;
+  readonly #pool: Piscina;
+  #isStopping = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.sharedCells = newSharedCellsMemory();
+    this.workers = Array.from(
+      { length: options.count },
+      (_, index) => new WorkerHandle(index, options.registry.metrics('worker', String(index)).counters),
+    );
+    this.#pool = new Piscina({
+      filename: new URL('../worker/worker.js', import.meta.url).href,
+      minThreads: options.count,
+      maxThreads: options.count,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // One endless task per thread: nobody ever waits for the next one.
+      atomics: 'disabled',
+    });
+  }
+
+  /** Resolves when every worker is there. */
+  async start(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => this.#run(worker)));
+  }
+
+  serving(): readonly number[] {
+    return this.workers.filter((worker) => worker.isServing).map((worker) => worker.index);
+  }
+  connections(index: number): { readonly total: number; readonly active: number } {
+    return (this.workers[index] as WorkerHandle).connections;
+  }
+
+  #run(worker: WorkerHandle): Promise<void> {
+    const { port1, port2 } = new MessageChannel();
+    worker.port = port1;
+    port1.on('message', (message: ToMain) => {
+      if (message.kind === 'log') this.#options.log(message.level, message.component, message.message);
+      else if (message.kind === 'drained') worker.isDrained = true;
+      worker.heard(message);
+    });
+    const random = randomBytes(16);
+    const init = {
+      index: worker.index,
+      transport: this.#options.transport,
+      port: port2,
+      metrics: worker.metrics,
+      sharedCells: this.sharedCells,
+      ownCells: worker.ownCells,
+      workerBase: worker.base,
+      seed: [0, 4, 8, 12].map((at) => random.readInt32LE(at)),
+      hostname: hostname(),
+    };
+    const ready = worker.answer('ready', null).then(() => {
+      worker.isReady = true;
+    });
+    this.#pool.run(init, { transferList: [port2] }).then(
+      () => this.#ended(worker, null),
+      (error: unknown) => this.#ended(worker, error instanceof Error ? error : new Error(String(error))),
+    );
+    return ready;
+  }
+
+  #ended(worker: WorkerHandle, error: Error | null): void {
+    worker.isReady = false;
+    worker.isServing = false;
+    worker.isDrained = true;
+    worker.port?.close();
+    worker.port = null;
+    worker.heard({ kind: 'gone' });
+    if (this.#isStopping) return;
+    const why = error === null ? 'ended' : (error.stack ?? error.message);
+    this.#options.log('error', 'worker', `worker ${worker.index} died and is replaced; its connections are lost: ${why}`);
+    giveBack(this.sharedCells, worker.ownCells);
+    this.#zeroGauges(worker);
+    worker.restarts++;
+    worker.isDrained = false;
+    void this.#run(worker).then(() => this.#options.onReplaced(worker));
+  }
+
+  /** What the dead worker had open is closed; its counters stay. */
+  #zeroGauges(worker: WorkerHandle): void {
+    for (const { kind, base } of this.#options.registry.scopes()) {
+      if (base.counters < 0) continue;
+      PlanRegistry.declaration(kind).kinds.forEach((each, at) => {
+        if (each === 'gauge') worker.counters[base.counters + at] = 0;
+      });
+    }
+  }
+
+  /** Ends every thread. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    const gone = this.workers.map((worker) => (worker.port === null ? null : worker.answer('ready', -1)));
+    for (const worker of this.workers) worker.send({ kind: 'stop' });
+    await Promise.race([Promise.all(gone), new Promise((resolve) => setTimeout(resolve, 3000).unref())]);
+    await this.#pool.destroy();
+  }
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+/** Process entry: options, config, workers, sockets, admin, signals. */
+import { Acceptor } from './acceptor.js';
+import { AdminServer } from './admin/server.js';
+import { type LoadedConfig, loadConfig, planOf } from './control/load.js';
+import { Publisher } from './control/publish.js';
+import { PlanRegistry } from './control/registry.js';
+import { Supervisor } from './control/supervise.js';
+import { packageVersion } from './control/version.js';
+import { watchFile } from './control/watch.js';
+import { renderProblems } from './fault/problem.js';
+import { chooseTransport } from './io/choose-transport.js';
+import { addressText } from './io/addresses.js';
+import { Life } from './life.js';
+import { Log } from './log.js';
+import { type Options, parseOptions, USAGE } from './options.js';
+
+const EXIT_REFUSED = 1;
+const EXIT_USAGE = 2;
+
+async function main(): Promise<void> {
+  const parsed = parseOptions(process.argv.slice(2), process.env);
+  if ('usageError' in parsed) {
+    process.stderr.write(`millrace: ${parsed.usageError}\n\n${USAGE}`);
+    process.exitCode = EXIT_USAGE;
+    return;
+  }
+  const { options } = parsed;
+  if (options.command === 'help') process.stdout.write(USAGE);
+  else if (options.command === 'version') process.stdout.write(`millrace ${packageVersion()}\n`);
+  else {
+    const config = readConfig(options);
+    if (config === null) process.exitCode = EXIT_REFUSED;
+    else if (options.command === 'validate') process.stdout.write(`configuration '${options.config.name}' OK\n`);
+    else await serve(options, config);
+  }
+}
+
+function readConfig(options: Options): LoadedConfig | null {
+  const loaded = loadConfig(options.config);
+  const problems = 'problems' in loaded ? loaded.problems : loaded.warnings;
+  if (problems.length > 0) process.stderr.write(`${renderProblems(problems)}\n`);
+  if (!('problems' in loaded)) return loaded;
+  const errors = problems.filter((problem) => problem.severity === 'error').length;
+  process.stderr.write(`millrace: configuration '${options.config.name}' refused: ${errors} ${errors === 1 ? 'error' : 'errors'}\n`);
+  return null;
+}
+
+async function serve(options: Options, config: LoadedConfig): Promise<void> {
+  const log = new Log(options.logLevel, options.logFormat);
+  const write = (level: string, component: string, message: string): void => log.write(level, component, message);
+  const registry = new PlanRegistry();
+  const transport = chooseTransport(options.transport);
+  log.info('main', `millrace ${packageVersion()}, ${options.concurrency} workers, ${transport.name} transport: ${transport.reason}`);
+  if (transport.name === 'node' && options.transport === 'auto')
+    log.warn('main', 'the node transport costs more CPU per request; with a C++ compiler installed, `npm rebuild` builds the addon');
+  const supervisor = new Supervisor({
+    count: options.concurrency,
+    transport: transport.name,
+    registry,
+    log: write,
+    onReplaced: (worker) => void publisher.revive(worker),
+  });
+  const acceptor = new Acceptor(transport.addon, supervisor);
+  const publisher = new Publisher(config, { source: options.config, registry, supervisor, acceptor, log: write });
+  const life = new Life({ options, log, supervisor, acceptor, publisher });
+  const adminAddress = planOf(config, new PlanRegistry(), new Map(), 0).admin;
+  const admin = adminAddress === null ? null : new AdminServer({ options, log, registry, supervisor, acceptor, publisher, life });
+  try {
+    await supervisor.start();
+    await publisher.start();
+    if (admin !== null && adminAddress !== null) await admin.listen(adminAddress);
+  } catch (error) {
+    process.stderr.write(`millrace: ${startError(error)}\n`);
+    await supervisor.stop();
+    process.exit(EXIT_REFUSED);
+  }
+  for (const { record, address } of acceptor.addresses()) log.info('main', `listener ${record.name || record.key} on ${addressText(address)}`);
+  if (adminAddress !== null) log.info('main', `admin on ${addressText(adminAddress)}`);
+  life.start(() => admin?.close());
+  if (options.watch && options.config.path !== null) watchFile(options.config.path, () => void publisher.reload('file changed'));
+}
+
+/** One line that says what to do. */
+function startError(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const text = message ?? String(error);
+  if (code === 'EADDRINUSE') return `${text}: another process has this address; stop it or choose another port`;
+  if (code === 'EACCES') return `${text}: no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE`;
+  if (code === 'EADDRNOTAVAIL') return `${text}: this machine does not have that address`;
+  return text;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`millrace: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(EXIT_REFUSED);
+});

@@ -1,0 +1,46 @@
+/** The messages between main and a worker: one union per direction. */
+import type { MessagePort } from 'node:worker_threads';
+import type { MetricsMemory } from '../metrics/slots.js';
+import type { SnapshotPlan } from '../plan/records.js';
+
+/** What a worker thread starts with. */
+export interface WorkerInit {
+  readonly index: number;
+  readonly transport: 'native' | 'node';
+  readonly port: MessagePort;
+  readonly metrics: MetricsMemory;
+  readonly sharedCells: SharedArrayBuffer;
+  readonly ownCells: SharedArrayBuffer;
+  readonly workerBase: number;
+  readonly seed: readonly [number, number, number, number];
+  readonly hostname: string;
+}
+
+/** A socket that a worker serves itself: a reuse-port one, or main's descriptor with the node transport. */
+export interface WorkerListener {
+  readonly index: number;
+  readonly descriptor: number | null;
+}
+
+export type ToWorker =
+  /** Build the plan; answered by `prepared`. */
+  | { readonly kind: 'prepare'; readonly plan: SnapshotPlan }
+  /** Put the prepared plan in force, and listen on exactly these; answered by `committed`. */
+  | { readonly kind: 'commit'; readonly version: number; readonly listeners: readonly WorkerListener[] }
+  | { readonly kind: 'drain' }
+  | { readonly kind: 'stopListening' }
+  | { readonly kind: 'reopenLogs' }
+  /** End the thread: logs are flushed, what is left is cut. */
+  | { readonly kind: 'stop' }
+  /** Test hook: die of an exception. */
+  | { readonly kind: 'die' };
+
+export type ToMain =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'prepared'; readonly version: number; readonly problem: string | null }
+  | { readonly kind: 'committed'; readonly version: number; readonly problem: string | null }
+  /** Said by main to itself when the thread has ended. */
+  | { readonly kind: 'gone' }
+  /** No connection is left after `drain`. */
+  | { readonly kind: 'drained' }
+  | { readonly kind: 'log'; readonly level: string; readonly component: string; readonly message: string };

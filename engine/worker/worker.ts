@@ -1,0 +1,141 @@
+/** Thread entry: builds the worker's core, does what main's messages say, until told to stop. */
+import type { Listening } from '../io/transport.js';
+import { openTransport } from '../io/choose-transport.js';
+import { WorkerMetrics } from '../metrics/slots.js';
+import type { ListenerRecord, SnapshotPlan } from '../plan/records.js';
+import { Core } from '../proxy/core.js';
+import { SharedCells } from '../upstream/shared-cells.js';
+import type { ToMain, ToWorker, WorkerInit, WorkerListener } from './mailbox.js';
+
+/** How often a draining worker looks whether it is done. */
+const DRAIN_LOOK_MS = 20;
+
+class Worker {
+  readonly #init: WorkerInit;
+  readonly #core: Core;
+  readonly #listening = new Map<number, Listening>();
+  #prepared: { readonly plan: SnapshotPlan; readonly commit: () => void } | null = null;
+  #resolveStopped: () => void = () => {};
+  readonly stopped: Promise<void>;
+
+  constructor(init: WorkerInit) {
+    this.#init = init;
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+    this.#core = new Core({
+      transport: openTransport(init.transport, init.index),
+      metrics: new WorkerMetrics(init.metrics),
+      cells: new SharedCells(init.sharedCells, init.ownCells),
+      seed: init.seed,
+      hostname: init.hostname,
+      workerIndex: init.index,
+      workerBase: init.workerBase,
+      log: (level, component, message) => this.#say({ kind: 'log', level, component, message }),
+      hasOwnTimer: true,
+    });
+    init.port.on('message', (message: ToWorker) => this.#onMessage(message));
+    this.#say({ kind: 'ready' });
+  }
+
+  #say(message: ToMain): void {
+    this.#init.port.postMessage(message);
+  }
+
+  #onMessage(message: ToWorker): void {
+    switch (message.kind) {
+      case 'prepare':
+        this.#prepare(message.plan);
+        break;
+      case 'commit':
+        this.#commit(message.version, message.listeners);
+        break;
+      case 'drain':
+        this.#drain();
+        break;
+      case 'stopListening':
+        this.#listenOnly([]);
+        break;
+      case 'reopenLogs':
+        this.#core.reopenLogs();
+        break;
+      case 'stop':
+        void this.#stop();
+        break;
+      case 'die':
+        // Outside of this callback, where nothing catches it.
+        setImmediate(() => {
+          throw new Error('test hook: worker told to die');
+        });
+        break;
+    }
+  }
+
+  #prepare(plan: SnapshotPlan): void {
+    try {
+      this.#prepared = { plan, commit: this.#core.prepare(plan) };
+      this.#say({ kind: 'prepared', version: plan.version, problem: null });
+    } catch (error) {
+      this.#prepared = null;
+      this.#say({ kind: 'prepared', version: plan.version, problem: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #commit(version: number, listeners: readonly WorkerListener[]): void {
+    let problem: string | null = null;
+    if (this.#prepared?.plan.version !== version) problem = `plan ${version} was not prepared`;
+    else {
+      this.#prepared.commit();
+      this.#prepared = null;
+      problem = this.#listenOnly(listeners);
+    }
+    this.#say({ kind: 'committed', version, problem });
+  }
+
+  /** Opens what is new, closes what is not named. */
+  #listenOnly(listeners: readonly WorkerListener[]): string | null {
+    const named = new Set(listeners.map((listener) => listener.index));
+    for (const [index, listening] of this.#listening)
+      if (!named.has(index)) {
+        listening.close();
+        this.#listening.delete(index);
+      }
+    for (const { index, descriptor } of listeners) {
+      if (this.#listening.has(index)) continue;
+      const runtime = this.#core.snapshot.listeners.get(index);
+      if (runtime === undefined) continue;
+      const record: ListenerRecord = runtime.listener;
+      try {
+        const options = { address: record.address, backlog: record.backlog, reusePort: record.reusePort };
+        this.#listening.set(index, this.#core.transport.listen(options, index, descriptor));
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      }
+    }
+    return null;
+  }
+
+  #drain(): void {
+    this.#listenOnly([]);
+    this.#core.startDrain();
+    const look = setInterval(() => {
+      if (this.#core.activeConnections() > 0) return;
+      clearInterval(look);
+      this.#say({ kind: 'drained' });
+    }, DRAIN_LOOK_MS);
+  }
+
+  async #stop(): Promise<void> {
+    this.#listenOnly([]);
+    this.#core.cut();
+    await this.#core.flushLogs();
+    this.#core.close();
+    this.#init.port.close();
+    this.#resolveStopped();
+  }
+}
+
+/** Runs until `stop`; an exception ends the thread, and main starts another. */
+export default async function run(init: WorkerInit): Promise<void> {
+  await new Worker(init).stopped;
+}
