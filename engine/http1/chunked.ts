@@ -25,6 +25,8 @@ const SIZE_LF = 5;
 const DATA = 6;
 const DATA_CR = 7;
 const DATA_LF = 8;
+const QUOTED = 9;
+const QUOTED_PAIR = 10;
 
 export class ChunkedReader {
   /** Offset behind what was read. */
@@ -104,6 +106,14 @@ export class ChunkedReader {
           return 0;
         }
         if (byte === 0x3b) this.#state = EXTENSION_START;
+        else if (byte === 0x22) this.#state = QUOTED;
+        return FIELD_VALUE[byte] === 0 ? BAD_CHUNK_EXTENSION : this.#countExtension();
+      case QUOTED:
+        if (byte === 0x22) this.#state = EXTENSION;
+        else if (byte === 0x5c) this.#state = QUOTED_PAIR;
+        return FIELD_VALUE[byte] === 0 ? BAD_CHUNK_EXTENSION : this.#countExtension();
+      case QUOTED_PAIR:
+        this.#state = QUOTED;
         return FIELD_VALUE[byte] === 0 ? BAD_CHUNK_EXTENSION : this.#countExtension();
       case SIZE_LF:
         this.#state = DATA;
