@@ -6,18 +6,18 @@
 namespace millrace {
 
 enum ConnFlag : uint32_t {
-  kConnecting = 1,      // dial under way
-  kHeld = 2,            // JavaScript does not want bytes
-  kInputOff = 4,        // EPOLLIN is not asked for (held and bytes came, or the peer has ended)
-  kOutputOn = 8,        // EPOLLOUT is asked for
-  kPeerEnded = 16,      // recv gave 0
-  kEnding = 32,         // close once flushed
-  kShutDown = 64,       // FIN was sent
-  kShutdownAfter = 128, // FIN once flushed
-  kBroken = 256,        // a send failed: only reading is left
-  kDetached = 512,      // out of the epoll set while held (an error is waiting)
-  kFull = 1024,         // JavaScript was told that the queue is at or above the high mark
-  kClosed = 2048,       // descriptor is closed, the slot waits for the turn's end
+  kConnecting = 1,       // dial under way
+  kHeld = 2,             // JavaScript does not want bytes
+  kReadable = 4,         // an edge said that there may be something to read
+  kHungUp = 8,           // FIN or an error is behind what can be read
+  kPeerEnded = 16,       // recv gave 0
+  kEnding = 32,          // close once flushed
+  kShutDown = 64,        // FIN was sent
+  kShutdownAfter = 128,  // FIN once flushed
+  kBroken = 256,         // a send failed: only reading is left
+  kAgain = 512,          // in the list of those to read from in the next round
+  kFull = 1024,          // JavaScript was told that the queue is at or above the high mark
+  kClosed = 2048,        // descriptor is closed, the slot waits for the turn's end
   kDialled = 4096,
 };
 

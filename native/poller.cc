@@ -1,6 +1,7 @@
 // The poller: epoll, recv into the slab, gathered sends out of the arena. No Node here.
 #include "poller.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +19,16 @@ constexpr size_t kReceiveMin = 16 * 1024;
 constexpr int kPartsMax = 64;
 constexpr uint64_t kTagListener = 1ull << 32;
 constexpr uint64_t kTagHandoff = 2ull << 32;
+
+// Edge-triggered: a descriptor is looked at once per change, is never modified again, and holding costs no call.
+constexpr uint32_t kInterest = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+// The calls of every request, without the C library's cancellation points around them.
+ssize_t Recv(int fd, void* to, size_t room) { return ::syscall(SYS_recvfrom, fd, to, room, 0, nullptr, nullptr); }
+ssize_t Send1(int fd, const void* from, size_t length) {
+  return ::syscall(SYS_sendto, fd, from, length, MSG_NOSIGNAL, nullptr, 0);
+}
+ssize_t SendMany(int fd, const msghdr* message) { return ::syscall(SYS_sendmsg, fd, message, MSG_NOSIGNAL); }
 
 int64_t MonotonicNs() {
   timespec now{};
@@ -69,7 +80,7 @@ void Poller::Tick() {
 int64_t Poller::NowMs() const { return (MonotonicNs() - start_ns_) / 1000000; }
 
 void Poller::WakeIfPending() {
-  if (!pending_.empty()) handoff_->Wake();
+  if (!pending_.empty() || !again_.empty()) handoff_->Wake();
 }
 
 void Poller::Emit(int32_t kind, int32_t slot, int32_t a, int32_t b) {
@@ -100,6 +111,16 @@ int32_t Poller::Gather() {
     taken += kEntryInts;
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(taken));
+  // Those with more to read than the last round took.
+  rereading_.swap(again_);
+  for (int32_t slot : rereading_) {
+    Conn* conn = conns_.At(slot);
+    conn->flags &= ~static_cast<uint32_t>(kAgain);
+    if (conn->fd < 0 || (conn->flags & kReadable) == 0 || (conn->flags & kHeld) != 0) continue;
+    if (memory_.slab_bytes - slab_at_ >= kReceiveMin) Receive(slot);
+    else ReadAgain(slot);
+  }
+  rereading_.clear();
   if (ready_at_ >= ready_count_) {
     ready_at_ = 0;
     ready_count_ = ::epoll_wait(epoll_fd_, ready_, 512, 0);
@@ -135,35 +156,26 @@ void Poller::OnConnEvent(int32_t slot, uint32_t events) {
   if (conn == nullptr || conn->fd < 0) return;
   if ((conn->flags & kConnecting) != 0) {
     FinishDial(slot);
-    return;
+    conn = conns_.At(slot);
+    if (conn->fd < 0 || (events & EPOLLIN) == 0) return;
   }
   if ((events & EPOLLOUT) != 0 && conn->queued() > 0) {
     Flush(slot);
     if (conn->fd < 0) return;
   }
-  if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) == 0) return;
-  if ((conn->flags & kHeld) != 0) {
-    // Level-triggered: stop asking until release. An error can't be masked, so then the descriptor leaves the set.
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-      ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, conn->fd, nullptr);
-      conn->flags |= kDetached | kInputOff;
-    } else if ((conn->flags & kInputOff) == 0) {
-      conn->flags |= kInputOff;
-      Watch(slot);
-    }
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) == 0) return;
+  conn->flags |= kReadable;
+  if ((events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) conn->flags |= kHungUp;
+  bool is_idle_reader = (conn->flags & (kHeld | kPeerEnded)) != 0;
+  if (is_idle_reader && (events & EPOLLERR) != 0 && ((conn->flags & kDialled) == 0 || (conn->flags & kPeerEnded) != 0)) {
+    // Reset while nobody reads: a client that is gone, or a tunnel's other half.
+    int error = 0;
+    socklen_t length = sizeof error;
+    ::getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    Close(slot, error == 0 ? ECONNRESET : error, false);
     return;
   }
-  if ((conn->flags & kPeerEnded) != 0) {
-    // Only an error can still come.
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-      int error = 0;
-      socklen_t length = sizeof error;
-      ::getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-      Close(slot, error, false);
-    }
-    return;
-  }
-  Receive(slot);
+  if (!is_idle_reader) Receive(slot);
 }
 
 void Poller::FinishDial(int32_t slot) {
@@ -175,40 +187,46 @@ void Poller::FinishDial(int32_t slot) {
     Close(slot, error, false);
     return;
   }
-  conn->flags &= ~static_cast<uint32_t>(kConnecting | kOutputOn);
+  conn->flags &= ~static_cast<uint32_t>(kConnecting);
   SetDeadline(conn, 0);
-  if (conn->queued() > 0) conn->flags |= kOutputOn;
-  Watch(slot);
   Emit(kEventOpened, slot, 0, 0);
+  if (conn->queued() > 0) Flush(slot);
+}
+
+void Poller::ReadAgain(int32_t slot) {
+  Conn* conn = conns_.At(slot);
+  if ((conn->flags & kAgain) != 0) return;
+  conn->flags |= kAgain;
+  again_.push_back(slot);
 }
 
 void Poller::Receive(int32_t slot) {
   Conn* conn = conns_.At(slot);
   size_t room = std::min(kReceiveMax, memory_.slab_bytes - slab_at_);
-  ssize_t got = ::recv(conn->fd, memory_.arena + slab_at_, room, 0);
+  ssize_t got = Recv(conn->fd, memory_.arena + slab_at_, room);
   if (got > 0) {
+    // A short read has drained the socket: the next byte makes a new edge. A FIN behind it made its edge already.
+    if (static_cast<size_t>(got) == room || (conn->flags & kHungUp) != 0) ReadAgain(slot);
+    else conn->flags &= ~static_cast<uint32_t>(kReadable);
     if ((conn->flags & kEnding) != 0) return;  // discarded: the owner has ended this connection
     Emit(kEventBytes, slot, static_cast<int32_t>(slab_at_), static_cast<int32_t>(got));
     slab_at_ += (static_cast<size_t>(got) + 7) & ~size_t{7};
     return;
   }
+  conn->flags &= ~static_cast<uint32_t>(kReadable);
   if (got < 0) {
+    if (errno == EINTR) ReadAgain(slot);
     if (errno == EAGAIN || errno == EINTR) return;
     Close(slot, errno, false);
     return;
   }
-  conn->flags |= kPeerEnded | kInputOff;
+  conn->flags |= kPeerEnded;
   if ((conn->flags & kBroken) != 0) {
     Close(slot, ECONNRESET, false);
     return;
   }
-  if ((conn->flags & (kEnding | kShutDown)) != 0 && conn->queued() == 0) {
-    if ((conn->flags & kEnding) == 0) Emit(kEventPeerEnd, slot, 0, 0);
-    Close(slot, 0, false);
-    return;
-  }
-  Watch(slot);
   if ((conn->flags & kEnding) == 0) Emit(kEventPeerEnd, slot, 0, 0);
+  if ((conn->flags & kShutDown) != 0 && conn->queued() == 0) Close(slot, 0, false);
 }
 
 void Poller::AcceptFrom(Listener* listener) {
@@ -245,7 +263,7 @@ int32_t Poller::Adopt(int fd) {
   int32_t slot = conns_.Take();
   conns_.At(slot)->fd = fd;
   epoll_event want{};
-  want.events = EPOLLIN;
+  want.events = kInterest;
   want.data.u64 = static_cast<uint32_t>(slot);
   if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &want) != 0) {
     int error = errno;
@@ -270,9 +288,9 @@ int32_t Poller::Dial(const SocketAddress& address, int32_t timeout_ms) {
   int32_t slot = conns_.Take();
   Conn* conn = conns_.At(slot);
   conn->fd = fd;
-  conn->flags = kConnecting | kDialled | kOutputOn;
+  conn->flags = kConnecting | kDialled;
   epoll_event want{};
-  want.events = EPOLLIN | EPOLLOUT;
+  want.events = kInterest;
   want.data.u64 = static_cast<uint32_t>(slot);
   ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &want);
   if (timeout_ms > 0) SetDeadline(conn, NowMs() + timeout_ms);
@@ -305,15 +323,6 @@ void Poller::CloseListener(int fd) {
 int Poller::FdOf(int32_t slot) {
   Conn* conn = conns_.At(slot);
   return conn == nullptr ? -1 : conn->fd;
-}
-
-void Poller::Watch(int32_t slot) {
-  Conn* conn = conns_.At(slot);
-  if ((conn->flags & kDetached) != 0) return;
-  epoll_event want{};
-  want.events = ((conn->flags & kInputOff) == 0 ? EPOLLIN : 0u) | ((conn->flags & kOutputOn) != 0 ? EPOLLOUT : 0u);
-  want.data.u64 = static_cast<uint32_t>(slot);
-  ::epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, conn->fd, &want);
 }
 
 void Poller::SetDeadline(Conn* conn, int64_t at_ms) {
@@ -368,16 +377,7 @@ void Poller::Execute(int32_t count) {
           break;
         case kOpRelease:
           conn->flags &= ~static_cast<uint32_t>(kHeld);
-          if ((conn->flags & kDetached) != 0) {
-            conn->flags &= ~static_cast<uint32_t>(kDetached | kInputOff);
-            epoll_event want{};
-            want.events = EPOLLIN | ((conn->flags & kOutputOn) != 0 ? EPOLLOUT : 0u);
-            want.data.u64 = static_cast<uint32_t>(slot);
-            ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, conn->fd, &want);
-          } else if ((conn->flags & kInputOff) != 0 && (conn->flags & kPeerEnded) == 0) {
-            conn->flags &= ~static_cast<uint32_t>(kInputOff);
-            Watch(slot);
-          }
+          if ((conn->flags & kReadable) != 0) ReadAgain(slot);
           break;
         case kOpEnd:
           End(slot, op[2]);
@@ -412,8 +412,7 @@ void Poller::Send(int32_t slot, iovec* parts, int count, size_t bytes) {
     message.msg_iovlen = static_cast<size_t>(count);
     ssize_t wrote;
     do {
-      wrote = count == 1 ? ::send(conn->fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
-                         : ::sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+      wrote = count == 1 ? Send1(conn->fd, parts[0].iov_base, parts[0].iov_len) : SendMany(conn->fd, &message);
     } while (wrote < 0 && errno == EINTR);
     if (wrote < 0 && errno != EAGAIN) {
       Fail(slot, errno);
@@ -423,11 +422,13 @@ void Poller::Send(int32_t slot, iovec* parts, int count, size_t bytes) {
     if (sent == bytes) return;
   }
   Enqueue(conn, parts, count, sent);
-  if ((conn->flags & (kOutputOn | kConnecting)) == 0) {
-    conn->flags |= kOutputOn;
-    Watch(slot);
-  }
   if (conn->queued() >= conn->high_mark) conn->flags |= kFull;
+  if (sent > 0) {
+    // A short write without EAGAIN makes no edge: ask until the kernel says so.
+    Flush(slot);
+    conn = conns_.At(slot);
+    if (conn->fd < 0 || conn->queued() == 0) return;
+  }
   Emit(kEventQueued, slot, static_cast<int32_t>(conn->queued()), 0);
 }
 
@@ -463,15 +464,17 @@ void Poller::Enqueue(Conn* conn, const iovec* parts, int count, size_t skip) {
 
 void Poller::Flush(int32_t slot) {
   Conn* conn = conns_.At(slot);
-  ssize_t wrote;
-  do {
-    wrote = ::send(conn->fd, conn->queue + conn->queue_start, conn->queued(), MSG_NOSIGNAL);
-  } while (wrote < 0 && errno == EINTR);
-  if (wrote < 0) {
-    if (errno != EAGAIN) Fail(slot, errno);
-    return;
+  // Until the kernel takes no more: only then does an edge tell of new room.
+  while (conn->queued() > 0) {
+    ssize_t wrote = Send1(conn->fd, conn->queue + conn->queue_start, conn->queued());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0 && errno == EAGAIN) break;
+    if (wrote < 0) {
+      Fail(slot, errno);
+      return;
+    }
+    conn->queue_start += static_cast<uint32_t>(wrote);
   }
-  conn->queue_start += static_cast<uint32_t>(wrote);
   if (conn->queued() > 0) {
     if ((conn->flags & kFull) != 0 && conn->queued() <= conn->high_mark / 2) {
       conn->flags &= ~static_cast<uint32_t>(kFull);
@@ -483,8 +486,7 @@ void Poller::Flush(int32_t slot) {
   std::free(conn->queue);
   conn->queue = nullptr;
   conn->queue_start = conn->queue_end = conn->queue_room = 0;
-  conn->flags &= ~static_cast<uint32_t>(kOutputOn | kFull);
-  Watch(slot);
+  conn->flags &= ~static_cast<uint32_t>(kFull);
   Emit(kEventWritable, slot, 0, 0);
   AfterFlush(slot);
 }
@@ -503,10 +505,7 @@ void Poller::AfterFlush(int32_t slot) {
     SetDeadline(conn, NowMs() + conn->delay_ms);
     // Discard what still comes, until the peer's FIN: a close with unread bytes would reset and lose our answer.
     conn->flags &= ~static_cast<uint32_t>(kHeld);
-    if ((conn->flags & kInputOff) != 0 && (conn->flags & kDetached) == 0) {
-      conn->flags &= ~static_cast<uint32_t>(kInputOff);
-      Watch(slot);
-    }
+    if ((conn->flags & kReadable) != 0) ReadAgain(slot);
   } else if ((conn->flags & kPeerEnded) != 0) {
     Close(slot, 0, false);
   }
@@ -514,7 +513,7 @@ void Poller::AfterFlush(int32_t slot) {
 
 void Poller::End(int32_t slot, int32_t delay_ms) {
   Conn* conn = conns_.At(slot);
-  if ((conn->flags & (kConnecting | kBroken | kDetached)) != 0) {
+  if ((conn->flags & (kConnecting | kBroken)) != 0) {
     Close(slot, 0, true);
     return;
   }
@@ -538,11 +537,13 @@ void Poller::Fail(int32_t slot, int error) {
   }
   conn->flags |= kBroken;
   conn->queue_start = conn->queue_end = 0;
-  if ((conn->flags & kOutputOn) != 0) {
-    conn->flags &= ~static_cast<uint32_t>(kOutputOn);
-    Watch(slot);
+  if ((conn->flags & kHeld) != 0) {
+    Close(slot, error, false);
+    return;
   }
-  if ((conn->flags & kHeld) != 0) Close(slot, error, false);
+  // The edge of the error may be over: read until there is nothing.
+  conn->flags |= kReadable | kHungUp;
+  ReadAgain(slot);
 }
 
 void Poller::Close(int32_t slot, int error, bool is_ours) {

@@ -70,7 +70,7 @@ class Poller {
   void AfterFlush(int32_t slot);
   void Fail(int32_t slot, int error);
   void Close(int32_t slot, int error, bool is_ours);
-  void Watch(int32_t slot);
+  void ReadAgain(int32_t slot);
   void End(int32_t slot, int32_t delay_ms);
   void SetDeadline(Conn* conn, int64_t at_ms);
   [[nodiscard]] int64_t NowMs() const;
@@ -84,6 +84,8 @@ class Poller {
   std::vector<int32_t> closing_;   // reported closed, free after the turn
   std::vector<int32_t> reported_;  // closed in the ring now being read
   std::vector<int32_t> pending_;   // events made by Execute(), four ints each
+  std::vector<int32_t> again_;     // readable, to be read in the next round
+  std::vector<int32_t> rereading_;
   std::vector<Handed> handed_;
   epoll_event ready_[512];
   int ready_count_ = 0;

@@ -140,17 +140,14 @@ for (let id = NAME_BYTES.length - 1; id > 0; id--) {
   FIRST[slot] = id;
 }
 
+/** bytes hold a token: then | 0x20 changes nothing but the case of letters that could match. */
 function isName(name: Uint8Array, bytes: Uint8Array, start: number): boolean {
-  for (let i = 0; i < name.length; i++) {
-    const byte = bytes[start + i] as number;
-    const want = name[i] as number;
-    // Only letters may differ, and only in their case bit: 0x0d | 0x20 is '-', which must not pass.
-    if (byte !== want && ((byte | 0x20) !== want || want < 0x61 || want > 0x7a)) return false;
-  }
+  const length = name.length;
+  for (let i = 0; i < length; i++) if (((bytes[start + i] as number) | 0x20) !== name[i]) return false;
   return true;
 }
 
-/** Id of the name in bytes[start, end), in any case; 0 when it is not well known. Allocates nothing. */
+/** Id of the name in bytes[start, end), a token in any case; 0 when it is not well known. Allocates nothing. */
 export function nameId(bytes: Uint8Array, start: number, end: number): NameId {
   const length = end - start;
   if (length < 2) return 0;

@@ -101,13 +101,7 @@ export class ChunkedReader {
         this.#state = EXTENSION;
         return this.#countExtension();
       case EXTENSION:
-        if (byte === 0x0d) {
-          this.#state = SIZE_LF;
-          return 0;
-        }
-        if (byte === 0x3b) this.#state = EXTENSION_START;
-        else if (byte === 0x22) this.#state = QUOTED;
-        return FIELD_VALUE[byte] === 0 ? BAD_CHUNK_EXTENSION : this.#countExtension();
+        return this.#stepExtension(byte);
       case QUOTED:
         if (byte === 0x22) this.#state = EXTENSION;
         else if (byte === 0x5c) this.#state = QUOTED_PAIR;
@@ -144,6 +138,15 @@ export class ChunkedReader {
     else if (byte === 0x20 || byte === 9) this.#state = SIZE_SPACE;
     else return BAD_CHUNK_SIZE;
     return 0;
+  }
+
+  /** Behind the first byte of a name: token, "=", token or quoted string, the next ";", or the line's end. */
+  #stepExtension(byte: number): FaultCode {
+    if (byte === 0x0d) this.#state = SIZE_LF;
+    else if (byte === 0x3b) this.#state = EXTENSION_START;
+    else if (byte === 0x22) this.#state = QUOTED;
+    else if (TOKEN[byte] === 0 && byte !== 0x3d && byte !== 0x20 && byte !== 9) return BAD_CHUNK_EXTENSION;
+    return this.#countExtension();
   }
 
   #countExtension(): FaultCode {

@@ -34,6 +34,7 @@ import {
   WRITE_END,
   WRITE_KEEP_ALIVE,
   WRITE_UPGRADE,
+  isFramingTrailer,
   writeResponseHead,
   writeTrailers,
 } from './head-writer.js';
@@ -260,6 +261,12 @@ export class Http1ServerCodec implements Codec, MessageStream {
       this.#invalid(after === -TOO_BIG_HEAD || after === -TOO_MANY_FIELDS ? TOO_BIG_TRAILERS : BAD_TRAILER);
       return -1;
     }
+    // Framing or routing fields that come late are an attempt to change what was read already (RFC 9110 §6.5.1).
+    for (let slot = 0; slot < trailers.fieldCount; slot++)
+      if (isFramingTrailer(trailers.fieldId(slot))) {
+        this.#invalid(BAD_TRAILER);
+        return -1;
+      }
     this.#endRequest();
     this.#sink?.onTrailers(trailers);
     this.#settle();
@@ -308,7 +315,8 @@ export class Http1ServerCodec implements Codec, MessageStream {
     this.#leftover = null;
     if (this.#sink === null) {
       this.id++;
-      this.#isHead = false;
+      // The method was read before the mistake: an answer to HEAD has no body even then.
+      this.#isHead = this.#shared.requestHead.method === METHOD_HEAD;
       this.#isConnect = false;
       this.#isUpgrade = false;
       this.#isHttp10 = false;

@@ -49,7 +49,8 @@ export function applyRule(head: Head, id: number, bytes: Uint8Array, start: numb
     // Two lengths, equal or not, are how one request becomes two (RFC 9112 §6.3 item 5).
     if (head.has(CONTENT_LENGTH)) return isRequest ? BAD_CONTENT_LENGTH_DUPLICATE : UP_BAD_FRAMING;
     const length = parseDecimal(bytes, start, end);
-    if (length < 0) return isRequest ? BAD_CONTENT_LENGTH : UP_BAD_FRAMING;
+    // A leading zero is octal to somebody: no sender needs it.
+    if (length < 0 || (bytes[start] === 0x30 && end - start > 1)) return isRequest ? BAD_CONTENT_LENGTH : UP_BAD_FRAMING;
     head.contentLength = length;
     return 0;
   }

@@ -218,9 +218,14 @@ export function writeTrailers(conn: Conn, trailers: Head, arena: Arena): boolean
   return conn.write(arena.bytes, start, start + 2);
 }
 
+/** Host, lengths, codings, Connection and the like. */
+export function isFramingTrailer(id: number): boolean {
+  return id !== 0 && id <= RULED_MAX;
+}
+
 /** RFC 9110 §6.5.1: framing, routing, authentication and so on must not come late. */
 export function isForbiddenTrailer(id: number): boolean {
-  return (id !== 0 && id <= RULED_MAX) || FORBIDDEN.has(id);
+  return isFramingTrailer(id) || FORBIDDEN.has(id);
 }
 
 const FORBIDDEN = new Set<number>([

@@ -1,4 +1,5 @@
 /** Our own answers: status, fields and body of a local reply, a redirect or a direct response. */
+import { writeDecimal } from '../base/ascii.js';
 import { type Fault, FAULTS, type FaultCode } from '../fault/faults.js';
 import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
@@ -38,20 +39,13 @@ export function fillReply(head: Head, status: number, bodyBytes: number, dateByt
 
 /** Adds a field whose value is a whole number. */
 export function addDecimal(head: Head, id: number, value: number): void {
-  let at = head.beginAdd(id, 16);
-  const store = head.store;
-  if (value < 10) store[at++] = 0x30 + value;
-  else {
-    let digits = 1;
-    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
-    let rest = value;
-    for (let i = digits - 1; i >= 0; i--) {
-      store[at + i] = 0x30 + (rest % 10);
-      rest = Math.floor(rest / 10);
-    }
-    at += digits;
+  const at = head.beginAdd(id, 16);
+  if (value >= 10) {
+    head.endAdd(writeDecimal(head.store, at, value));
+    return;
   }
-  head.endAdd(at);
+  head.store[at] = 0x30 + value;
+  head.endAdd(at + 1);
 }
 
 export const NO_BODY = EMPTY;

@@ -1,5 +1,6 @@
 /** What is done to a request's path, authority and fields: once before routing, once before it goes upstream. */
-import { BAD_HOST_MISSING, type FaultCode } from '../fault/faults.js';
+import type { FaultCode } from '../fault/faults.js';
+import { addressText } from '../format/address-text.js';
 import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
 import { addDecimal } from './local-reply.js';
@@ -8,14 +9,16 @@ import type { ExchangeRecord } from './exchange-record.js';
 import type { ListenerRuntime } from './snapshot.js';
 
 const encoder = new TextEncoder();
+const EXPECTED_TIMEOUT = N['x-envoy-expected-rq-timeout-ms'];
 
 /** Path and host normalised, the client identified, untrusted fields dropped, request id given. A fault refuses. */
 export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): FaultCode {
   const head = x.request;
   if (head.authorityEnd === head.authorityStart) {
-    // Only HTTP/1.0 gets here without one; what we send is HTTP/1.1 and must have it.
-    if (listener.defaultHost.length === 0) return BAD_HOST_MISSING;
-    head.setAuthority(listener.defaultHost, 0, listener.defaultHost.length);
+    // Only HTTP/1.0 gets here without one; what we send is HTTP/1.1 and must have it: the default, or where it came in.
+    const host =
+      listener.defaultHost.length > 0 ? listener.defaultHost : encoder.encode(addressText(x.localAddress));
+    head.setAuthority(host, 0, host.length);
   }
   const refused = listener.normalization.apply(head);
   if (refused !== 0) return refused;
@@ -41,8 +44,8 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
     addDecimal(head, N['x-envoy-attempt-count'], x.attemptCount);
   }
   if (action.timeoutMs !== 0 && !listener.record.router.suppressEnvoyHeaders) {
-    head.removeAll(N['x-envoy-expected-rq-timeout-ms']);
-    addDecimal(head, N['x-envoy-expected-rq-timeout-ms'], action.timeoutMs);
+    if (head.has(EXPECTED_TIMEOUT)) head.removeAll(EXPECTED_TIMEOUT);
+    head.add(EXPECTED_TIMEOUT, route.timeoutText, 0, route.timeoutText.length);
   }
   route.mutateRequest(head, x, x.choice);
   route.rewriteRequest(head, x, x.choice);

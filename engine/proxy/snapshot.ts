@@ -76,7 +76,10 @@ export class ListenerRuntime {
     this.#upgrades = new Map(http.upgrades.map((upgrade) => [upgrade.type, upgrade.enabled]));
   }
 
-  /** 0, or the fault of an upgrade or CONNECT that neither the route nor the connection manager allows. */
+  /**
+   * 0, or the fault of a CONNECT that neither the route nor the connection manager allows. An Upgrade that they don't
+   * allow is ignored, which RFC 9110 §7.8 lets a server do: the request goes on without it.
+   */
   refuseUpgrade(x: Exchange): FaultCode {
     const head = x.request;
     const isConnect = head.method === METHOD_CONNECT;
@@ -84,8 +87,15 @@ export class ListenerRuntime {
     const action = (x.route as NonNullable<typeof x.route>).record.action;
     const type = isConnect ? 'connect' : head.valueString(head.find(N.upgrade)).toLowerCase();
     if (action.kind === 'forward' && action.upgrades !== null)
-      for (const upgrade of action.upgrades) if (upgrade.type === type) return upgrade.enabled ? 0 : NO_UPGRADE;
-    return this.#upgrades.get(type) === true ? 0 : NO_UPGRADE;
+      for (const upgrade of action.upgrades)
+        if (upgrade.type === type) return upgrade.enabled ? 0 : this.#ignoreUpgrade(x, isConnect);
+    return this.#upgrades.get(type) === true ? 0 : this.#ignoreUpgrade(x, isConnect);
+  }
+
+  #ignoreUpgrade(x: Exchange, isConnect: boolean): FaultCode {
+    if (isConnect) return NO_UPGRADE;
+    x.request.flags &= ~HEAD_UPGRADE;
+    return 0;
   }
 
   chooseCluster(x: Exchange): Cluster | null {

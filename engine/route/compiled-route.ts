@@ -22,6 +22,8 @@ export class CompiledRoute {
   readonly record: RouteRecord;
   readonly virtualHost: CompiledVirtualHost;
   readonly order: number;
+  /** route.timeout in milliseconds, in ASCII. */
+  readonly timeoutText: Uint8Array;
   readonly #predicates: readonly Predicate[];
   readonly #levels: readonly HeaderMutations[];
   readonly #hasRequestMutations: boolean;
@@ -40,6 +42,7 @@ export class CompiledRoute {
 
   constructor(
     record: RouteRecord,
+    order: number,
     virtualHost: CompiledVirtualHost,
     config: RouteConfigRecord,
     configMutations: HeaderMutations,
@@ -47,7 +50,8 @@ export class CompiledRoute {
   ) {
     this.record = record;
     this.virtualHost = virtualHost;
-    this.order = virtualHost.record.routes.indexOf(record);
+    this.order = order;
+    this.timeoutText = encoder.encode(record.action.kind === 'forward' ? String(record.action.timeoutMs) : '');
     this.#predicates = compilePredicates(record.match, random);
     const own = new HeaderMutations(record.mutations);
     // Envoy's order: route, virtual host, route table; the other way round when the most specific is to win.

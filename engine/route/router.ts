@@ -37,7 +37,7 @@ export class CompiledVirtualHost {
     this.name = record.name;
     this.mutations = new HeaderMutations(record.mutations);
     record.routes.forEach((route, order) => {
-      const compiled = new CompiledRoute(route, this, config, configMutations, random);
+      const compiled = new CompiledRoute(route, order, this, config, configMutations, random);
       const { path, caseSensitive } = route.match;
       if (path.kind === 'connect') this.#connect.push(compiled);
       else if (path.kind === 'safe_regex' || !caseSensitive)
