@@ -18,8 +18,6 @@ export interface WorkerLoads {
 interface Open {
   readonly record: ListenerRecord;
   readonly address: Address;
-  /** With the node transport: what workers listen on. */
-  readonly descriptor: number | null;
   /** False until the plan with this listener is in force: connections wait. */
   isActive: boolean;
   readonly waiting: number[];
@@ -69,10 +67,7 @@ export class Acceptor {
 
   /** What workers listen on themselves. */
   workerListeners(records: readonly ListenerRecord[]): WorkerListener[] {
-    return records.flatMap((record) => {
-      const descriptor = this.#open.get(record.index)?.descriptor ?? null;
-      return record.reusePort || descriptor !== null ? [{ index: record.index, descriptor }] : [];
-    });
+    return records.filter((record) => record.reusePort || this.#native === null).map((record) => ({ index: record.index }));
   }
 
   addresses(): { readonly record: ListenerRecord; readonly address: Address }[] {
@@ -104,13 +99,11 @@ export class Acceptor {
         else this.#give(descriptor, record.index);
       };
       const listening = this.#native.listen({ address, backlog, reusePort: false }, onAccepted);
-      return { record, address: listening.address, descriptor: null, isActive: false, waiting, close: () => listening.close() };
+      return { record, address: listening.address, isActive: false, waiting, close: () => listening.close() };
     }
-    const server = await listenPaused(record);
-    const found = server.address();
-    const port = typeof found === 'object' && found !== null ? found.port : 0;
-    const descriptor = (server as unknown as { _handle: { fd: number } })._handle.fd;
-    return { record, address: { ...address, port }, descriptor, isActive: false, waiting, close: () => server.close() };
+    // With the node transport the workers listen themselves; trying the address first gives a clear error here.
+    await tryAddress(record);
+    return { record, address, isActive: false, waiting, close: () => {} };
   }
 
   // ---- hand-off -------------------------------------------------------------------------------------------
@@ -145,20 +138,15 @@ export class Acceptor {
   }
 }
 
-/** A socket that main opens and never accepts on: the workers do. */
-function listenPaused(record: ListenerRecord): Promise<net.Server> {
+/** Throws when the address can't be listened on. */
+function tryAddress(record: ListenerRecord): Promise<void> {
   return new Promise((resolve, reject) => {
-    const { address, backlog } = record;
+    const { address } = record;
     const server = net.createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(Object.assign(new Error(`listen ${error.code} ${addressText(address)}`), { code: error.code }));
     });
     const target = address.family === 'unix' ? { path: address.host } : { host: address.host, port: address.port };
-    server.listen({ ...target, backlog, exclusive: true }, () => {
-      // Stop libuv from accepting here; the descriptor goes on listening.
-      const handle = (server as unknown as { _handle: { unref(): void; onconnection: unknown } })._handle;
-      handle.unref();
-      resolve(server);
-    });
+    server.listen({ ...target, exclusive: true }, () => server.close(() => resolve()));
   });
 }

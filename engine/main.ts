@@ -51,11 +51,14 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   const write = (level: string, component: string, message: string): void => log.write(level, component, message);
   const registry = new PlanRegistry();
   const transport = chooseTransport(options.transport);
-  log.info('main', `millrace ${packageVersion()}, ${options.concurrency} workers, ${transport.name} transport: ${transport.reason}`);
+  const count = Math.min(options.concurrency, transport.workersMax);
+  log.info('main', `millrace ${packageVersion()}, ${count} workers, ${transport.name} transport: ${transport.reason}`);
   if (transport.name === 'node' && options.transport === 'auto')
     log.warn('main', 'the node transport costs more CPU per request; with a C++ compiler installed, `npm rebuild` builds the addon');
+  if (count < options.concurrency)
+    log.warn('main', `one worker instead of ${options.concurrency}: several need the addon, or Node.js >= 22.12 with the node transport`);
   const supervisor = new Supervisor({
-    count: options.concurrency,
+    count,
     transport: transport.name,
     registry,
     log: write,

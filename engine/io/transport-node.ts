@@ -22,6 +22,12 @@ import {
 } from './transport.js';
 import { NO_OWNER, UNKNOWN_ADDRESS } from './unowned.js';
 
+/** Several threads can listen on one address: node:net learnt SO_REUSEPORT in 23.1 (and 22.12). */
+export const HAS_REUSE_PORT = ((): boolean => {
+  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+  return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12));
+})();
+
 const SLAB_BYTES = 64 * 1024;
 const CARVE_BYTES = 8 * 1024 * 1024;
 const DEFAULT_HIGH_MARK_BYTES = 1 << 20;
@@ -214,7 +220,7 @@ export class NodeTransport implements Transport {
     conn.socket?.destroy();
   }
 
-  listen(options: ListenOptions, listenerIndex: number, descriptor: number | null): Listening {
+  listen(options: ListenOptions, listenerIndex: number): Listening {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#accept(socket, listenerIndex);
     });
@@ -222,9 +228,12 @@ export class NodeTransport implements Transport {
       throw error;
     });
     const { address, backlog } = options;
-    if (descriptor !== null) server.listen({ fd: descriptor });
-    else if (address.family === 'unix') server.listen({ path: address.host, backlog });
-    else server.listen({ host: address.host, port: address.port, backlog, exclusive: true });
+    if (address.family === 'unix') server.listen({ path: address.host, backlog });
+    else {
+      // reusePort is not in the types of Node 20, which does not have it.
+      const options = { host: address.host, port: address.port, backlog, exclusive: true, reusePort: HAS_REUSE_PORT };
+      server.listen(options);
+    }
     this.#servers.add(server);
     return {
       address,

@@ -97,8 +97,8 @@ export interface Transport {
   onTurnFlushed: () => void;
   /** Start dialling; the outcome arrives as onOpen or onClosed(fault), never as a throw. */
   dial(address: Address, connectTimeoutMs: number, owner: ConnOwner): Conn;
-  /** Listen in this worker (reusePort, or the node transport, which gets main's descriptor). Throws on failure. */
-  listen(options: ListenOptions, listenerIndex: number, descriptor: number | null): Listening;
+  /** Listen in this worker (enable_reuse_port, and always with the node transport). Throws on failure. */
+  listen(options: ListenOptions, listenerIndex: number): Listening;
   /** Whole milliseconds since the worker started (monotonic), constant within one turn. */
   nowMs(): number;
   /** Microseconds since the worker started (monotonic, may be fractional), constant within one turn. */

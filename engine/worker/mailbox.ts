@@ -16,10 +16,9 @@ export interface WorkerInit {
   readonly hostname: string;
 }
 
-/** A socket that a worker serves itself: a reuse-port one, or main's descriptor with the node transport. */
+/** A listener whose socket a worker opens itself: enable_reuse_port, and every one with the node transport. */
 export interface WorkerListener {
   readonly index: number;
-  readonly descriptor: number | null;
 }
 
 export type ToWorker =

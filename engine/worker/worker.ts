@@ -100,14 +100,14 @@ class Worker {
         listening.close();
         this.#listening.delete(index);
       }
-    for (const { index, descriptor } of listeners) {
+    for (const { index } of listeners) {
       if (this.#listening.has(index)) continue;
       const runtime = this.#core.snapshot.listeners.get(index);
       if (runtime === undefined) continue;
       const record: ListenerRecord = runtime.listener;
       try {
         const options = { address: record.address, backlog: record.backlog, reusePort: record.reusePort };
-        this.#listening.set(index, this.#core.transport.listen(options, index, descriptor));
+        this.#listening.set(index, this.#core.transport.listen(options, index));
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
       }

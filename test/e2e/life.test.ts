@@ -99,7 +99,7 @@ test('validate prints every problem with its place and exits 1', () => {
   rmSync(directory, { recursive: true });
   assert.equal(run.status, 1);
   for (const part of [
-    'bad.yaml:4:57: error: static_resources.listeners[0].address.socket_address.port: unknown field port in SocketAddress; did you mean port_value?',
+    'bad.yaml:4:54: error: static_resources.listeners[0].address.socket_address.port: unknown field port in SocketAddress; did you mean port_value?',
     'stream_idle_timeout: must be a duration such as',
     'EDS is known to Envoy but not supported here yet',
     'unknown field lb_polcy in Cluster; did you mean lb_policy?',
@@ -193,7 +193,7 @@ test('a worker that dies is replaced; the other one goes on; shared counts end a
   await proxy.until(() => proxy.log.includes('worker 0 died and is replaced'));
   await proxy.until(async () => ((await (await proxy.admin('/workers')).json()) as { workers: { serving: boolean }[] }).workers.every((worker) => worker.serving));
   for (let i = 0; i < 20; i++) assert.equal((await fetch(`http://127.0.0.1:${proxy.port}/`)).status, 200);
-  await proxy.until(() => held.every((client) => client.isClosed || client.received.includes('fine')));
+  await proxy.until(() => held.every((client) => client.isEnded || client.isClosed || client.received.includes('fine')));
   const answered = held.filter((client) => client.received.includes('fine')).length;
   assert.ok(answered >= 1 && answered < 8, `${answered} of 8 answered: only the dead worker's connections are lost`);
   for (const client of held) client.close();
