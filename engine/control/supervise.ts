@@ -68,12 +68,17 @@ export class WorkerHandle {
   }
 }
 
+const QUICK_RESTARTS = 20;
+const SLOW_RESTART_MS = 1000;
+
 export class Supervisor {
   readonly workers: readonly WorkerHandle[];
   readonly sharedCells: SharedArrayBuffer;
   readonly #options: SupervisorOptions;
   readonly #pool: Piscina;
   #isStopping = false;
+  #hasStarted = false;
+  #startError: Error | null = null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -91,11 +96,15 @@ export class Supervisor {
       // One endless task per thread: nobody ever waits for the next one.
       atomics: 'disabled',
     });
+    // A thread that dies between tasks is said here; its task, if any, has been rejected as well.
+    this.#pool.on('error', (error: Error) => options.log('error', 'worker', `thread died: ${error.message}`));
   }
 
-  /** Resolves when every worker is there. */
+  /** Resolves when every worker is there; throws when one can't start. */
   async start(): Promise<void> {
     await Promise.all(this.workers.map((worker) => this.#run(worker)));
+    if (this.#startError !== null) throw this.#startError;
+    this.#hasStarted = true;
   }
 
   serving(): readonly number[] {
@@ -143,13 +152,19 @@ export class Supervisor {
     worker.port = null;
     worker.heard({ kind: 'gone' });
     if (this.#isStopping) return;
+    if (!this.#hasStarted) {
+      this.#startError = error ?? new Error(`worker ${worker.index} ended before it began`);
+      return;
+    }
     const why = error === null ? 'ended' : (error.stack ?? error.message);
     this.#options.log('error', 'worker', `worker ${worker.index} died and is replaced; its connections are lost: ${why}`);
     giveBack(this.sharedCells, worker.ownCells);
     this.#zeroGauges(worker);
     worker.restarts++;
     worker.isDrained = false;
-    void this.#run(worker).then(() => this.#options.onReplaced(worker));
+    // At once, unless it dies again and again: then it would only burn CPU.
+    const wait = worker.restarts <= QUICK_RESTARTS ? 0 : SLOW_RESTART_MS;
+    setTimeout(() => void this.#run(worker).then(() => this.#options.onReplaced(worker)), wait);
   }
 
   /** What the dead worker had open is closed; its counters stay. */

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { Address } from '../io/transport.js';
 import { CidrList } from './cidr.js';
-import { HEAD_HTTPS, type Head } from './head.js';
+import { type FieldLine, fieldLine, HEAD_HTTPS, type Head } from './head.js';
 import { N } from './names.js';
 
 export interface ForwardingOptions {
@@ -19,6 +19,8 @@ export interface PeerIdentity {
   readonly bytes: Uint8Array;
   readonly isInternal: boolean;
   readonly scheme: 'http' | 'https';
+  /** X-Forwarded-For with this peer alone. */
+  readonly xffLine: FieldLine;
 }
 
 /** Filled by apply(); one per worker. */
@@ -35,6 +37,8 @@ const HTTPS = encoder.encode('https');
 const TRUE = encoder.encode('true');
 const XFF = N['x-forwarded-for'];
 const XFP = N['x-forwarded-proto'];
+const XFP_HTTP = fieldLine(XFP, 'http');
+const XFP_HTTPS = fieldLine(XFP, 'https');
 const INTERNAL = N['x-envoy-internal'];
 const EXTERNAL_ADDRESS = N['x-envoy-external-address'];
 
@@ -78,7 +82,13 @@ export class Forwarding {
   identify(address: Address, isSecure: boolean): PeerIdentity {
     const host = address.family === 'unix' ? '127.0.0.1' : address.host;
     const isInternal = address.family !== 'unix' && this.#internal.contains(host);
-    return { address, bytes: encoder.encode(host), isInternal, scheme: isSecure ? 'https' : 'http' };
+    return {
+      address,
+      bytes: encoder.encode(host),
+      isInternal,
+      scheme: isSecure ? 'https' : 'http',
+      xffLine: fieldLine(XFF, host),
+    };
   }
 
   apply(head: Head, peer: PeerIdentity, result: ForwardingResult): void {
@@ -134,8 +144,7 @@ export class Forwarding {
     }
     if (slot >= 0) head.removeAll(XFP);
     if (peer.scheme === 'https' && (head.flags & HEAD_HTTPS) === 0) result.scheme = 'https';
-    const bytes = result.scheme === 'https' ? HTTPS : HTTP;
-    head.add(XFP, bytes, 0, bytes.length);
+    head.addLine(result.scheme === 'https' ? XFP_HTTPS : XFP_HTTP);
   }
 
   #applyTrustHeaders(head: Head, result: ForwardingResult): void {
@@ -152,7 +161,7 @@ export class Forwarding {
 
 function appendXff(head: Head, peer: PeerIdentity, hasXff: boolean): void {
   if (!hasXff) {
-    head.add(XFF, peer.bytes, 0, peer.bytes.length);
+    head.addLine(peer.xffLine);
     return;
   }
   const joined = encoder.encode(`${(head.joinedString('x-forwarded-for') as string).replaceAll(', ', ',')},`);

@@ -1,5 +1,5 @@
 /** Head: a request or response head as offsets into bytes, protocol-neutral, reused, never garbage. */
-import { NAME_BYTES, type NameId, nameId, nameIdOf } from './names.js';
+import { LINE_STARTS, NAME_BYTES, type NameId, nameId, nameIdOf } from './names.js';
 
 // Received fields are offsets into `bytes` (relative to `base`, so that a move is one addition). Added fields are
 // composed at once in HTTP/1.1 wire form ("name: value\r\n") in the head's own `store`, so a writer passes them on
@@ -56,7 +56,20 @@ export const HEAD_KEEP_ALIVE = 4096;
 export const HEAD_UPGRADE_NAMED = 8192;
 
 const decoder = new TextDecoder('latin1');
+const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
+
+/** A whole field line in wire form, composed once. */
+export interface FieldLine {
+  readonly id: NameId;
+  readonly nameLength: number;
+  readonly bytes: Uint8Array;
+}
+
+export function fieldLine(id: NameId, value: string): FieldLine {
+  const name = NAME_BYTES[id] as Uint8Array;
+  return { id, nameLength: name.length, bytes: encoder.encode(`${String.fromCharCode(...name)}: ${value}\r\n`) };
+}
 
 export class Head {
   /** Received bytes: borrowed, or `store` after retain(). */
@@ -293,7 +306,26 @@ export class Head {
    * the value; endAdd(end) must follow at once. No other add in between.
    */
   beginAdd(id: NameId, valueMax: number): number {
-    return this.beginAddName(NAME_BYTES[id] as Uint8Array, id, valueMax);
+    const name = LINE_STARTS[id] as Uint8Array;
+    const need = name.length + valueMax + 2;
+    if (this.storeUsed + need > this.storeEnd) this.growStore(need);
+    const start = this.storeUsed - this.storeStart;
+    const valueStart = start + name.length;
+    this.push(start, valueStart - 2, valueStart, valueStart, id, FIELD_ADDED);
+    // set() moves short arrays several times faster than a loop over bytes does.
+    this.store.set(name, this.storeUsed);
+    return this.storeUsed + name.length;
+  }
+
+  /** Adds a line composed before, by fieldLine(): the cheapest way, for values that don't change per request. */
+  addLine(line: FieldLine): void {
+    const bytes = line.bytes;
+    if (this.storeUsed + bytes.length + 2 > this.storeEnd) this.growStore(bytes.length + 2);
+    const start = this.storeUsed - this.storeStart;
+    const nameEnd = start + line.nameLength;
+    this.push(start, nameEnd, nameEnd + 2, start + bytes.length - 2, line.id, FIELD_ADDED);
+    this.store.set(bytes, this.storeUsed);
+    this.storeUsed += bytes.length;
   }
 
   beginAddName(lowercase: Uint8Array, id: NameId, valueMax: number): number {
@@ -319,14 +351,20 @@ export class Head {
   }
 
   add(id: NameId, value: Uint8Array, start: number, end: number): void {
-    this.addName(NAME_BYTES[id] as Uint8Array, id, value, start, end);
+    const at = this.beginAdd(id, end - start);
+    this.writeValue(value, start, end, at);
   }
 
   addName(lowercase: Uint8Array, id: NameId, value: Uint8Array, start: number, end: number): void {
-    let at = this.beginAddName(lowercase, id, end - start);
+    const at = this.beginAddName(lowercase, id, end - start);
+    this.writeValue(value, start, end, at);
+  }
+
+  private writeValue(value: Uint8Array, start: number, end: number, at: number): void {
     const store = this.store;
-    for (let i = start; i < end; i++) store[at++] = value[i] as number;
-    this.endAdd(at);
+    if (start === 0 && end === value.length) store.set(value, at);
+    else for (let i = start; i < end; i++) store[at + i - start] = value[i] as number;
+    this.endAdd(at + end - start);
   }
 
   /** Replaces the path with query (rewrites). */
@@ -443,8 +481,6 @@ export class Head {
     this.storeUsed = used;
   }
 }
-
-const encoder = new TextEncoder();
 
 function lower(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;

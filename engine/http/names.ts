@@ -118,6 +118,8 @@ export const N = Object.freeze(ids) as Readonly<Record<WellKnownName, NameId>>;
 /** Lower-case spelling of each id, as text and as bytes; entry 0 is empty. */
 export const NAME_TEXT: readonly string[] = ['', ...WELL_KNOWN];
 export const NAME_BYTES: readonly Uint8Array[] = NAME_TEXT.map((text) => new TextEncoder().encode(text));
+/** The same with ": " behind, as a field line begins. */
+export const LINE_STARTS: readonly Uint8Array[] = NAME_TEXT.map((text) => new TextEncoder().encode(`${text}: `));
 
 // A hash over (length, first, two middle, last byte) with short chains; filled once at load.
 const SLOTS = 512;

@@ -45,7 +45,7 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
   }
   if (action.timeoutMs !== 0 && !listener.record.router.suppressEnvoyHeaders) {
     if (head.has(EXPECTED_TIMEOUT)) head.removeAll(EXPECTED_TIMEOUT);
-    head.add(EXPECTED_TIMEOUT, route.timeoutText, 0, route.timeoutText.length);
+    head.addLine(route.timeoutLine);
   }
   route.mutateRequest(head, x, x.choice);
   route.rewriteRequest(head, x, x.choice);

@@ -43,9 +43,9 @@ function finishFields(x: ExchangeRecord, listener: ListenerRuntime, transformati
   const head = x.response;
   if (transformation === 'OVERWRITE') {
     if (head.has(N.server)) head.removeAll(N.server);
-    head.add(N.server, listener.serverName, 0, listener.serverName.length);
+    head.addLine(listener.serverLine);
   } else if (transformation === 'APPEND_IF_ABSENT' && head.find(N.server) < 0)
-    head.add(N.server, listener.serverName, 0, listener.serverName.length);
+    head.addLine(listener.serverLine);
   if (listener.via.length > 0) appendVia(head, listener.via);
   if (listener.record.alwaysSetRequestIdInResponse) echoRequestId(x);
 }

@@ -3,7 +3,7 @@ import { type FaultCode, NO_UPGRADE } from '../fault/faults.js';
 import { FilterChain } from '../filter/chain.js';
 import type { FilterKind } from '../filter/filter.js';
 import { Forwarding } from '../http/forwarded.js';
-import { HEAD_UPGRADE } from '../http/head.js';
+import { type FieldLine, fieldLine, HEAD_UPGRADE } from '../http/head.js';
 import { METHOD_CONNECT } from '../http/methods.js';
 import { N } from '../http/names.js';
 import { Normalization } from '../http/normalize.js';
@@ -50,7 +50,7 @@ export class ListenerRuntime {
   readonly accessLogs: readonly AccessLog[];
   /** A log is there: the response head is kept until the exchange ends. */
   readonly logsResponse: boolean;
-  readonly serverName: Uint8Array;
+  readonly serverLine: FieldLine;
   readonly via: Uint8Array;
   /** For HTTP/1.0 requests without Host; empty = they are refused. */
   readonly defaultHost: Uint8Array;
@@ -69,7 +69,7 @@ export class ListenerRuntime {
     this.http1 = http1ServerOptions(listener);
     this.accessLogs = logs;
     this.logsResponse = logs.length > 0;
-    this.serverName = encoder.encode(http.serverName);
+    this.serverLine = fieldLine(N.server, http.serverName);
     this.defaultHost = encoder.encode(http.defaultHostForHttp10);
     this.via = encoder.encode(http.via === '' ? '' : `1.1 ${http.via}`);
     this.#clusters = clusters;

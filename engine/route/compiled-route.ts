@@ -1,7 +1,7 @@
 /** CompiledRoute: one route ready to run: predicates, cluster choice, rewrites, header changes, redirects. */
 import type { Prng } from '../base/prng.js';
 import type { ExchangeView } from '../format/exchange-view.js';
-import type { Head } from '../http/head.js';
+import { type FieldLine, fieldLine, type Head } from '../http/head.js';
 import { N, nameIdOf } from '../http/names.js';
 import type { ForwardRecord, RedirectRecord, RouteConfigRecord, RouteRecord } from '../plan/records.js';
 import { HeaderMutations } from './header-mutations.js';
@@ -22,8 +22,8 @@ export class CompiledRoute {
   readonly record: RouteRecord;
   readonly virtualHost: CompiledVirtualHost;
   readonly order: number;
-  /** route.timeout in milliseconds, in ASCII. */
-  readonly timeoutText: Uint8Array;
+  /** x-envoy-expected-rq-timeout-ms with route.timeout. */
+  readonly timeoutLine: FieldLine;
   readonly #predicates: readonly Predicate[];
   readonly #levels: readonly HeaderMutations[];
   readonly #hasRequestMutations: boolean;
@@ -51,7 +51,8 @@ export class CompiledRoute {
     this.record = record;
     this.virtualHost = virtualHost;
     this.order = order;
-    this.timeoutText = encoder.encode(record.action.kind === 'forward' ? String(record.action.timeoutMs) : '');
+    const timeoutMs = record.action.kind === 'forward' ? record.action.timeoutMs : 0;
+    this.timeoutLine = fieldLine(N['x-envoy-expected-rq-timeout-ms'], String(timeoutMs));
     this.#predicates = compilePredicates(record.match, random);
     const own = new HeaderMutations(record.mutations);
     // Envoy's order: route, virtual host, route table; the other way round when the most specific is to win.

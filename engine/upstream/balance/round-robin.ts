@@ -19,7 +19,8 @@ export class RoundRobinPicker implements Picker {
 
   pick(_hash: number, tried: number): number {
     const rotation = this.#rotation;
-    if (rotation.length === 0) return -1;
+    // With one endpoint there is no position to share.
+    if (rotation.length <= 1) return rotation.length === 0 ? -1 : (rotation[0] as number);
     const position = this.#table.cells.nextPosition(this.#table.cluster);
     const index = rotation[position % rotation.length] as number;
     if (tried !== 0 && wasTried(tried, index)) return untriedInstead(this.#table.pickable, index, tried, this.#random);
