@@ -67,7 +67,9 @@ export class Acceptor {
 
   /** What workers listen on themselves. */
   workerListeners(records: readonly ListenerRecord[]): WorkerListener[] {
-    return records.filter((record) => record.reusePort || this.#native === null).map((record) => ({ index: record.index }));
+    return records
+      .filter((record) => record.reusePort || this.#native === null)
+      .map((record) => ({ index: record.index }));
   }
 
   addresses(): { readonly record: ListenerRecord; readonly address: Address }[] {

@@ -21,7 +21,9 @@ export class Log {
     const name = level === 'warn' ? 'warning' : level;
     if (LOG_LEVELS.indexOf(name as LogLevel) < this.#level) return;
     const time = new Date().toISOString();
-    const line = this.#isJson ? JSON.stringify({ time, level: name, component, message }) : `[${time}] [${name}] [${component}] ${message}`;
+    const line = this.#isJson
+      ? JSON.stringify({ time, level: name, component, message })
+      : `[${time}] [${name}] [${component}] ${message}`;
     process.stderr.write(`${line}\n`);
   }
 

@@ -42,7 +42,9 @@ function readConfig(options: Options): LoadedConfig | null {
   if (problems.length > 0) process.stderr.write(`${renderProblems(problems)}\n`);
   if (!('problems' in loaded)) return loaded;
   const errors = problems.filter((problem) => problem.severity === 'error').length;
-  process.stderr.write(`millrace: configuration '${options.config.name}' refused: ${errors} ${errors === 1 ? 'error' : 'errors'}\n`);
+  process.stderr.write(
+    `millrace: configuration '${options.config.name}' refused: ${errors} ${errors === 1 ? 'error' : 'errors'}\n`,
+  );
   return null;
 }
 
@@ -54,9 +56,15 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   const count = Math.min(options.concurrency, transport.workersMax);
   log.info('main', `millrace ${packageVersion()}, ${count} workers, ${transport.name} transport: ${transport.reason}`);
   if (transport.name === 'node' && options.transport === 'auto')
-    log.warn('main', 'the node transport costs more CPU per request; with a C++ compiler installed, `npm rebuild` builds the addon');
+    log.warn(
+      'main',
+      'the node transport costs more CPU per request; with a C++ compiler installed, `npm rebuild` builds the addon',
+    );
   if (count < options.concurrency)
-    log.warn('main', `one worker instead of ${options.concurrency}: several need the addon, or Node.js >= 22.12 with the node transport`);
+    log.warn(
+      'main',
+      `one worker instead of ${options.concurrency}: several need the addon, or Node.js >= 22.12 with the node transport`,
+    );
   const supervisor = new Supervisor({
     count,
     transport: transport.name,
@@ -68,7 +76,8 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   const publisher = new Publisher(config, { source: options.config, registry, supervisor, acceptor, log: write });
   const life = new Life({ options, log, supervisor, acceptor, publisher });
   const adminAddress = planOf(config, new PlanRegistry(), new Map(), 0).admin;
-  const admin = adminAddress === null ? null : new AdminServer({ options, log, registry, supervisor, acceptor, publisher, life });
+  const admin =
+    adminAddress === null ? null : new AdminServer({ options, log, registry, supervisor, acceptor, publisher, life });
   try {
     await supervisor.start();
     await publisher.start();
@@ -78,10 +87,12 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
     await supervisor.stop();
     process.exit(EXIT_REFUSED);
   }
-  for (const { record, address } of acceptor.addresses()) log.info('main', `listener ${record.name || record.key} on ${addressText(address)}`);
+  for (const { record, address } of acceptor.addresses())
+    log.info('main', `listener ${record.name || record.key} on ${addressText(address)}`);
   if (adminAddress !== null) log.info('main', `admin on ${addressText(adminAddress)}`);
   life.start(() => admin?.close());
-  if (options.watch && options.config.path !== null) watchFile(options.config.path, () => void publisher.reload('file changed'));
+  if (options.watch && options.config.path !== null)
+    watchFile(options.config.path, () => void publisher.reload('file changed'));
 }
 
 /** One line that says what to do. */

@@ -69,11 +69,16 @@ const FLAGS = {
   help: { type: 'boolean' },
 } as const;
 
-type Flags = { -readonly [name in keyof typeof FLAGS]?: (typeof FLAGS)[name]['type'] extends 'boolean' ? boolean : string };
+type Flags = {
+  -readonly [name in keyof typeof FLAGS]?: (typeof FLAGS)[name]['type'] extends 'boolean' ? boolean : string;
+};
 
 export type Parsed = { readonly options: Options } | { readonly usageError: string };
 
-export function parseOptions(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): Parsed {
+export function parseOptions(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Parsed {
   let flags: Flags;
   try {
     flags = parseArgs({ args: [...argv], options: FLAGS, strict: true, allowPositionals: false }).values;
@@ -95,14 +100,22 @@ function unknownFlag(message: string, argv: readonly string[]): string {
   return `unknown option ${unknown}${near === null ? '' : `; did you mean --${near}?`}`;
 }
 
-function build(flags: Flags, argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): Options {
+function build(
+  flags: Flags,
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Options {
   const mode = choice('mode', flags.mode ?? 'serve', ['serve', 'validate']);
   const command = flags.help ? 'help' : flags.version ? 'version' : mode;
   return {
     command,
     config: command === 'help' || command === 'version' ? NO_CONFIG : configSource(flags, environment),
     concurrency: whole('concurrency', flags.concurrency, availableParallelism(), 1, 1024),
-    logLevel: choice('log-level', flags['log-level'] === 'warn' ? 'warning' : (flags['log-level'] ?? 'info'), LOG_LEVELS),
+    logLevel: choice(
+      'log-level',
+      flags['log-level'] === 'warn' ? 'warning' : (flags['log-level'] ?? 'info'),
+      LOG_LEVELS,
+    ),
     logFormat: choice('log-format', flags['log-format'] ?? 'text', ['text', 'json']),
     drainTimeMs: whole('drain-time-s', flags['drain-time-s'], 600, 0, 86400) * 1000,
     transport: choice('transport', flags.transport ?? 'auto', ['auto', 'native', 'node']),
@@ -120,10 +133,17 @@ function configSource(flags: Flags, environment: Readonly<Record<string, string 
   if (given.length === 0) throw new Error('no config: give -c FILE, --config-yaml TEXT or --listen with --to');
   if (given.length > 1) throw new Error('give one of -c, --config-yaml and --listen, not several');
   const common = { allowsUnknownFields, environment };
-  if (flags['config-path'] !== undefined) return { path: flags['config-path'], text: null, name: flags['config-path'], ...common };
-  if (flags['config-yaml'] !== undefined) return { path: null, text: flags['config-yaml'], name: '<--config-yaml>', ...common };
+  if (flags['config-path'] !== undefined)
+    return { path: flags['config-path'], text: null, name: flags['config-path'], ...common };
+  if (flags['config-yaml'] !== undefined)
+    return { path: null, text: flags['config-yaml'], name: '<--config-yaml>', ...common };
   if (flags.to === undefined) throw new Error('--listen needs --to HOST:PORT');
-  return { path: null, text: shortForm(flags.listen as string, flags.to, flags.lb ?? 'round_robin'), name: '<--listen>', ...common };
+  return {
+    path: null,
+    text: shortForm(flags.listen as string, flags.to, flags.lb ?? 'round_robin'),
+    name: '<--listen>',
+    ...common,
+  };
 }
 
 /** The form without a file is a bootstrap like any other. */
@@ -138,10 +158,15 @@ function shortForm(listen: string, to: string, lb: string): string {
     upgrade_configs: [{ upgrade_type: 'websocket' }],
     route_config: {
       name: 'all',
-      virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'upstream' } }] }],
+      virtual_hosts: [
+        { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'upstream' } }] },
+      ],
     },
     http_filters: [
-      { name: 'envoy.filters.http.router', typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' } },
+      {
+        name: 'envoy.filters.http.router',
+        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
+      },
     ],
   };
   const cluster = {
@@ -168,12 +193,15 @@ function choice<const T extends string>(flag: string, value: string, allowed: re
   const found = allowed.find((each) => each === value);
   if (found !== undefined) return found;
   const near = suggest(value, allowed);
-  throw new Error(`--${flag}: ${JSON.stringify(value)} is not one of ${allowed.join(', ')}${near === null ? '' : ` (did you mean ${near}?)`}`);
+  throw new Error(
+    `--${flag}: ${JSON.stringify(value)} is not one of ${allowed.join(', ')}${near === null ? '' : ` (did you mean ${near}?)`}`,
+  );
 }
 
 function whole(flag: string, value: string | undefined, otherwise: number, min: number, max: number): number {
   if (value === undefined) return otherwise;
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number >= min && number <= max)) throw new Error(`--${flag}: ${JSON.stringify(value)} is not a whole number from ${min} to ${max}`);
+  if (!(number >= min && number <= max))
+    throw new Error(`--${flag}: ${JSON.stringify(value)} is not a whole number from ${min} to ${max}`);
   return number;
 }

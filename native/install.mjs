@@ -34,8 +34,14 @@ const built = spawnSync(command[0], args, { cwd: root, encoding: 'utf8' });
 if (built.error) without(`node-gyp: ${built.error.message}`);
 if (built.status !== 0) {
   const lines = `${built.stdout}${built.stderr}`.split('\n');
-  const reason = lines.find((line) => /error|not found|not ok|Could not/i.test(line)) ?? `node-gyp exit ${built.status}`;
+  const reason =
+    lines.find((line) => /error|not found|not ok|Could not/i.test(line)) ?? `node-gyp exit ${built.status}`;
   if (process.env.MILLRACE_BUILD_LOG) console.error(lines.join('\n'));
-  without(reason.replace(/^gyp ERR! /, '').trim().slice(0, 160));
+  without(
+    reason
+      .replace(/^gyp ERR! /, '')
+      .trim()
+      .slice(0, 160),
+  );
 }
 if (!loads()) without('the built addon does not load');

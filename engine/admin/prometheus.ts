@@ -11,10 +11,17 @@ const LABELS: Readonly<Record<string, string>> = {
   endpoint: 'envoy_endpoint',
 };
 /** Bucket bounds in milliseconds, as Envoy has them. */
-const BOUNDS_MS = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000];
+const BOUNDS_MS = [
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000,
+];
 
 /** extra: server-wide values, already named. */
-export function renderPrometheus(registry: PlanRegistry, totals: Totals, extra: ReadonlyMap<string, number>, usedOnly: boolean): string {
+export function renderPrometheus(
+  registry: PlanRegistry,
+  totals: Totals,
+  extra: ReadonlyMap<string, number>,
+  usedOnly: boolean,
+): string {
   const families = new Map<string, { type: string; lines: string[] }>();
   const add = (name: string, type: string, line: string): void => {
     const family = families.get(name) ?? { type, lines: [] };
@@ -47,7 +54,8 @@ function addScope(scope: MetricsScope, totals: Totals, usedOnly: boolean, add: A
   if (scope.base.histograms < 0) return;
   declaration.histograms.forEach((name, at) => {
     const metric = `envoy_${scope.kind}_${clean(name)}`;
-    for (const line of histogramLines(metric, label, totals.buckets(scope.base.histograms + at))) add(metric, 'histogram', line);
+    for (const line of histogramLines(metric, label, totals.buckets(scope.base.histograms + at)))
+      add(metric, 'histogram', line);
   });
 }
 

@@ -42,7 +42,11 @@ function text(body: string, status = 200): Answer {
   return { status, type: 'text/plain; charset=UTF-8', body };
 }
 function json(value: unknown): Answer {
-  return { status: 200, type: 'application/json', body: typeof value === 'string' ? value : JSON.stringify(value, null, 1) };
+  return {
+    status: 200,
+    type: 'application/json',
+    body: typeof value === 'string' ? value : JSON.stringify(value, null, 1),
+  };
 }
 const OK = text('OK\n');
 
@@ -50,7 +54,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/clusters': {
     help: 'upstream cluster status',
     answer: (parts, totals, query) =>
-      query.get('format') === 'json' ? json(views.clustersJson(parts, totals)) : text(views.clustersText(parts, totals)),
+      query.get('format') === 'json'
+        ? json(views.clustersJson(parts, totals))
+        : text(views.clustersText(parts, totals)),
   },
   '/config_dump': { help: 'the config in force', answer: (parts) => json(views.configDump(parts)) },
   '/drain_listeners': {
@@ -86,7 +92,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
     answer: (parts, _totals, query) =>
       query.get('format') === 'json' ? json(views.listenersJson(parts)) : text(views.listenersText(parts)),
   },
-  '/logging': { help: 'log level: ?level=debug', isPost: true, answer: (parts, _totals, query) => setLevel(parts, query) },
+  '/logging': {
+    help: 'log level: ?level=debug',
+    isPost: true,
+    answer: (parts, _totals, query) => setLevel(parts, query),
+  },
   '/memory': { help: 'memory in bytes', answer: () => json(views.memory()) },
   '/quitquitquit': {
     help: 'exit now',
@@ -97,7 +107,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
     help: '200 LIVE when serving',
     answer: (parts) => {
       const isLive = parts.life.state === 'LIVE' && !parts.life.isFailing;
-      return text(`${isLive ? 'LIVE' : parts.life.state === 'LIVE' ? 'DRAINING' : parts.life.state}\n`, isLive ? 200 : 503);
+      return text(
+        `${isLive ? 'LIVE' : parts.life.state === 'LIVE' ? 'DRAINING' : parts.life.state}\n`,
+        isLive ? 200 : 503,
+      );
     },
   },
   '/reopen_logs': {
@@ -118,7 +131,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   '/server_info': { help: 'version, state, options', answer: (parts) => json(views.serverInfo(parts)) },
   '/stats': { help: 'statistics: ?usedonly&filter=REGEX&format=json|prometheus&type=Counters', answer: stats },
-  '/stats/prometheus': { help: 'statistics for Prometheus', answer: (parts, totals, query) => prometheus(parts, totals, query) },
+  '/stats/prometheus': {
+    help: 'statistics for Prometheus',
+    answer: (parts, totals, query) => prometheus(parts, totals, query),
+  },
   '/workers': { help: 'what each worker thread has', answer: (parts) => json(views.workers(parts)) },
 };
 
@@ -135,14 +151,18 @@ const TEST_ROUTES: Readonly<Record<string, Route>> = {
 
 function helpText(): string {
   const width = Math.max(...Object.keys(ROUTES).map((path) => path.length));
-  const lines = Object.entries(ROUTES).map(([path, { help, isPost }]) => `  ${path.padEnd(width)}  ${help}${isPost ? ' (POST)' : ''}`);
+  const lines = Object.entries(ROUTES).map(
+    ([path, { help, isPost }]) => `  ${path.padEnd(width)}  ${help}${isPost ? ' (POST)' : ''}`,
+  );
   return `admin commands are:\n${lines.join('\n')}\n`;
 }
 
 function setLevel(parts: AdminParts, query: URLSearchParams): Answer {
   const level = query.get('level') ?? query.get('paths');
   if (level === null) return text(`active loggers:\n  main: ${parts.log.level}\n`);
-  const found = (['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'] as const).find((each) => each === level);
+  const found = (['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'] as const).find(
+    (each) => each === level,
+  );
   if (found === undefined) return text(`error: unknown level ${level}\n`, 400);
   parts.log.level = found;
   return text(`active loggers:\n  main: ${found}\n`);
@@ -150,7 +170,11 @@ function setLevel(parts: AdminParts, query: URLSearchParams): Answer {
 
 function queryOf(query: URLSearchParams): StatsQuery {
   const filter = query.get('filter');
-  return { usedOnly: query.has('usedonly'), filter: filter === null ? null : new RegExp(filter), type: query.get('type') ?? '' };
+  return {
+    usedOnly: query.has('usedonly'),
+    filter: filter === null ? null : new RegExp(filter),
+    type: query.get('type') ?? '',
+  };
 }
 
 function stats(parts: AdminParts, totals: Totals, query: URLSearchParams): Answer {
@@ -221,7 +245,10 @@ export class AdminServer {
 
 function indexPage(routes: Readonly<Record<string, Route>>): string {
   const rows = Object.entries(routes).map(([path, { help, isPost }]) => {
-    const link = isPost === true ? `<form action="${path}" method="post"><button>${path}</button></form>` : `<a href="${path}">${path}</a>`;
+    const link =
+      isPost === true
+        ? `<form action="${path}" method="post"><button>${path}</button></form>`
+        : `<a href="${path}">${path}</a>`;
     return `<tr><td>${link}</td><td>${help}</td></tr>`;
   });
   return `<!doctype html><meta name="viewport" content="width=device-width"><title>millrace admin</title><style>body{font:14px system-ui;color-scheme:light dark;margin:2em}td{padding:.2em 1em .2em 0}</style><h1>millrace</h1><table>${rows.join('')}</table>`;

@@ -17,9 +17,15 @@ function prefixOf(kind: ScopeKind, name: string): string {
 }
 
 /** Counters and gauges in order of name. Endpoints are shown by /clusters. */
-export function counters(registry: PlanRegistry, totals: Totals, extra: ReadonlyMap<string, number>, query: StatsQuery): [string, number][] {
+export function counters(
+  registry: PlanRegistry,
+  totals: Totals,
+  extra: ReadonlyMap<string, number>,
+  query: StatsQuery,
+): [string, number][] {
   const found: [string, number][] = [];
-  const wants = (kind: string): boolean => query.type === '' || query.type === 'All' || query.type.toLowerCase().startsWith(kind);
+  const wants = (kind: string): boolean =>
+    query.type === '' || query.type === 'All' || query.type.toLowerCase().startsWith(kind);
   for (const { kind, name, base } of registry.scopes()) {
     if (kind === 'endpoint' || base.counters < 0) continue;
     const { names, kinds } = PlanRegistry.declaration(kind);
@@ -30,7 +36,9 @@ export function counters(registry: PlanRegistry, totals: Totals, extra: Readonly
     });
   }
   if (wants('gauge')) for (const [name, value] of extra) found.push([name, value]);
-  return found.filter(([name]) => query.filter === null || query.filter.test(name)).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return found
+    .filter(([name]) => query.filter === null || query.filter.test(name))
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 export function histograms(registry: PlanRegistry, totals: Totals, query: StatsQuery): [string, Histogram][] {
@@ -59,7 +67,9 @@ export function renderText(values: readonly [string, number][], found: readonly 
   let text = values.map(([name, value]) => `${name}: ${value}\n`).join('');
   for (const [name, histogram] of found) {
     const summary =
-      histogram.totalCount === 0 ? 'No recorded values' : QUANTILES.map((at) => `P${at}(nan,${quantile(histogram, at)})`).join(' ');
+      histogram.totalCount === 0
+        ? 'No recorded values'
+        : QUANTILES.map((at) => `P${at}(nan,${quantile(histogram, at)})`).join(' ');
     text += `${name}: ${summary}\n`;
   }
   return text;
@@ -68,7 +78,10 @@ export function renderText(values: readonly [string, number][], found: readonly 
 export function renderJson(values: readonly [string, number][], found: readonly [string, Histogram][]): string {
   const computed = found.map(([name, histogram]) => ({
     name,
-    values: QUANTILES.map((at) => ({ interval: null, cumulative: histogram.totalCount === 0 ? null : Number(quantile(histogram, at)) })),
+    values: QUANTILES.map((at) => ({
+      interval: null,
+      cumulative: histogram.totalCount === 0 ? null : Number(quantile(histogram, at)),
+    })),
   }));
   const stats: unknown[] = values.map(([name, value]) => ({ name, value }));
   stats.push({ histograms: { supported_quantiles: QUANTILES, computed_quantiles: computed } });

@@ -66,7 +66,11 @@ export function configDump(parts: AdminParts): unknown {
   const { plan, configText, lastUpdate } = parts.publisher;
   return {
     configs: [
-      { '@type': 'type.googleapis.com/envoy.admin.v3.BootstrapConfigDump', bootstrap_text: configText, last_updated: lastUpdate.toISOString() },
+      {
+        '@type': 'type.googleapis.com/envoy.admin.v3.BootstrapConfigDump',
+        bootstrap_text: configText,
+        last_updated: lastUpdate.toISOString(),
+      },
       {
         '@type': 'type.googleapis.com/envoy.admin.v3.ClustersConfigDump',
         version_info: String(plan?.version ?? 0),
@@ -100,7 +104,10 @@ export function clustersText(parts: AdminParts, totals: Totals): string {
   const lines: string[] = [];
   for (const cluster of parts.publisher.plan?.clusters ?? []) {
     lines.push(`${cluster.name}::observability_name::${cluster.altStatName || cluster.name}`);
-    for (const [priority, breaker] of [['default', cluster.breakers.default], ['high', cluster.breakers.high]] as const) {
+    for (const [priority, breaker] of [
+      ['default', cluster.breakers.default],
+      ['high', cluster.breakers.high],
+    ] as const) {
       lines.push(`${cluster.name}::${priority}_priority::max_connections::${breaker.maxConnections}`);
       lines.push(`${cluster.name}::${priority}_priority::max_pending_requests::${breaker.maxPendingRequests}`);
       lines.push(`${cluster.name}::${priority}_priority::max_requests::${breaker.maxRequests}`);
@@ -128,10 +135,7 @@ export function clustersJson(parts: AdminParts, totals: Totals): unknown {
       name: cluster.name,
       observability_name: cluster.altStatName || cluster.name,
       circuit_breakers: {
-        thresholds: [
-          thresholds('DEFAULT', cluster.breakers.default),
-          thresholds('HIGH', cluster.breakers.high),
-        ],
+        thresholds: [thresholds('DEFAULT', cluster.breakers.default), thresholds('HIGH', cluster.breakers.high)],
       },
       host_statuses: cluster.endpoints.map((endpoint) => ({
         address: addressJson(endpoint.address),
@@ -175,7 +179,9 @@ export function listenersText(parts: AdminParts): string {
     .join('');
 }
 export function listenersJson(parts: AdminParts): unknown {
-  return { listener_statuses: listeners(parts).map(({ name, address }) => ({ name, local_address: addressJson(address) })) };
+  return {
+    listener_statuses: listeners(parts).map(({ name, address }) => ({ name, local_address: addressJson(address) })),
+  };
 }
 
 export function workers(parts: AdminParts): unknown {
@@ -192,7 +198,13 @@ export function workers(parts: AdminParts): unknown {
 
 export function memory(): unknown {
   const { rss, heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage();
-  return { allocated: String(heapUsed), heap_size: String(heapTotal), external: String(external), array_buffers: String(arrayBuffers), rss: String(rss) };
+  return {
+    allocated: String(heapUsed),
+    heap_size: String(heapTotal),
+    external: String(external),
+    array_buffers: String(arrayBuffers),
+    rss: String(rss),
+  };
 }
 
 /** A worker that counts at the same moment may keep its one. */

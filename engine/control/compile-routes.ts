@@ -21,8 +21,8 @@ import {
   numberOf,
   readDataSource,
   textOf,
-  valueOf,
-  valuesOf,
+  fieldOf,
+  fieldsOf,
 } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 
@@ -42,28 +42,40 @@ export function compileRouteConfig(context: RouteContext, config: Value): RouteC
   const maxBody = numberOf(config, 'max_direct_response_body_size_bytes', DIRECT_BODY_MAX_BYTES);
   return {
     name: textOf(config, 'name'),
-    virtualHosts: valuesOf(config, 'virtual_hosts').map((host) => compileHost(context, host, domains, maxBody)),
+    virtualHosts: fieldsOf(config, 'virtual_hosts').map((host) => compileHost(context, host, domains, maxBody)),
     mutations: compileMutations(reader, config),
-    internalOnlyHeaders: ((config['internal_only_headers'] as string[] | undefined) ?? []).map((name) => name.toLowerCase()),
+    internalOnlyHeaders: ((config['internal_only_headers'] as string[] | undefined) ?? []).map((name) =>
+      name.toLowerCase(),
+    ),
     mostSpecificHeaderMutationsWins: flagOf(config, 'most_specific_header_mutations_wins'),
     ignorePortInHostMatching: flagOf(config, 'ignore_port_in_host_matching'),
     maxDirectResponseBodyBytes: maxBody,
   };
 }
 
-function compileHost(context: RouteContext, host: Value, seen: Map<string, string>, maxBody: number): VirtualHostRecord {
+function compileHost(
+  context: RouteContext,
+  host: Value,
+  seen: Map<string, string>,
+  maxBody: number,
+): VirtualHostRecord {
   const { reader } = context;
   const name = textOf(host, 'name');
   const domains = (host['domains'] as string[]).map((domain) => domain.toLowerCase());
   for (const domain of domains) {
     const other = seen.get(domain);
     if (other !== undefined)
-      reader.report('error', host, 'domains', `${JSON.stringify(domain)} is taken by virtual host ${other} already: a domain belongs to one`);
+      reader.report(
+        'error',
+        host,
+        'domains',
+        `${JSON.stringify(domain)} is taken by virtual host ${other} already: a domain belongs to one`,
+      );
     seen.set(domain, name);
     checkDomain(reader, host, domain);
   }
-  const routes = valuesOf(host, 'routes').map((route) => compileRoute(context, route, maxBody));
-  warnOfShadows(context, valuesOf(host, 'routes'), routes);
+  const routes = fieldsOf(host, 'routes').map((route) => compileRoute(context, route, maxBody));
+  warnOfShadows(context, fieldsOf(host, 'routes'), routes);
   return {
     name,
     domains,
@@ -81,15 +93,25 @@ function checkDomain(reader: DocumentReader, host: Value, domain: string): void 
   if (domain === '*') return;
   const stars = domain.split('*').length - 1;
   if (stars > 1 || (stars === 1 && !domain.startsWith('*') && !domain.endsWith('*')))
-    reader.report('error', host, 'domains', `${JSON.stringify(domain)}: a wildcard is the first or the last character, once`);
+    reader.report(
+      'error',
+      host,
+      'domains',
+      `${JSON.stringify(domain)}: a wildcard is the first or the last character, once`,
+    );
   else if (domain === '.*' || /[\\^$()|+?]/.test(domain))
-    reader.report('warning', host, 'domains', `${JSON.stringify(domain)} is taken literally: domains are no regular expressions; "*" matches every host`);
+    reader.report(
+      'warning',
+      host,
+      'domains',
+      `${JSON.stringify(domain)} is taken literally: domains are no regular expressions; "*" matches every host`,
+    );
 }
 
 // ---- one route ----------------------------------------------------------------------------------------------
 
 function compileRoute(context: RouteContext, route: Value, maxBody: number): RouteRecord {
-  const match = compileMatch(context.reader, valueOf(route, 'match') ?? {});
+  const match = compileMatch(context.reader, fieldOf(route, 'match') ?? {});
   return {
     name: textOf(route, 'name'),
     match,
@@ -101,14 +123,14 @@ function compileRoute(context: RouteContext, route: Value, maxBody: number): Rou
 }
 
 function compileMatch(reader: DocumentReader, match: Value): RouteMatchRecord {
-  const fraction = valueOf(valueOf(match, 'runtime_fraction') ?? {}, 'default_value');
+  const fraction = fieldOf(fieldOf(match, 'runtime_fraction') ?? {}, 'default_value');
   const denominators = { HUNDRED: 100, TEN_THOUSAND: 10000, MILLION: 1000000 } as const;
   return {
     path: compilePath(reader, match),
     caseSensitive: flagOf(match, 'case_sensitive', true),
-    headers: valuesOf(match, 'headers').map((header) => compileHeader(reader, header)),
-    queryParameters: valuesOf(match, 'query_parameters').map((query) => {
-      const matcher = valueOf(query, 'string_match');
+    headers: fieldsOf(match, 'headers').map((header) => compileHeader(reader, header)),
+    queryParameters: fieldsOf(match, 'query_parameters').map((query) => {
+      const matcher = fieldOf(query, 'string_match');
       return { name: textOf(query, 'name'), string: matcher === undefined ? null : compileString(reader, matcher) };
     }),
     grpc: match['grpc'] !== undefined,
@@ -124,7 +146,7 @@ function compileMatch(reader: DocumentReader, match: Value): RouteMatchRecord {
 
 function compilePath(reader: DocumentReader, match: Value): PathMatchRecord {
   if (match['connect_matcher'] !== undefined) return { kind: 'connect' };
-  const regex = valueOf(match, 'safe_regex');
+  const regex = fieldOf(match, 'safe_regex');
   if (regex !== undefined) return { kind: 'safe_regex', value: compileRegexText(reader, regex) };
   if (match['path'] !== undefined) return { kind: 'path', value: textOf(match, 'path') };
   if (match['path_separated_prefix'] !== undefined) {
@@ -146,11 +168,12 @@ function compileHeader(reader: DocumentReader, header: Value): HeaderMatchRecord
 }
 
 function headerMatch(reader: DocumentReader, header: Value): HeaderMatchRecord['match'] {
-  const matcher = valueOf(header, 'string_match');
+  const matcher = fieldOf(header, 'string_match');
   if (matcher !== undefined) return { kind: 'string', string: compileString(reader, matcher) };
-  const regex = valueOf(header, 'safe_regex_match');
-  if (regex !== undefined) return { kind: 'string', string: { kind: 'safe_regex', value: compileRegexText(reader, regex) } };
-  const range = valueOf(header, 'range_match');
+  const regex = fieldOf(header, 'safe_regex_match');
+  if (regex !== undefined)
+    return { kind: 'string', string: { kind: 'safe_regex', value: compileRegexText(reader, regex) } };
+  const range = fieldOf(header, 'range_match');
   if (range !== undefined) return { kind: 'range', start: numberOf(range, 'start', 0), end: numberOf(range, 'end', 0) };
   for (const kind of ['exact', 'prefix', 'suffix', 'contains'] as const)
     if (header[`${kind}_match`] !== undefined)
@@ -160,17 +183,22 @@ function headerMatch(reader: DocumentReader, header: Value): HeaderMatchRecord['
 
 function compileAction(context: RouteContext, route: Value, path: PathMatchRecord, maxBody: number): RouteActionRecord {
   const { reader } = context;
-  const redirect = valueOf(route, 'redirect');
+  const redirect = fieldOf(route, 'redirect');
   if (redirect !== undefined) return compileRedirect(reader, redirect);
-  const direct = valueOf(route, 'direct_response');
+  const direct = fieldOf(route, 'direct_response');
   if (direct !== undefined) {
-    const source = valueOf(direct, 'body');
+    const source = fieldOf(direct, 'body');
     const body = (source === undefined ? null : readDataSource(reader, source)) ?? new Uint8Array(0);
     if (body.length > maxBody)
-      reader.report('error', direct, 'body', `${body.length} bytes, more than max_direct_response_body_size_bytes (${maxBody})`);
+      reader.report(
+        'error',
+        direct,
+        'body',
+        `${body.length} bytes, more than max_direct_response_body_size_bytes (${maxBody})`,
+      );
     return { kind: 'direct_response', status: numberOf(direct, 'status', 200), body: new Uint8Array(body) };
   }
-  return compileForward(context, valueOf(route, 'route') ?? {}, path);
+  return compileForward(context, fieldOf(route, 'route') ?? {}, path);
 }
 
 const REDIRECT_STATUS = {
@@ -191,7 +219,7 @@ function compileRedirect(reader: DocumentReader, redirect: Value): RedirectRecor
     portRedirect: (redirect['port_redirect'] as number | undefined) ?? null,
     pathRedirect: optional('path_redirect'),
     prefixRewrite: optional('prefix_rewrite'),
-    regexRewrite: compileRewrite(reader, valueOf(redirect, 'regex_rewrite')),
+    regexRewrite: compileRewrite(reader, fieldOf(redirect, 'regex_rewrite')),
     status: REDIRECT_STATUS[textOf(redirect, 'response_code', 'MOVED_PERMANENTLY') as keyof typeof REDIRECT_STATUS],
     stripQuery: flagOf(redirect, 'strip_query'),
   };
@@ -202,18 +230,21 @@ function compileForward(context: RouteContext, action: Value, path: PathMatchRec
   if (action['prefix_rewrite'] !== undefined && path.kind === 'safe_regex')
     reader.report('error', action, 'prefix_rewrite', 'a route with safe_regex has no prefix: use regex_rewrite');
   const statuses = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
-  const upgrades = action['upgrade_configs'] === undefined ? null : compileUpgrades(valuesOf(action, 'upgrade_configs'));
+  const upgrades =
+    action['upgrade_configs'] === undefined ? null : compileUpgrades(fieldsOf(action, 'upgrade_configs'));
   return {
     kind: 'forward',
     cluster: compileClusterChoice(context, action),
-    clusterNotFoundStatus: statuses[textOf(action, 'cluster_not_found_response_code', 'SERVICE_UNAVAILABLE') as keyof typeof statuses],
+    clusterNotFoundStatus:
+      statuses[textOf(action, 'cluster_not_found_response_code', 'SERVICE_UNAVAILABLE') as keyof typeof statuses],
     prefixRewrite: (action['prefix_rewrite'] as string | undefined) || null,
-    regexRewrite: compileRewrite(reader, valueOf(action, 'regex_rewrite')),
+    regexRewrite: compileRewrite(reader, fieldOf(action, 'regex_rewrite')),
     hostRewrite: compileHostRewrite(reader, action),
     appendXForwardedHost: flagOf(action, 'append_x_forwarded_host'),
     timeoutMs: numberOf(action, 'timeout', 15000),
     idleTimeoutMs: (action['idle_timeout'] as number | undefined) ?? null,
-    maxStreamDurationMs: (valueOf(action, 'max_stream_duration')?.['max_stream_duration'] as number | undefined) ?? null,
+    maxStreamDurationMs:
+      (fieldOf(action, 'max_stream_duration')?.['max_stream_duration'] as number | undefined) ?? null,
     retryPolicy: null,
     upgrades: upgrades?.map((upgrade) => ({ ...upgrade, connectTerminate: false })) ?? null,
     priority: textOf(action, 'priority', 'DEFAULT') as ForwardRecord['priority'],
@@ -229,24 +260,25 @@ export function compileUpgrades(upgrades: readonly Value[]): UpgradeRecord[] {
 }
 
 function compileHostRewrite(reader: DocumentReader, action: Value): ForwardRecord['hostRewrite'] {
-  if (action['host_rewrite_literal'] !== undefined) return { kind: 'literal', value: textOf(action, 'host_rewrite_literal') };
+  if (action['host_rewrite_literal'] !== undefined)
+    return { kind: 'literal', value: textOf(action, 'host_rewrite_literal') };
   if (flagOf(action, 'auto_host_rewrite')) return { kind: 'auto' };
   if (action['host_rewrite_header'] !== undefined)
     return { kind: 'header', name: textOf(action, 'host_rewrite_header').toLowerCase() };
-  const rewrite = compileRewrite(reader, valueOf(action, 'host_rewrite_path_regex'));
+  const rewrite = compileRewrite(reader, fieldOf(action, 'host_rewrite_path_regex'));
   return rewrite === null ? null : { kind: 'path_regex', rewrite };
 }
 
 function compileClusterChoice(context: RouteContext, action: Value): ClusterChoiceRecord {
   if (action['cluster_header'] !== undefined)
     return { kind: 'cluster_header', header: textOf(action, 'cluster_header').toLowerCase() };
-  const weighted = valueOf(action, 'weighted_clusters');
+  const weighted = fieldOf(action, 'weighted_clusters');
   if (weighted === undefined) {
     const name = textOf(action, 'cluster');
     checkCluster(context, action, 'cluster', name);
     return { kind: 'cluster', name };
   }
-  const clusters = valuesOf(weighted, 'clusters').map((cluster) => {
+  const clusters = fieldsOf(weighted, 'clusters').map((cluster) => {
     checkCluster(context, cluster, 'name', textOf(cluster, 'name'));
     return {
       name: textOf(cluster, 'name'),
@@ -258,7 +290,8 @@ function compileClusterChoice(context: RouteContext, action: Value): ClusterChoi
   const sum = clusters.reduce((total, cluster) => total + cluster.weight, 0);
   const total = numberOf(weighted, 'total_weight', sum);
   if (sum === 0) context.reader.report('error', weighted, 'clusters', 'the weights must not all be 0');
-  else if (total !== sum) context.reader.report('error', weighted, 'total_weight', `is ${total}, but the weights add up to ${sum}`);
+  else if (total !== sum)
+    context.reader.report('error', weighted, 'total_weight', `is ${total}, but the weights add up to ${sum}`);
   return { kind: 'weighted', clusters, totalWeight: sum };
 }
 
@@ -266,7 +299,12 @@ function checkCluster(context: RouteContext, value: Value, field: string, name: 
   context.used.add(name);
   if (context.clusters.has(name)) return;
   const known = [...context.clusters].join(', ');
-  context.reader.report('error', value, field, `there is no cluster ${JSON.stringify(name)}; defined: ${known === '' ? 'none' : known}`);
+  context.reader.report(
+    'error',
+    value,
+    field,
+    `there is no cluster ${JSON.stringify(name)}; defined: ${known === '' ? 'none' : known}`,
+  );
 }
 
 /** A route that can never be reached, because one before it takes everything that it would. */
@@ -278,8 +316,14 @@ function warnOfShadows(context: RouteContext, values: readonly Value[], routes: 
     if (path.kind !== 'prefix' && path.kind !== 'path' && path.kind !== 'path_separated_prefix') return;
     const by = taken.find((each) => path.value.startsWith(each.prefix));
     if (by !== undefined)
-      context.reader.report('warning', values[index], 'match', `is never reached: route ${by.index} (prefix ${JSON.stringify(by.prefix)}) comes first and takes it`);
-    const isOpen = headers.length === 0 && queryParameters.length === 0 && !grpc && runtimeFraction === null && caseSensitive;
+      context.reader.report(
+        'warning',
+        values[index],
+        'match',
+        `is never reached: route ${by.index} (prefix ${JSON.stringify(by.prefix)}) comes first and takes it`,
+      );
+    const isOpen =
+      headers.length === 0 && queryParameters.length === 0 && !grpc && runtimeFraction === null && caseSensitive;
     if (path.kind === 'prefix' && isOpen && taken.length < 100) taken.push({ index, prefix: path.value });
   });
 }

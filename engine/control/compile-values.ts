@@ -7,10 +7,10 @@ import type { HeaderAddRecord, HeaderMutationsRecord, RegexRewriteRecord, String
 import { compileRegex } from '../route/regex.js';
 import type { DocumentReader, Value } from './document.js';
 
-export function valueOf(value: Value, field: string): Value | undefined {
+export function fieldOf(value: Value, field: string): Value | undefined {
   return value[field] as Value | undefined;
 }
-export function valuesOf(value: Value, field: string): readonly Value[] {
+export function fieldsOf(value: Value, field: string): readonly Value[] {
   return (value[field] as readonly Value[] | undefined) ?? [];
 }
 export function textOf(value: Value, field: string, otherwise = ''): string {
@@ -25,13 +25,18 @@ export function flagOf(value: Value, field: string, otherwise = false): boolean 
 
 /** An address that must be an IP literal or a path; names are for DNS clusters. */
 export function compileAddress(reader: DocumentReader, address: Value): Address {
-  const pipe = valueOf(address, 'pipe');
+  const pipe = fieldOf(address, 'pipe');
   if (pipe !== undefined) return { family: 'unix', host: textOf(pipe, 'path'), port: 0 };
-  const socket = valueOf(address, 'socket_address') ?? {};
+  const socket = fieldOf(address, 'socket_address') ?? {};
   const host = textOf(socket, 'address');
   const family = isIP(host);
   if (family === 0)
-    reader.report('error', socket, 'address', `${JSON.stringify(host)} is not an IP address; names need a cluster of type STRICT_DNS or LOGICAL_DNS`);
+    reader.report(
+      'error',
+      socket,
+      'address',
+      `${JSON.stringify(host)} is not an IP address; names need a cluster of type STRICT_DNS or LOGICAL_DNS`,
+    );
   return { family: family === 6 ? 6 : 4, host, port: numberOf(socket, 'port_value', 0) };
 }
 
@@ -40,7 +45,12 @@ export function compileRegexText(reader: DocumentReader, matcher: Value): string
   try {
     compileRegex(pattern);
   } catch (error) {
-    reader.report('error', matcher, 'regex', `not an RE2 expression: ${error instanceof Error ? error.message : String(error)}`);
+    reader.report(
+      'error',
+      matcher,
+      'regex',
+      `not an RE2 expression: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   return pattern;
 }
@@ -48,13 +58,13 @@ export function compileRegexText(reader: DocumentReader, matcher: Value): string
 export function compileRewrite(reader: DocumentReader, rewrite: Value | undefined): RegexRewriteRecord | null {
   if (rewrite === undefined) return null;
   return {
-    pattern: compileRegexText(reader, valueOf(rewrite, 'pattern') ?? {}),
+    pattern: compileRegexText(reader, fieldOf(rewrite, 'pattern') ?? {}),
     substitution: textOf(rewrite, 'substitution'),
   };
 }
 
 export function compileString(reader: DocumentReader, matcher: Value): StringMatchRecord {
-  const regex = valueOf(matcher, 'safe_regex');
+  const regex = fieldOf(matcher, 'safe_regex');
   if (regex !== undefined) return { kind: 'safe_regex', value: compileRegexText(reader, regex) };
   const ignoreCase = flagOf(matcher, 'ignore_case');
   for (const kind of ['exact', 'prefix', 'suffix', 'contains'] as const)
@@ -76,7 +86,12 @@ export function readDataSource(reader: DocumentReader, source: Value): Uint8Arra
   try {
     return readFileSync(filename);
   } catch (error) {
-    reader.report('error', source, 'filename', `can't be read: ${error instanceof Error ? error.message : String(error)}`);
+    reader.report(
+      'error',
+      source,
+      'filename',
+      `can't be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return null;
   }
 }
@@ -85,15 +100,19 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 function compileAdditions(reader: DocumentReader, options: readonly Value[]): HeaderAddRecord[] {
   return options.map((option) => {
-    const header = valueOf(option, 'header') ?? {};
+    const header = fieldOf(option, 'header') ?? {};
     const name = textOf(header, 'key').toLowerCase();
     const value = textOf(header, 'value');
     if (name.startsWith(':') || name === 'host')
-      reader.report('error', header, 'key', `${name} can't be changed here; use host_rewrite_literal or a path rewrite`);
+      reader.report(
+        'error',
+        header,
+        'key',
+        `${name} can't be changed here; use host_rewrite_literal or a path rewrite`,
+      );
     else if (!TOKEN.test(name)) reader.report('error', header, 'key', `${JSON.stringify(name)} is not a header name`);
     const wrong = checkFormat(value);
     if (wrong !== null) reader.report('error', header, 'value', `${wrong}; a literal % is written %%`);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that must not be there
     if (/[\r\n\0]/.test(value)) reader.report('error', header, 'value', 'must not hold line breaks or NUL');
     const append = option['append'];
     const action = (option['append_action'] ??
@@ -111,9 +130,9 @@ function compileRemovals(reader: DocumentReader, value: Value, field: string): s
 
 export function compileMutations(reader: DocumentReader, value: Value): HeaderMutationsRecord {
   return {
-    requestAdd: compileAdditions(reader, valuesOf(value, 'request_headers_to_add')),
+    requestAdd: compileAdditions(reader, fieldsOf(value, 'request_headers_to_add')),
     requestRemove: compileRemovals(reader, value, 'request_headers_to_remove'),
-    responseAdd: compileAdditions(reader, valuesOf(value, 'response_headers_to_add')),
+    responseAdd: compileAdditions(reader, fieldsOf(value, 'response_headers_to_add')),
     responseRemove: compileRemovals(reader, value, 'response_headers_to_remove'),
   };
 }

@@ -13,7 +13,7 @@ import type {
   SnapshotPlan,
 } from '../plan/records.js';
 import { compileRouteConfig, compileUpgrades } from './compile-routes.js';
-import { compileAddress, flagOf, numberOf, readDataSource, textOf, valueOf, valuesOf } from './compile-values.js';
+import { compileAddress, flagOf, numberOf, readDataSource, textOf, fieldOf, fieldsOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 
@@ -48,23 +48,25 @@ export function compile(
   resolved: ReadonlyMap<string, Resolved>,
   version: number,
 ): Compiled {
-  const resources = valueOf(bootstrap, 'static_resources') ?? {};
-  const node = valueOf(bootstrap, 'node') ?? {};
+  const resources = fieldOf(bootstrap, 'static_resources') ?? {};
+  const node = fieldOf(bootstrap, 'node') ?? {};
   const dnsTargets: DnsTarget[] = [];
-  const clusterValues = valuesOf(resources, 'clusters');
+  const clusterValues = fieldsOf(resources, 'clusters');
   checkUnique(reader, clusterValues, 'name', 'cluster');
   const names = new Set(clusterValues.map((cluster) => textOf(cluster, 'name')));
   const used = new Set<string>();
-  const listenerValues = valuesOf(resources, 'listeners');
+  const listenerValues = fieldsOf(resources, 'listeners');
   const listeners = listenerValues.map((listener) => compileListener(reader, listener, registry, names, used));
   const clusters = clusterValues.map((cluster) => compileCluster(reader, cluster, registry, resolved, dnsTargets));
   checkListeners(reader, listenerValues, listeners);
-  const usesHeader = JSON.stringify(listeners, (_, value) => (value instanceof Uint8Array ? undefined : value)).includes('"cluster_header"');
+  const usesHeader = JSON.stringify(listeners, (_, value) =>
+    value instanceof Uint8Array ? undefined : value,
+  ).includes('"cluster_header"');
   if (!usesHeader)
     for (const cluster of clusterValues)
       if (!used.has(textOf(cluster, 'name')))
         reader.report('warning', cluster, 'name', `no route uses cluster ${JSON.stringify(textOf(cluster, 'name'))}`);
-  const admin = valueOf(valueOf(bootstrap, 'admin') ?? {}, 'address');
+  const admin = fieldOf(fieldOf(bootstrap, 'admin') ?? {}, 'address');
   return {
     plan: { version, nodeId: textOf(node, 'id'), nodeCluster: textOf(node, 'cluster'), listeners, clusters },
     admin: admin === undefined ? null : compileAddress(reader, admin),
@@ -104,12 +106,13 @@ function compileListener(
   clusters: ReadonlySet<string>,
   used: Set<string>,
 ): ListenerRecord {
-  const address = compileAddress(reader, valueOf(listener, 'address') ?? {});
-  const chains = valuesOf(listener, 'filter_chains');
+  const address = compileAddress(reader, fieldOf(listener, 'address') ?? {});
+  const chains = fieldsOf(listener, 'filter_chains');
   if (chains.length > 1) reader.report('error', listener, 'filter_chains', 'only one filter chain is supported yet');
-  const filters = valuesOf(chains[0] ?? {}, 'filters');
-  const manager = valueOf(filters[filters.length - 1] ?? {}, 'typed_config');
-  if (filters.length > 1) reader.report('error', chains[0], 'filters', 'only the HTTP connection manager is supported yet');
+  const filters = fieldsOf(chains[0] ?? {}, 'filters');
+  const manager = fieldOf(filters[filters.length - 1] ?? {}, 'typed_config');
+  if (filters.length > 1)
+    reader.report('error', chains[0], 'filters', 'only the HTTP connection manager is supported yet');
   const name = textOf(listener, 'name');
   const key = address.port === 0 && address.family !== 'unix' ? `${keyOf(address)}#${name}` : keyOf(address);
   return {
@@ -132,12 +135,12 @@ function compileHttp(
   clusters: ReadonlySet<string>,
   used: Set<string>,
 ): HttpRecord {
-  const common = valueOf(http, 'common_http_protocol_options') ?? {};
-  const http1 = valueOf(http, 'http_protocol_options') ?? {};
+  const common = fieldOf(http, 'common_http_protocol_options') ?? {};
+  const http1 = fieldOf(http, 'http_protocol_options') ?? {};
   const statPrefix = textOf(http, 'stat_prefix');
   const router = checkFilters(reader, http);
   const escaped = textOf(http, 'path_with_escaped_slashes_action', 'KEEP_UNCHANGED');
-  const ranges = valuesOf(valueOf(http, 'internal_address_config') ?? {}, 'cidr_ranges');
+  const ranges = fieldsOf(fieldOf(http, 'internal_address_config') ?? {}, 'cidr_ranges');
   return {
     statPrefix,
     metrics: registry.metrics('http', statPrefix),
@@ -147,7 +150,11 @@ function compileHttp(
     skipXffAppend: flagOf(http, 'skip_xff_append'),
     via: textOf(http, 'via'),
     serverName: textOf(http, 'server_name', 'envoy'),
-    serverHeaderTransformation: textOf(http, 'server_header_transformation', 'OVERWRITE') as HttpRecord['serverHeaderTransformation'],
+    serverHeaderTransformation: textOf(
+      http,
+      'server_header_transformation',
+      'OVERWRITE',
+    ) as HttpRecord['serverHeaderTransformation'],
     internalCidrRanges: ranges.map((range) => compileCidr(reader, range)),
     idleTimeoutMs: numberOf(common, 'idle_timeout', numberOf(http, 'idle_timeout', HOUR_MS)),
     streamIdleTimeoutMs: numberOf(http, 'stream_idle_timeout', 300000),
@@ -160,7 +167,11 @@ function compileHttp(
     maxRequestsPerConnection: numberOf(common, 'max_requests_per_connection', 0),
     maxRequestHeadersBytes: numberOf(http, 'max_request_headers_kb', 60) * 1024,
     maxHeadersCount: numberOf(common, 'max_headers_count', 100),
-    headersWithUnderscoresAction: textOf(common, 'headers_with_underscores_action', 'ALLOW') as HttpRecord['headersWithUnderscoresAction'],
+    headersWithUnderscoresAction: textOf(
+      common,
+      'headers_with_underscores_action',
+      'ALLOW',
+    ) as HttpRecord['headersWithUnderscoresAction'],
     normalizePath: flagOf(http, 'normalize_path'),
     mergeSlashes: flagOf(http, 'merge_slashes'),
     pathWithEscapedSlashesAction: (escaped === 'IMPLEMENTATION_SPECIFIC_DEFAULT'
@@ -177,28 +188,34 @@ function compileHttp(
     allowAbsoluteUrl: flagOf(http1, 'allow_absolute_url', true),
     allowChunkedLength: false,
     proxy100Continue: true,
-    upgrades: compileUpgrades(valuesOf(http, 'upgrade_configs')),
-    accessLogs: valuesOf(http, 'access_log').map((log) => compileAccessLog(reader, valueOf(log, 'typed_config') ?? {})),
+    upgrades: compileUpgrades(fieldsOf(http, 'upgrade_configs')),
+    accessLogs: fieldsOf(http, 'access_log').map((log) => compileAccessLog(reader, fieldOf(log, 'typed_config') ?? {})),
     filters: [],
     router: {
       suppressEnvoyHeaders: flagOf(router, 'suppress_envoy_headers'),
       startChildSpan: false,
       respectExpectedRqTimeout: false,
     },
-    routeConfig: compileRouteConfig({ reader, clusters, used }, valueOf(http, 'route_config') ?? {}),
+    routeConfig: compileRouteConfig({ reader, clusters, used }, fieldOf(http, 'route_config') ?? {}),
   };
 }
 
 /** The router comes last, once. Answers its config. */
 function checkFilters(reader: DocumentReader, http: Value): Value {
-  const filters = valuesOf(http, 'http_filters');
+  const filters = fieldsOf(http, 'http_filters');
   const last = filters[filters.length - 1];
   if (last === undefined) {
-    reader.report('error', http, 'http_filters', 'the router filter is missing: add envoy.filters.http.router as the last one');
+    reader.report(
+      'error',
+      http,
+      'http_filters',
+      'the router filter is missing: add envoy.filters.http.router as the last one',
+    );
     return {};
   }
-  if (filters.length > 1) reader.report('error', http, 'http_filters', 'the router filter is terminal: it comes once, as the last one');
-  const config = valueOf(last, 'typed_config');
+  if (filters.length > 1)
+    reader.report('error', http, 'http_filters', 'the router filter is terminal: it comes once, as the last one');
+  const config = fieldOf(last, 'typed_config');
   if (config === undefined && !/router$/.test(textOf(last, 'name')))
     reader.report('error', last, 'name', `filter ${textOf(last, 'name')} has no typed_config`);
   return config ?? {};
@@ -209,25 +226,28 @@ function compileCidr(reader: DocumentReader, range: Value): string {
   const family = isIP(address);
   const length = numberOf(range, 'prefix_len', 0);
   if (family === 0) reader.report('error', range, 'address_prefix', `${JSON.stringify(address)} is not an IP address`);
-  else if (family === 4 && length > 32) reader.report('error', range, 'prefix_len', 'an IPv4 prefix has at most 32 bits');
+  else if (family === 4 && length > 32)
+    reader.report('error', range, 'prefix_len', 'an IPv4 prefix has at most 32 bits');
   return `${address}/${length}`;
 }
 
 function compileAccessLog(reader: DocumentReader, log: Value): AccessLogRecord {
   const type = String(log['@type'] ?? '');
   const path = type.endsWith('StdoutAccessLog') ? '-' : type.endsWith('StderrAccessLog') ? '=' : textOf(log, 'path');
-  const format = valueOf(log, 'log_format') ?? {};
+  const format = fieldOf(log, 'log_format') ?? {};
   const omitEmptyValues = flagOf(format, 'omit_empty_values');
   const json = format['json_format'] ?? log['json_format'] ?? log['typed_json_format'];
   if (json !== undefined) {
     checkJsonFormat(reader, log, json);
     return { path: standardStream(path), format: { kind: 'json', json, omitEmptyValues } };
   }
-  const source = valueOf(format, 'text_format_source');
+  const source = fieldOf(format, 'text_format_source');
   const bytes = source === undefined ? null : readDataSource(reader, source);
-  const text = bytes !== null ? Buffer.from(bytes).toString('utf8') : textOf(format, 'text_format', textOf(log, 'format'));
+  const text =
+    bytes !== null ? Buffer.from(bytes).toString('utf8') : textOf(format, 'text_format', textOf(log, 'format'));
   const wrong = checkFormat(text);
-  if (wrong !== null) reader.report('error', log, source === undefined && log['format'] === undefined ? 'log_format' : 'format', wrong);
+  if (wrong !== null)
+    reader.report('error', log, source === undefined && log['format'] === undefined ? 'log_format' : 'format', wrong);
   return { path: standardStream(path), format: { kind: 'text', text, omitEmptyValues } };
 }
 
@@ -239,7 +259,8 @@ function checkJsonFormat(reader: DocumentReader, log: Value, json: unknown): voi
   if (typeof json === 'string') {
     const wrong = checkFormat(json);
     if (wrong !== null) reader.report('error', log, 'log_format', wrong);
-  } else if (typeof json === 'object' && json !== null) for (const value of Object.values(json)) checkJsonFormat(reader, log, value);
+  } else if (typeof json === 'object' && json !== null)
+    for (const value of Object.values(json)) checkJsonFormat(reader, log, value);
 }
 
 // ---- clusters -----------------------------------------------------------------------------------------------
@@ -252,8 +273,12 @@ function compileCluster(
   dnsTargets: DnsTarget[],
 ): ClusterRecord {
   const name = textOf(cluster, 'name');
-  const typed = valueOf(valueOf(cluster, 'typed_extension_protocol_options') ?? {}, 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions');
-  const common = valueOf(typed ?? {}, 'common_http_protocol_options') ?? valueOf(cluster, 'common_http_protocol_options') ?? {};
+  const typed = fieldOf(
+    fieldOf(cluster, 'typed_extension_protocol_options') ?? {},
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+  );
+  const common =
+    fieldOf(typed ?? {}, 'common_http_protocol_options') ?? fieldOf(cluster, 'common_http_protocol_options') ?? {};
   const statName = textOf(cluster, 'alt_stat_name', name);
   const state = { failed: false };
   const endpoints = compileEndpoints(reader, cluster, name, statName, registry, resolved, dnsTargets, state);
@@ -270,7 +295,11 @@ function compileCluster(
     protocol: 'HTTP1',
     idleTimeoutMs: numberOf(common, 'idle_timeout', HOUR_MS),
     maxConnectionDurationMs: numberOf(common, 'max_connection_duration', 0),
-    maxRequestsPerConnection: numberOf(common, 'max_requests_per_connection', numberOf(cluster, 'max_requests_per_connection', 0)),
+    maxRequestsPerConnection: numberOf(
+      common,
+      'max_requests_per_connection',
+      numberOf(cluster, 'max_requests_per_connection', 0),
+    ),
     maxResponseHeadersBytes: numberOf(common, 'max_response_headers_kb', 80) * 1024,
     maxResponseHeadersCount: numberOf(common, 'max_headers_count', 100),
     endpoints,
@@ -279,7 +308,7 @@ function compileCluster(
 }
 
 function compileBreaker(cluster: Value, priority: string): BreakerRecord {
-  const thresholds = valuesOf(valueOf(cluster, 'circuit_breakers') ?? {}, 'thresholds');
+  const thresholds = fieldsOf(fieldOf(cluster, 'circuit_breakers') ?? {}, 'thresholds');
   // The first entry of a priority counts (Envoy).
   const entry = thresholds.find((each) => textOf(each, 'priority', 'DEFAULT') === priority) ?? {};
   return {
@@ -291,18 +320,21 @@ function compileBreaker(cluster: Value, priority: string): BreakerRecord {
 }
 
 function compileLbPolicy(cluster: Value): LbPolicyRecord {
-  const policies = valuesOf(valueOf(cluster, 'load_balancing_policy') ?? {}, 'policies');
-  const typed = policies.length === 0 ? undefined : valueOf(valueOf(policies[0] as Value, 'typed_extension_config') ?? {}, 'typed_config');
+  const policies = fieldsOf(fieldOf(cluster, 'load_balancing_policy') ?? {}, 'policies');
+  const typed =
+    policies.length === 0
+      ? undefined
+      : fieldOf(fieldOf(policies[0] as Value, 'typed_extension_config') ?? {}, 'typed_config');
   const type = typed === undefined ? '' : String(typed['@type']);
   const name = typed === undefined ? textOf(cluster, 'lb_policy', 'ROUND_ROBIN') : '';
   if (name === 'RANDOM' || type.endsWith('.Random')) return { name: 'RANDOM' };
   if (name !== 'LEAST_REQUEST' && !type.endsWith('.LeastRequest')) return { name: 'ROUND_ROBIN' };
-  const config = typed ?? valueOf(cluster, 'least_request_lb_config') ?? {};
+  const config = typed ?? fieldOf(cluster, 'least_request_lb_config') ?? {};
   return {
     name: 'LEAST_REQUEST',
     choiceCount: numberOf(config, 'choice_count', 2),
     fullScan: textOf(config, 'selection_method') === 'FULL_SCAN' || flagOf(config, 'enable_full_scan'),
-    activeRequestBias: numberOf(valueOf(config, 'active_request_bias') ?? {}, 'default_value', 1),
+    activeRequestBias: numberOf(fieldOf(config, 'active_request_bias') ?? {}, 'default_value', 1),
   };
 }
 
@@ -318,18 +350,26 @@ function compileEndpoints(
 ): EndpointRecord[] {
   const type = textOf(cluster, 'type', 'STATIC');
   const endpoints: EndpointRecord[] = [];
-  const hosts = valuesOf(cluster, 'hosts');
+  const hosts = fieldsOf(cluster, 'hosts');
   if (hosts.length > 0)
-    reader.report('warning', cluster, 'hosts', '"hosts" is v2\'s spelling; in v3: load_assignment: { endpoints: [ { lb_endpoints: [ { endpoint: { address: ... } } ] } ] }');
+    reader.report(
+      'warning',
+      cluster,
+      'hosts',
+      '"hosts" is v2\'s spelling; in v3: load_assignment: { endpoints: [ { lb_endpoints: [ { endpoint: { address: ... } } ] } ] }',
+    );
   const localities: Value[] = [
     ...(hosts.length > 0 ? [{ lb_endpoints: hosts.map((address) => ({ endpoint: { address } })) }] : []),
-    ...valuesOf(valueOf(cluster, 'load_assignment') ?? {}, 'endpoints'),
+    ...fieldsOf(fieldOf(cluster, 'load_assignment') ?? {}, 'endpoints'),
   ];
   for (const locality of localities)
-    for (const lbEndpoint of valuesOf(locality, 'lb_endpoints')) {
-      const endpoint = valueOf(lbEndpoint, 'endpoint') ?? {};
-      const address = valueOf(endpoint, 'address') ?? {};
-      const addresses = type === 'STATIC' ? [compileAddress(reader, address)] : resolveAddress(cluster, address, resolved, dnsTargets, state);
+    for (const lbEndpoint of fieldsOf(locality, 'lb_endpoints')) {
+      const endpoint = fieldOf(lbEndpoint, 'endpoint') ?? {};
+      const address = fieldOf(endpoint, 'address') ?? {};
+      const addresses =
+        type === 'STATIC'
+          ? [compileAddress(reader, address)]
+          : resolveAddress(cluster, address, resolved, dnsTargets, state);
       for (const each of type === 'LOGICAL_DNS' ? addresses.slice(0, 1) : addresses)
         endpoints.push(endpointRecord(registry, name, statName, locality, lbEndpoint, each));
     }
@@ -343,9 +383,9 @@ function resolveAddress(
   dnsTargets: DnsTarget[],
   state: { failed: boolean },
 ): Address[] {
-  const pipe = valueOf(address, 'pipe');
+  const pipe = fieldOf(address, 'pipe');
   if (pipe !== undefined) return [{ family: 'unix', host: textOf(pipe, 'path'), port: 0 }];
-  const socket = valueOf(address, 'socket_address') ?? {};
+  const socket = fieldOf(address, 'socket_address') ?? {};
   const host = textOf(socket, 'address');
   const port = numberOf(socket, 'port_value', 0);
   const literal = isIP(host);
@@ -375,10 +415,10 @@ function endpointRecord(
   lbEndpoint: Value,
   address: Address,
 ): EndpointRecord {
-  const endpoint = valueOf(lbEndpoint, 'endpoint') ?? {};
-  const where = valueOf(locality, 'locality') ?? {};
+  const endpoint = fieldOf(lbEndpoint, 'endpoint') ?? {};
+  const where = fieldOf(locality, 'locality') ?? {};
   const status = textOf(lbEndpoint, 'health_status', 'UNKNOWN');
-  const socket = valueOf(valueOf(endpoint, 'address') ?? {}, 'socket_address') ?? {};
+  const socket = fieldOf(fieldOf(endpoint, 'address') ?? {}, 'socket_address') ?? {};
   const key = `${cluster}|${keyOf(address)}`;
   return {
     key,
@@ -391,7 +431,7 @@ function endpointRecord(
     zone: textOf(where, 'zone'),
     subZone: textOf(where, 'sub_zone'),
     health: status === 'DEGRADED' ? 'DEGRADED' : status === 'UNKNOWN' || status === 'HEALTHY' ? 'HEALTHY' : 'UNHEALTHY',
-    metadata: (valueOf(lbEndpoint, 'metadata')?.['filter_metadata'] as Record<string, unknown> | undefined) ?? {},
+    metadata: (fieldOf(lbEndpoint, 'metadata')?.['filter_metadata'] as Record<string, unknown> | undefined) ?? {},
     metrics: registry.metrics('endpoint', `${statName}|${keyOf(address)}`),
   };
 }

@@ -46,15 +46,27 @@ export class DocumentReader {
   constructor(source: string, options: DocumentOptions) {
     this.#options = options;
     this.#lines = source.split(/\r?\n/);
-    const documents = parseAllDocuments(source, { lineCounter: this.#counter, merge: true, uniqueKeys: true, version: '1.2' });
+    const documents = parseAllDocuments(source, {
+      lineCounter: this.#counter,
+      merge: true,
+      uniqueKeys: true,
+      version: '1.2',
+    });
     const list = Array.isArray(documents) ? documents : [];
     for (const document of list)
-      for (const error of document.errors) this.#atOffset('error', error.pos[0], '', yamlMessage(error.code, error.message));
+      for (const error of document.errors)
+        this.#atOffset('error', error.pos[0], '', yamlMessage(error.code, error.message));
     const filled = list.filter((document) => document.contents !== null);
     if (this.problems.length > 0) return;
-    if (filled.length === 0) this.#atOffset('error', -1, '', 'the document is empty: a bootstrap needs static_resources');
+    if (filled.length === 0)
+      this.#atOffset('error', -1, '', 'the document is empty: a bootstrap needs static_resources');
     else if (filled.length > 1)
-      this.#atOffset('error', filled[1]?.range?.[0] ?? 0, '', 'a second document begins here: a bootstrap is one document');
+      this.#atOffset(
+        'error',
+        filled[1]?.range?.[0] ?? 0,
+        '',
+        'a second document begins here: a bootstrap is one document',
+      );
     else this.#yaml = filled[0] as YamlDocument;
   }
 
@@ -150,7 +162,11 @@ export class DocumentReader {
     const names = isOptional ? group.slice(1) : group;
     const present = names.filter((name) => name in value);
     if (present.length > 1) this.#at('error', node, path, `only one of ${present.join(', ')} can be set`);
-    if (present.length === 0 && !isOptional && !names.some((name) => message.unsupported?.includes(name) && this.#wasRefused(path, name)))
+    if (
+      present.length === 0 &&
+      !isOptional &&
+      !names.some((name) => message.unsupported?.includes(name) && this.#wasRefused(path, name))
+    )
       this.#at('error', node, path, `one of ${names.join(', ')} is required in ${message.name}`);
   }
 
@@ -183,14 +199,30 @@ export class DocumentReader {
     }
   }
 
-  #legacyConfig(node: Node, types: Readonly<Record<string, Message>>, path: string, at: string, value: Record<string, unknown>): void {
+  #legacyConfig(
+    node: Node,
+    types: Readonly<Record<string, Message>>,
+    path: string,
+    at: string,
+    value: Record<string, unknown>,
+  ): void {
     const name = String(value['name'] ?? '');
     const type = types[name];
     if (type === undefined) {
-      this.#at('error', node, at, `"config" is v2's spelling: write typed_config with "@type"${name === '' ? ' (and put name first)' : ''}`);
+      this.#at(
+        'error',
+        node,
+        at,
+        `"config" is v2's spelling: write typed_config with "@type"${name === '' ? ' (and put name first)' : ''}`,
+      );
       return;
     }
-    this.#at('warning', node, at, `"config" is v2's spelling; in v3: typed_config: { "@type": ${TYPE_PREFIX}${type.typeUrl ?? ''}, ... }`);
+    this.#at(
+      'warning',
+      node,
+      at,
+      `"config" is v2's spelling; in v3: typed_config: { "@type": ${TYPE_PREFIX}${type.typeUrl ?? ''}, ... }`,
+    );
     const read = this.#message(node, type, join(path, 'typed_config'));
     if (read !== null) value['typed_config'] = this.#typed(read, type.typeUrl ?? '');
   }
@@ -271,7 +303,13 @@ export class DocumentReader {
     const type = types[name];
     if (type === undefined || typeof type === 'string') {
       const near = suggest(name, Object.keys(types));
-      const hint = type ?? (near === null ? `supported: ${Object.keys(types).filter((key) => typeof types[key] !== 'string').join(', ')}` : `did you mean ${near}?`);
+      const hint =
+        type ??
+        (near === null
+          ? `supported: ${Object.keys(types)
+              .filter((key) => typeof types[key] !== 'string')
+              .join(', ')}`
+          : `did you mean ${near}?`);
       this.#at('error', pair.value as Node, join(path, '@type'), `${name} is not supported here: ${hint}`);
       return undefined;
     }
@@ -312,7 +350,12 @@ export class DocumentReader {
       case 'only': {
         const value: unknown = node.toJS(this.#yaml as YamlDocument);
         if (field.values.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) return value;
-        this.#at('error', node, path, `only ${field.values.map((allowed) => JSON.stringify(allowed)).join(' or ')} is supported here: ${field.why}`);
+        this.#at(
+          'error',
+          node,
+          path,
+          `only ${field.values.map((allowed) => JSON.stringify(allowed)).join(' or ')} is supported here: ${field.why}`,
+        );
         return undefined;
       }
       default:
@@ -329,7 +372,8 @@ export class DocumentReader {
       const parts = node.toJS(this.#yaml as YamlDocument) as { seconds?: unknown; nanos?: unknown };
       const seconds = Number(parts.seconds ?? 0);
       const nanos = Number(parts.nanos ?? 0);
-      if (Number.isFinite(seconds) && Number.isFinite(nanos) && seconds >= 0 && nanos >= 0) ms = seconds * 1000 + nanos / 1e6;
+      if (Number.isFinite(seconds) && Number.isFinite(nanos) && seconds >= 0 && nanos >= 0)
+        ms = seconds * 1000 + nanos / 1e6;
     }
     if (ms === null) return fail('a duration such as "0.25s" or "15s"');
     // Less than a millisecond still means "on".
@@ -337,7 +381,13 @@ export class DocumentReader {
     return whole < min ? fail(`a duration of at least ${min / 1000}s`) : whole;
   }
 
-  #enum(node: Node, raw: unknown, field: Field & { kind: 'enum' }, path: string, fail: (what: string) => undefined): string | undefined {
+  #enum(
+    node: Node,
+    raw: unknown,
+    field: Field & { kind: 'enum' },
+    path: string,
+    fail: (what: string) => undefined,
+  ): string | undefined {
     const all = [...field.values, ...(field.unsupported ?? [])];
     let name = typeof raw === 'number' ? (field.values[raw] ?? '') : typeof raw === 'string' ? raw : '';
     if (!all.includes(name) && all.includes(name.toUpperCase())) {
@@ -346,7 +396,12 @@ export class DocumentReader {
     }
     if (field.values.includes(name)) return name;
     if (field.unsupported?.includes(name) === true) {
-      this.#at('error', node, path, `${name} is known to Envoy but not supported here yet; supported: ${field.values.join(', ')}`);
+      this.#at(
+        'error',
+        node,
+        path,
+        `${name} is known to Envoy but not supported here yet; supported: ${field.values.join(', ')}`,
+      );
       return undefined;
     }
     const near = suggest(name, all);
@@ -359,7 +414,8 @@ function isMergeKey(pair: Pair): boolean {
 }
 
 function numberOf(raw: unknown, field: Field): number | null {
-  const number = typeof raw === 'number' ? raw : typeof raw === 'string' && /^-?\d+(\.\d+)?$/.test(raw) ? Number(raw) : Number.NaN;
+  const number =
+    typeof raw === 'number' ? raw : typeof raw === 'string' && /^-?\d+(\.\d+)?$/.test(raw) ? Number(raw) : Number.NaN;
   if (!Number.isFinite(number)) return null;
   if (field.kind === 'number') return number;
   if (!Number.isInteger(number)) return null;

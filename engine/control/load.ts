@@ -1,6 +1,6 @@
 /** Loading: options to document: a file, inline YAML, or the form without a file; validated whole. */
 import { readFileSync, statSync } from 'node:fs';
-import { type Problem } from '../fault/problem.js';
+import type { Problem } from '../fault/problem.js';
 import type { ConfigSource } from '../options.js';
 import { type Compiled, compile, type Resolved } from './compile.js';
 import { DocumentReader, type Value } from './document.js';

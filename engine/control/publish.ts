@@ -94,23 +94,27 @@ export class Publisher {
   }
 
   async #prepare(workers: readonly WorkerHandle[], plan: SnapshotPlan): Promise<void> {
-    const answers = workers.filter((worker) => worker.isReady).map((worker) => {
-      const answer = worker.answer('prepared', plan.version);
-      worker.send({ kind: 'prepare', plan });
-      return answer;
-    });
+    const answers = workers
+      .filter((worker) => worker.isReady)
+      .map((worker) => {
+        const answer = worker.answer('prepared', plan.version);
+        worker.send({ kind: 'prepare', plan });
+        return answer;
+      });
     for (const answer of await Promise.all(answers)) if (answer?.problem != null) throw new Error(answer.problem);
   }
 
   async #commit(workers: readonly WorkerHandle[], plan: SnapshotPlan): Promise<void> {
     const listeners = this.#options.acceptor.workerListeners(plan.listeners);
-    const answers = workers.filter((worker) => worker.isReady).map(async (worker) => {
-      const answer = worker.answer('committed', plan.version);
-      worker.send({ kind: 'commit', version: plan.version, listeners });
-      const committed = await answer;
-      if (committed !== null) worker.isServing = true;
-      return committed;
-    });
+    const answers = workers
+      .filter((worker) => worker.isReady)
+      .map(async (worker) => {
+        const answer = worker.answer('committed', plan.version);
+        worker.send({ kind: 'commit', version: plan.version, listeners });
+        const committed = await answer;
+        if (committed !== null) worker.isServing = true;
+        return committed;
+      });
     for (const answer of await Promise.all(answers)) if (answer?.problem != null) throw new Error(answer.problem);
   }
 

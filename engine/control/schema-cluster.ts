@@ -26,7 +26,13 @@ const LocalityLbEndpoints: Message = {
     lb_endpoints: list(message(() => LbEndpoint)),
     priority: { kind: 'uint', max: 128 },
   },
-  unsupported: ['load_balancing_weight', 'proximity', 'metadata', 'load_balancer_endpoints', 'leds_cluster_locality_config'],
+  unsupported: [
+    'load_balancing_weight',
+    'proximity',
+    'metadata',
+    'load_balancer_endpoints',
+    'leds_cluster_locality_config',
+  ],
 };
 export const ClusterLoadAssignment: Message = {
   name: 'ClusterLoadAssignment',
@@ -52,7 +58,10 @@ const CircuitBreakers: Message = {
   unsupported: ['per_host_thresholds'],
 };
 
-const RuntimeDouble: Message = { name: 'RuntimeDouble', fields: { default_value: { kind: 'number' }, runtime_key: string } };
+const RuntimeDouble: Message = {
+  name: 'RuntimeDouble',
+  fields: { default_value: { kind: 'number' }, runtime_key: string },
+};
 const LeastRequestLbConfig: Message = {
   name: 'LeastRequestLbConfig',
   fields: { choice_count: { kind: 'uint', min: 2 }, active_request_bias: message(() => RuntimeDouble) },
@@ -110,8 +119,18 @@ const LoadBalancingPolicy: Message = {
 const UpstreamHttp1Options: Message = {
   name: 'Http1ProtocolOptions',
   fields: {},
-  unsupported: ['allow_absolute_url', 'accept_http_10', 'default_host_for_http_10', 'header_key_format', 'enable_trailers', 'allow_chunked_length',
-    'override_stream_error_on_invalid_http_message', 'send_fully_qualified_url', 'use_balsa_parser', 'allow_custom_methods'],
+  unsupported: [
+    'allow_absolute_url',
+    'accept_http_10',
+    'default_host_for_http_10',
+    'header_key_format',
+    'enable_trailers',
+    'allow_chunked_length',
+    'override_stream_error_on_invalid_http_message',
+    'send_fully_qualified_url',
+    'use_balsa_parser',
+    'allow_custom_methods',
+  ],
 };
 const ExplicitHttpConfig: Message = {
   name: 'ExplicitHttpConfig',
@@ -126,7 +145,14 @@ export const UpstreamHttpProtocolOptions: Message = {
     common_http_protocol_options: message(() => HttpProtocolOptions),
     explicit_http_config: message(() => ExplicitHttpConfig),
   },
-  unsupported: ['upstream_http_protocol_options', 'use_downstream_protocol_config', 'auto_config', 'http_filters', 'header_validation_config', 'outlier_detection'],
+  unsupported: [
+    'upstream_http_protocol_options',
+    'use_downstream_protocol_config',
+    'auto_config',
+    'http_filters',
+    'header_validation_config',
+    'outlier_detection',
+  ],
   oneof: [['explicit_http_config', 'use_downstream_protocol_config', 'auto_config']],
 };
 
@@ -153,7 +179,10 @@ export const Cluster: Message = {
     http_protocol_options: message(() => UpstreamHttp1Options),
     typed_extension_protocol_options: {
       kind: 'map',
-      of: { kind: 'any', types: () => ({ [UpstreamHttpProtocolOptions.typeUrl as string]: UpstreamHttpProtocolOptions }) },
+      of: {
+        kind: 'any',
+        types: () => ({ [UpstreamHttpProtocolOptions.typeUrl as string]: UpstreamHttpProtocolOptions }),
+      },
     },
     dns_refresh_rate: { kind: 'duration', min: 1 },
     respect_dns_ttl: bool,
@@ -164,12 +193,41 @@ export const Cluster: Message = {
     ignore_health_on_host_removal: only('there are no health checks yet', false),
   },
   unsupported: [
-    'transport_socket_matches', 'cluster_type', 'eds_cluster_config', 'health_checks', 'upstream_http_protocol_options', 'http2_protocol_options',
-    'dns_failure_refresh_rate', 'dns_resolvers', 'dns_jitter', 'use_tcp_for_dns_lookups', 'dns_resolution_config', 'typed_dns_resolver_config',
-    'outlier_detection', 'cleanup_interval', 'upstream_bind_config', 'lb_subset_config', 'ring_hash_lb_config', 'maglev_lb_config',
-    'original_dst_lb_config', 'round_robin_lb_config', 'common_lb_config', 'transport_socket', 'protocol_selection', 'upstream_connection_options',
-    'close_connections_on_host_health_failure', 'filters', 'lrs_server', 'track_timeout_budgets', 'upstream_config', 'track_cluster_stats',
-    'preconnect_policy', 'connection_pool_per_downstream_connection', 'tls_context', 'extension_protocol_options', 'lrs_report_endpoint_metrics',
+    'transport_socket_matches',
+    'cluster_type',
+    'eds_cluster_config',
+    'health_checks',
+    'upstream_http_protocol_options',
+    'http2_protocol_options',
+    'dns_failure_refresh_rate',
+    'dns_resolvers',
+    'dns_jitter',
+    'use_tcp_for_dns_lookups',
+    'dns_resolution_config',
+    'typed_dns_resolver_config',
+    'outlier_detection',
+    'cleanup_interval',
+    'upstream_bind_config',
+    'lb_subset_config',
+    'ring_hash_lb_config',
+    'maglev_lb_config',
+    'original_dst_lb_config',
+    'round_robin_lb_config',
+    'common_lb_config',
+    'transport_socket',
+    'protocol_selection',
+    'upstream_connection_options',
+    'close_connections_on_host_health_failure',
+    'filters',
+    'lrs_server',
+    'track_timeout_budgets',
+    'upstream_config',
+    'track_cluster_stats',
+    'preconnect_policy',
+    'connection_pool_per_downstream_connection',
+    'tls_context',
+    'extension_protocol_options',
+    'lrs_report_endpoint_metrics',
     'drain_connections_on_host_removal',
   ],
   required: ['name'],

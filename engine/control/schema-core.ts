@@ -89,7 +89,14 @@ export const HeaderMatcher: Message = {
   required: ['name'],
   oneof: [
     [
-      '?', 'exact_match', 'safe_regex_match', 'range_match', 'present_match', 'prefix_match', 'suffix_match', 'contains_match',
+      '?',
+      'exact_match',
+      'safe_regex_match',
+      'range_match',
+      'present_match',
+      'prefix_match',
+      'suffix_match',
+      'contains_match',
       'string_match',
     ],
   ],
@@ -102,14 +109,24 @@ export const QueryParameterMatcher: Message = {
   oneof: [['?', 'string_match', 'present_match']],
 };
 
-export const HeaderValue: Message = { name: 'HeaderValue', fields: { key: text, value: string }, unsupported: ['raw_value'], required: ['key'] };
+export const HeaderValue: Message = {
+  name: 'HeaderValue',
+  fields: { key: text, value: string },
+  unsupported: ['raw_value'],
+  required: ['key'],
+};
 
 export const HeaderValueOption: Message = {
   name: 'HeaderValueOption',
   fields: {
     header: message(() => HeaderValue),
     append: bool,
-    append_action: oneOf('APPEND_IF_EXISTS_OR_ADD', 'ADD_IF_ABSENT', 'OVERWRITE_IF_EXISTS_OR_ADD', 'OVERWRITE_IF_EXISTS'),
+    append_action: oneOf(
+      'APPEND_IF_EXISTS_OR_ADD',
+      'ADD_IF_ABSENT',
+      'OVERWRITE_IF_EXISTS_OR_ADD',
+      'OVERWRITE_IF_EXISTS',
+    ),
     keep_empty_value: bool,
   },
   required: ['header'],

@@ -1,10 +1,5 @@
 /** Messages of a listener: filter chains, the HTTP connection manager, access logs. */
-import {
-  Address,
-  CidrRange,
-  HttpProtocolOptions,
-  SubstitutionFormatString,
-} from './schema-core.js';
+import { Address, CidrRange, HttpProtocolOptions, SubstitutionFormatString } from './schema-core.js';
 import { RouteConfiguration } from './schema-route.js';
 import { bool, duration, free, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
@@ -46,7 +41,10 @@ export const AccessLogMessage: Message = {
         [StderrAccessLog.typeUrl as string]: StderrAccessLog,
       }),
     },
-    config: { kind: 'named', types: () => ({ 'envoy.file_access_log': FileAccessLog, 'envoy.access_loggers.file': FileAccessLog }) },
+    config: {
+      kind: 'named',
+      types: () => ({ 'envoy.file_access_log': FileAccessLog, 'envoy.access_loggers.file': FileAccessLog }),
+    },
   },
   unsupported: ['filter'],
   required: ['typed_config'],
@@ -61,8 +59,13 @@ const Router: Message = {
     start_child_span: only('there is no tracing yet', false),
   },
   unsupported: [
-    'upstream_log', 'upstream_log_options', 'strict_check_headers', 'respect_expected_rq_timeout', 'suppress_grpc_request_failure_code_stats',
-    'upstream_http_filters', 'reject_connect_request_early_data',
+    'upstream_log',
+    'upstream_log_options',
+    'strict_check_headers',
+    'respect_expected_rq_timeout',
+    'suppress_grpc_request_failure_code_stats',
+    'upstream_http_filters',
+    'reject_connect_request_early_data',
   ],
 };
 
@@ -101,8 +104,12 @@ const Http1ProtocolOptions: Message = {
     allow_chunked_length: only('Content-Length with Transfer-Encoding is always refused', false),
   },
   unsupported: [
-    'header_key_format', 'override_stream_error_on_invalid_http_message', 'send_fully_qualified_url', 'use_balsa_parser',
-    'allow_custom_methods', 'ignore_http_11_upgrade',
+    'header_key_format',
+    'override_stream_error_on_invalid_http_message',
+    'send_fully_qualified_url',
+    'use_balsa_parser',
+    'allow_custom_methods',
+    'ignore_http_11_upgrade',
   ],
 };
 
@@ -141,7 +148,11 @@ export const HttpConnectionManager: Message = {
     normalize_path: bool,
     merge_slashes: bool,
     path_with_escaped_slashes_action: oneOf(
-      'IMPLEMENTATION_SPECIFIC_DEFAULT', 'KEEP_UNCHANGED', 'REJECT_REQUEST', 'UNESCAPE_AND_REDIRECT', 'UNESCAPE_AND_FORWARD',
+      'IMPLEMENTATION_SPECIFIC_DEFAULT',
+      'KEEP_UNCHANGED',
+      'REJECT_REQUEST',
+      'UNESCAPE_AND_REDIRECT',
+      'UNESCAPE_AND_FORWARD',
     ),
     strip_matching_host_port: bool,
     strip_any_host_port: bool,
@@ -150,15 +161,37 @@ export const HttpConnectionManager: Message = {
     idle_timeout: duration,
   },
   unsupported: [
-    'rds', 'scoped_routes', 'tracing', 'http2_protocol_options', 'http3_protocol_options', 'scheme_header_transformation', 'access_log_flush_interval',
-    'flush_access_log_on_new_request', 'access_log_options', 'original_ip_detection_extensions', 'early_header_mutation_extensions',
-    'set_current_client_cert_details', 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'local_reply_config', 'stream_error_on_invalid_http_message',
-    PathNormalizationOptions, 'request_id_extension', 'typed_header_validation_config', 'append_x_forwarded_port', 'append_local_overload',
-    'add_proxy_protocol_connection_state', 'proxy_status_config', 'http1_safe_max_connection_duration', 'stream_flush_timeout',
+    'rds',
+    'scoped_routes',
+    'tracing',
+    'http2_protocol_options',
+    'http3_protocol_options',
+    'scheme_header_transformation',
+    'access_log_flush_interval',
+    'flush_access_log_on_new_request',
+    'access_log_options',
+    'original_ip_detection_extensions',
+    'early_header_mutation_extensions',
+    'set_current_client_cert_details',
+    'represent_ipv4_remote_address_as_ipv4_mapped_ipv6',
+    'local_reply_config',
+    'stream_error_on_invalid_http_message',
+    PathNormalizationOptions,
+    'request_id_extension',
+    'typed_header_validation_config',
+    'append_x_forwarded_port',
+    'append_local_overload',
+    'add_proxy_protocol_connection_state',
+    'proxy_status_config',
+    'http1_safe_max_connection_duration',
+    'stream_flush_timeout',
     'forward_client_cert_matcher',
   ],
   required: ['stat_prefix'],
-  oneof: [['route_config', 'rds', 'scoped_routes'], ['?', 'strip_matching_host_port', 'strip_any_host_port']],
+  oneof: [
+    ['route_config', 'rds', 'scoped_routes'],
+    ['?', 'strip_matching_host_port', 'strip_any_host_port'],
+  ],
 };
 
 const NETWORK_FILTERS: Readonly<Record<string, Message | string>> = {
@@ -186,7 +219,14 @@ const Filter: Message = {
 const FilterChain: Message = {
   name: 'FilterChain',
   fields: { filters: { kind: 'list', of: message(() => Filter), notEmpty: true }, name: string },
-  unsupported: ['filter_chain_match', 'use_proxy_proto', 'metadata', 'transport_socket', 'transport_socket_connect_timeout', 'tls_context'],
+  unsupported: [
+    'filter_chain_match',
+    'use_proxy_proto',
+    'metadata',
+    'transport_socket',
+    'transport_socket_connect_timeout',
+    'tls_context',
+  ],
   required: ['filters'],
 };
 
@@ -203,13 +243,34 @@ export const Listener: Message = {
     tcp_backlog_size: uint,
     traffic_direction: oneOf('UNSPECIFIED', 'INBOUND', 'OUTBOUND'),
     bind_to_port: only('every listener is bound', true),
-    connection_balance_config: only('connections go to the worker with the fewest; enable_reuse_port leaves it to the kernel'),
+    connection_balance_config: only(
+      'connections go to the worker with the fewest; enable_reuse_port leaves it to the kernel',
+    ),
   },
   unsupported: [
-    'additional_addresses', 'filter_chain_matcher', 'use_original_dst', 'default_filter_chain', 'metadata', 'deprecated_v1', 'drain_type',
-    'listener_filters', 'listener_filters_timeout', 'continue_on_listener_filters_timeout', 'transparent', 'freebind', 'socket_options',
-    'tcp_fast_open_queue_length', 'udp_listener_config', 'api_listener', 'reuse_port', 'access_log', 'max_connections_to_accept_per_socket_event',
-    'enable_mptcp', 'ignore_global_conn_limit', 'bypass_overload_manager', 'internal_listener',
+    'additional_addresses',
+    'filter_chain_matcher',
+    'use_original_dst',
+    'default_filter_chain',
+    'metadata',
+    'deprecated_v1',
+    'drain_type',
+    'listener_filters',
+    'listener_filters_timeout',
+    'continue_on_listener_filters_timeout',
+    'transparent',
+    'freebind',
+    'socket_options',
+    'tcp_fast_open_queue_length',
+    'udp_listener_config',
+    'api_listener',
+    'reuse_port',
+    'access_log',
+    'max_connections_to_accept_per_socket_event',
+    'enable_mptcp',
+    'ignore_global_conn_limit',
+    'bypass_overload_manager',
+    'internal_listener',
   ],
   required: ['address', 'filter_chains'],
 };

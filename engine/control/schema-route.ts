@@ -91,10 +91,28 @@ const RouteAction: Message = {
     upgrade_configs: list(message(() => UpgradeConfig)),
   },
   unsupported: [
-    'metadata_match', 'retry_policy', 'hedge_policy', 'request_mirror_policies', 'rate_limits', 'include_vh_rate_limits', 'hash_policy',
-    'cors', 'max_grpc_timeout', 'grpc_timeout_offset', 'internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects',
-    'cluster_specifier_plugin', 'inline_cluster_specifier_plugin', 'path_rewrite_policy', 'early_data_policy', 'flush_timeout',
-    'path_rewrite', 'host_rewrite', 'retry_policy_typed_config', 'request_body_buffer_limit',
+    'metadata_match',
+    'retry_policy',
+    'hedge_policy',
+    'request_mirror_policies',
+    'rate_limits',
+    'include_vh_rate_limits',
+    'hash_policy',
+    'cors',
+    'max_grpc_timeout',
+    'grpc_timeout_offset',
+    'internal_redirect_policy',
+    'internal_redirect_action',
+    'max_internal_redirects',
+    'cluster_specifier_plugin',
+    'inline_cluster_specifier_plugin',
+    'path_rewrite_policy',
+    'early_data_policy',
+    'flush_timeout',
+    'path_rewrite',
+    'host_rewrite',
+    'retry_policy_typed_config',
+    'request_body_buffer_limit',
   ],
   oneof: [
     ['cluster', 'cluster_header', 'weighted_clusters', 'cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
@@ -129,7 +147,6 @@ const DirectResponseAction: Message = {
   required: ['status'],
 };
 
-
 const Route: Message = {
   name: 'Route',
   fields: {
@@ -147,7 +164,13 @@ const Route: Message = {
     response_headers_to_remove: list(text),
     stat_prefix: string,
   },
-  unsupported: ['filter_action', 'non_forwarding_action', 'tracing', 'per_request_buffer_limit_bytes', 'request_body_buffer_limit'],
+  unsupported: [
+    'filter_action',
+    'non_forwarding_action',
+    'tracing',
+    'per_request_buffer_limit_bytes',
+    'request_body_buffer_limit',
+  ],
   required: ['match'],
   oneof: [['route', 'redirect', 'direct_response', 'filter_action', 'non_forwarding_action']],
 };
@@ -168,8 +191,18 @@ const VirtualHost: Message = {
     include_attempt_count_in_response: bool,
   },
   unsupported: [
-    'matcher', 'virtual_clusters', 'rate_limits', 'cors', 'retry_policy', 'retry_policy_typed_config', 'hedge_policy',
-    'include_is_timeout_retry_header', 'per_request_buffer_limit_bytes', 'request_mirror_policies', 'metadata', 'request_body_buffer_limit',
+    'matcher',
+    'virtual_clusters',
+    'rate_limits',
+    'cors',
+    'retry_policy',
+    'retry_policy_typed_config',
+    'hedge_policy',
+    'include_is_timeout_retry_header',
+    'per_request_buffer_limit_bytes',
+    'request_mirror_policies',
+    'metadata',
+    'request_body_buffer_limit',
   ],
   required: ['name', 'domains'],
 };
@@ -192,6 +225,11 @@ export const RouteConfiguration: Message = {
     typed_per_filter_config: { kind: 'map', of: free },
   },
   unsupported: [
-    'vhds', 'cluster_specifier_plugins', 'request_mirror_policies', 'ignore_path_parameters_in_path_matching', 'metadata', 'vhost_header',
+    'vhds',
+    'cluster_specifier_plugins',
+    'request_mirror_policies',
+    'ignore_path_parameters_in_path_matching',
+    'metadata',
+    'vhost_header',
   ],
 };

@@ -48,7 +48,8 @@ export class WorkerHandle {
   answer<K extends ToMain['kind']>(kind: K, version: number | null): Promise<Extract<ToMain, { kind: K }> | null> {
     return new Promise((resolve) => {
       this.#waiting.push((message) => {
-        const isOurs = message.kind === kind && (version === null || (message as { version?: number }).version === version);
+        const isOurs =
+          message.kind === kind && (version === null || (message as { version?: number }).version === version);
         if (isOurs) resolve(message as Extract<ToMain, { kind: K }>);
         else if (message.kind === 'gone') resolve(null);
         return isOurs || message.kind === 'gone';
@@ -157,7 +158,11 @@ export class Supervisor {
       return;
     }
     const why = error === null ? 'ended' : (error.stack ?? error.message);
-    this.#options.log('error', 'worker', `worker ${worker.index} died and is replaced; its connections are lost: ${why}`);
+    this.#options.log(
+      'error',
+      'worker',
+      `worker ${worker.index} died and is replaced; its connections are lost: ${why}`,
+    );
     giveBack(this.sharedCells, worker.ownCells);
     this.#zeroGauges(worker);
     worker.restarts++;

@@ -66,7 +66,10 @@ export class DnsDiscovery {
 }
 
 /** Envoy's AUTO: IPv6 when there is any, else IPv4. Sorted, so that an order that rotates is no change. */
-function choose(found: readonly { readonly address: string; readonly family: number }[], family: DnsQuestion['family']): string[] {
+function choose(
+  found: readonly { readonly address: string; readonly family: number }[],
+  family: DnsQuestion['family'],
+): string[] {
   const of = (wanted: number): string[] => found.filter((each) => each.family === wanted).map((each) => each.address);
   const unique = (list: string[]): string[] => [...new Set(list)].sort();
   switch (family) {

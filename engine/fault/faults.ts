@@ -104,25 +104,13 @@ export const BAD_TRAILER = badRequest('invalid_trailer');
 export const BAD_CONNECTION_FIELD = badRequest('invalid_connection_field');
 export const BAD_UPGRADE = badRequest('invalid_upgrade');
 export const BAD_EXPECT = badRequest('unsupported_expectation', 417);
-export const BAD_LENGTH_REQUIRED = badRequest('length_required', 411);
 export const BAD_BODY_ON_CONNECT = badRequest('body_with_connect');
 export const BAD_PATH = badRequest('path_normalization_failed');
 export const BAD_UNDERSCORE = badRequest('unexpected_underscore');
-export const BAD_SCHEME = badRequest('scheme_mismatch');
 export const TOO_LONG_TARGET = badRequest('target_too_long', 414);
 export const TOO_MANY_FIELDS = badRequest('too_many_headers', 431);
 export const TOO_BIG_HEAD = badRequest('headers_too_large', 431);
 export const TOO_BIG_TRAILERS = badRequest('trailers_too_large', 431);
-export const TOO_BIG_BODY = row(
-  'body_too_large',
-  'downstream',
-  'never',
-  413,
-  8,
-  'DPE',
-  'request_payload_too_large',
-  'debug',
-);
 /** The client ended its side in the middle of a request. */
 export const DOWN_TRUNCATED = badRequest('incomplete_request');
 
@@ -147,7 +135,6 @@ export const DOWN_RESET = row(
   'downstream_remote_reset',
   'debug',
 );
-export const DOWN_IDLE = row('downstream_idle', 'downstream', 'never', 0, 0, '', 'idle_timeout', 'debug');
 export const REQUEST_HEADERS_TIMEOUT = row(
   'request_headers_timeout',
   'downstream',
@@ -204,16 +191,6 @@ export const MAX_STREAM_DURATION = row(
   'info',
   'downstream duration timeout',
 );
-export const CONNECTION_DURATION = row(
-  'max_connection_duration',
-  'local',
-  'never',
-  0,
-  0,
-  'DT',
-  'duration_timeout',
-  'debug',
-);
 
 // ---- routing ------------------------------------------------------------------------------------
 export const NO_ROUTE = row('no_route', 'local', 'never', 404, 12, 'NR', 'route_not_found', 'debug', '');
@@ -267,8 +244,6 @@ export const UP_CONNECT_TIMEOUT = upstream('upstream_connect_timeout', 'fresh', 
 export const UP_RESET = upstream('upstream_reset', 'reused', 503, 'UC', 'connection termination');
 /** FIN while a request was under way. */
 export const UP_CLOSED = upstream('upstream_closed', 'reused', 503, 'UC', 'connection termination');
-export const UP_REMOTE_RESET = upstream('upstream_remote_reset', 'policy', 503, 'UR', 'remote reset');
-export const UP_LOCAL_RESET = upstream('upstream_local_reset', 'never', 503, 'LR', 'local reset');
 /** FIN or RST in the middle of a response that had begun. */
 export const UP_TRUNCATED = row(
   'upstream_response_truncated',
@@ -299,11 +274,9 @@ export const UP_TOO_BIG_HEAD = badResponse('upstream_headers_too_large');
 export const UP_TOO_MANY_FIELDS = badResponse('upstream_too_many_headers');
 /** Bytes from an upstream connection that carries no request. */
 export const UP_UNSOLICITED = row('upstream_unsolicited_bytes', 'upstream', 'never', 0, 0, 'UPE', '', 'info');
-export const UP_IDLE = row('upstream_idle', 'upstream', 'never', 0, 0, '', '', 'debug');
 export const UP_DRAINED = row('upstream_drained', 'local', 'never', 0, 0, '', '', 'debug');
 
 // ---- this process -------------------------------------------------------------------------------
-export const DRAIN_CUT = row('drain_deadline', 'local', 'never', 503, 14, 'DT', 'drain_timeout', 'info');
 export const NO_DESCRIPTORS = row(
   'no_descriptors',
   'local',

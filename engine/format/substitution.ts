@@ -63,7 +63,12 @@ export function compileFormat(text: string): CompiledFormat {
     }
     const found = OPERATOR.exec(text.slice(percent));
     if (found === null) return { error: `not an operator: ${text.slice(percent, percent + 24)}`, offset: percent };
-    const [whole, name, argument, length] = found as unknown as [string, string, string | undefined, string | undefined];
+    const [whole, name, argument, length] = found as unknown as [
+      string,
+      string,
+      string | undefined,
+      string | undefined,
+    ];
     const reader = readerOf(name, argument);
     if (reader === null) return { error: `unknown operator %${name}%`, offset: percent };
     parts.push(length === undefined ? reader : truncated(reader, Number(length)));
@@ -101,7 +106,10 @@ function orNull(text: string): string | null {
   return text === '' ? null : text;
 }
 
-function address(read: (x: ExchangeView) => AddressLike | null, text: (address: AddressLike) => string | number | null): Reader {
+function address(
+  read: (x: ExchangeView) => AddressLike | null,
+  text: (address: AddressLike) => string | number | null,
+): Reader {
   return (x) => {
     const found = read(x);
     return found === null ? null : text(found);

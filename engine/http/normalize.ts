@@ -6,7 +6,11 @@ import { HEAD_ASTERISK, HEAD_AUTHORITY_FORM, type Head } from './head.js';
 export interface NormalizationOptions {
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
-  readonly pathWithEscapedSlashesAction: 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
+  readonly pathWithEscapedSlashesAction:
+    | 'KEEP_UNCHANGED'
+    | 'REJECT_REQUEST'
+    | 'UNESCAPE_AND_REDIRECT'
+    | 'UNESCAPE_AND_FORWARD';
   readonly stripMatchingHostPort: boolean;
   readonly stripAnyHostPort: boolean;
   readonly stripTrailingHostDot: boolean;
@@ -89,7 +93,8 @@ export class Normalization {
     if (colon > start && bytes[colon - 1] === 0x3a && colon < end) {
       let port = 0;
       for (let at = colon; at < end; at++) port = port * 10 + (bytes[at] as number) - 0x30;
-      if (this.#options.stripAnyHostPort || (this.#options.stripMatchingHostPort && port === this.#port)) end = colon - 1;
+      if (this.#options.stripAnyHostPort || (this.#options.stripMatchingHostPort && port === this.#port))
+        end = colon - 1;
       portStart = colon - 1;
     }
     if (this.#options.stripTrailingHostDot) {

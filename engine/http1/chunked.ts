@@ -157,7 +157,14 @@ export class ChunkedReader {
 const LAST_CHUNK = new TextEncoder().encode('0\r\n');
 
 /** "size CRLF data CRLF", and with `last` the last chunk and the empty line; true = the connection is full. */
-export function writeChunk(conn: Conn, arena: Arena, bytes: Uint8Array, start: number, end: number, last: boolean): boolean {
+export function writeChunk(
+  conn: Conn,
+  arena: Arena,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  last: boolean,
+): boolean {
   const target = arena.bytes;
   if (end > start) {
     const from = arena.reserve(18);

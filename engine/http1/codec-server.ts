@@ -19,14 +19,7 @@ import {
   HOLD_PIPELINE,
   type HoldBits,
 } from '../io/transport.js';
-import {
-  CHUNK_DATA,
-  CHUNK_FAULT,
-  CHUNK_LAST,
-  ChunkedReader,
-  writeChunk,
-  writeLastChunk,
-} from './chunked.js';
+import { CHUNK_DATA, CHUNK_FAULT, CHUNK_LAST, ChunkedReader, writeChunk, writeLastChunk } from './chunked.js';
 import { type HeadLimits, parseFields, parseRequestHead } from './head-parser.js';
 import {
   WRITE_CHUNKED,

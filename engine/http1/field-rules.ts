@@ -43,14 +43,22 @@ const EXPECT = N.expect;
 export const RULED_MAX = N['http2-settings'];
 
 /** A field with an id up to RULED_MAX; value at bytes[start, end), called before the field is pushed. 0 = fine. */
-export function applyRule(head: Head, id: number, bytes: Uint8Array, start: number, end: number, isRequest: boolean): FaultCode {
+export function applyRule(
+  head: Head,
+  id: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  isRequest: boolean,
+): FaultCode {
   if (id === HOST_ID) return isRequest ? applyHost(head, bytes, start, end) : 0;
   if (id === CONTENT_LENGTH) {
     // Two lengths, equal or not, are how one request becomes two (RFC 9112 §6.3 item 5).
     if (head.has(CONTENT_LENGTH)) return isRequest ? BAD_CONTENT_LENGTH_DUPLICATE : UP_BAD_FRAMING;
     const length = parseDecimal(bytes, start, end);
     // A leading zero is octal to somebody: no sender needs it.
-    if (length < 0 || (bytes[start] === 0x30 && end - start > 1)) return isRequest ? BAD_CONTENT_LENGTH : UP_BAD_FRAMING;
+    if (length < 0 || (bytes[start] === 0x30 && end - start > 1))
+      return isRequest ? BAD_CONTENT_LENGTH : UP_BAD_FRAMING;
     head.contentLength = length;
     return 0;
   }
@@ -72,8 +80,15 @@ function applyHost(head: Head, bytes: Uint8Array, start: number, end: number): F
 }
 
 /** Exactly one "chunked", alone: anything else is a coding that we would have to decode, or an attack (RFC 9112 §6.1). */
-function applyTransferEncoding(head: Head, bytes: Uint8Array, start: number, end: number, isRequest: boolean): FaultCode {
-  if (!isRequest && (head.has(TRANSFER_ENCODING) || !equalsIgnoreCase(bytes, start, end, CHUNKED))) return UP_BAD_FRAMING;
+function applyTransferEncoding(
+  head: Head,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  isRequest: boolean,
+): FaultCode {
+  if (!isRequest && (head.has(TRANSFER_ENCODING) || !equalsIgnoreCase(bytes, start, end, CHUNKED)))
+    return UP_BAD_FRAMING;
   if (head.has(TRANSFER_ENCODING)) return BAD_TRANSFER_ENCODING;
   if (equalsIgnoreCase(bytes, start, end, CHUNKED)) {
     head.flags |= HEAD_CHUNKED;

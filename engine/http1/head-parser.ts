@@ -1,6 +1,7 @@
 /** Head parser: bytes to Head in one pass, for requests and responses; strict, without a leniency. */
 import { TARGET, TOKEN, FIELD_VALUE } from '../base/ascii.js';
 import {
+  BAD_BODY_ON_CONNECT,
   BAD_FIELD_NAME,
   BAD_FIELD_VALUE,
   BAD_HOST_MISSING,
@@ -38,7 +39,7 @@ import {
   HEAD_UPGRADE_NAMED,
   type Head,
 } from '../http/head.js';
-import { methodOf } from '../http/methods.js';
+import { METHOD_CONNECT, methodOf } from '../http/methods.js';
 import { N, nameId } from '../http/names.js';
 import { applyRule, RULED_MAX } from './field-rules.js';
 import { parseTarget } from './target.js';
@@ -62,7 +63,13 @@ const SLASH = 0x2f;
 /**
  * A request head at bytes[start, end): > 0 is the offset behind it, 0 means that more is needed, < 0 is minus the fault.
  */
-export function parseRequestHead(bytes: Uint8Array, start: number, end: number, head: Head, limits: HeadLimits): number {
+export function parseRequestHead(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  head: Head,
+  limits: HeadLimits,
+): number {
   let at = start;
   // One empty line before a request is skipped: some clients end a body with it (RFC 9112 §2.2). No more than one.
   if (at < end && bytes[at] === CR) {
@@ -98,7 +105,7 @@ export function parseRequestHead(bytes: Uint8Array, start: number, end: number, 
     if (!limits.acceptHttp10) return -BAD_VERSION_HTTP10;
     head.flags |= HEAD_HTTP10 | HEAD_LINE_ODD;
   }
-  if (bytes[targetStart] === SLASH && head.method !== 6) {
+  if (bytes[targetStart] === SLASH && head.method !== METHOD_CONNECT) {
     head.pathStart = targetStart - base;
     head.pathEnd = targetEnd - base;
   } else {
@@ -113,7 +120,13 @@ export function parseRequestHead(bytes: Uint8Array, start: number, end: number, 
 }
 
 /** A response head, in the same way. */
-export function parseResponseHead(bytes: Uint8Array, start: number, end: number, head: Head, limits: HeadLimits): number {
+export function parseResponseHead(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  head: Head,
+  limits: HeadLimits,
+): number {
   head.begin(bytes, start);
   if (end - start < 13) return couldBeStatusLine(bytes, start, end) ? 0 : -UP_BAD_STATUS_LINE;
   let at = start;
@@ -279,6 +292,9 @@ function finishRequest(head: Head): FaultCode {
     if (head.contentLength >= 0) return BAD_LENGTH_AND_CODING;
     if (isHttp10) return BAD_TRANSFER_ENCODING_HTTP10;
   }
+  // A CONNECT request has no body (RFC 9110 §9.3.6): its bytes would be read as the tunnel's by one side only.
+  if (head.method === METHOD_CONNECT && ((head.flags & HEAD_CHUNKED) !== 0 || head.contentLength > 0))
+    return BAD_BODY_ON_CONNECT;
   const slot = head.find(N.host);
   if (slot < 0) {
     if (!isHttp10) return BAD_HOST_MISSING;

@@ -133,7 +133,17 @@ function writeFields(conn: Conn, head: Head, arena: Arena, what: number, runStar
     from = lineStart;
     to = lineEnd;
   }
-  return writeTail(conn, head, arena, needsChunked ? what : what & ~WRITE_CHUNKED, isAddedRun, from, to, base, storeStart);
+  return writeTail(
+    conn,
+    head,
+    arena,
+    needsChunked ? what : what & ~WRITE_CHUNKED,
+    isAddedRun,
+    from,
+    to,
+    base,
+    storeStart,
+  );
 }
 
 function writeTail(
@@ -149,7 +159,12 @@ function writeTail(
 ): boolean {
   if ((what & (WRITE_CHUNKED | WRITE_CLOSE | WRITE_KEEP_ALIVE | WRITE_UPGRADE)) === 0 && head.length > 0) {
     // Only the empty line is missing.
-    if (isAddedRun && (what & WRITE_END) !== 0 && storeStart + to === head.storeUsed && head.storeUsed + 2 <= head.storeEnd) {
+    if (
+      isAddedRun &&
+      (what & WRITE_END) !== 0 &&
+      storeStart + to === head.storeUsed &&
+      head.storeUsed + 2 <= head.storeEnd
+    ) {
       writeLineEnd(head.store, head.storeUsed);
       head.storeUsed += 2;
       return conn.write(head.store, storeStart + from, storeStart + to + 2);
@@ -243,4 +258,3 @@ const FORBIDDEN = new Set<number>([
   N['x-forwarded-host'],
   N['x-request-id'],
 ]);
-

@@ -1,9 +1,10 @@
 /** Leftover: bytes of one connection that can't be read yet: a part of a head, or a pipelined request. */
 export function joinBytes(before: Uint8Array | null, bytes: Uint8Array, start: number, end: number): Uint8Array {
-  if (before === null) return bytes.slice(start, end);
-  const joined = new Uint8Array(before.length + end - start);
-  joined.set(before);
-  joined.set(bytes.subarray(start, end), before.length);
+  // Not slice(): a Buffer's shares the memory that it was lent from.
+  const length = before === null ? 0 : before.length;
+  const joined = new Uint8Array(length + end - start);
+  if (before !== null) joined.set(before);
+  joined.set(bytes.subarray(start, end), length);
   return joined;
 }
 

@@ -59,7 +59,7 @@ function parseAbsolute(head: Head, start: number, end: number): FaultCode {
     return 0;
   }
   // "http://host" and "http://host?query" have the path "/" (RFC 9112 §3.2.1).
-  const query = bytes.slice(at, end);
+  const query = bytes.subarray(at, end);
   const path = new Uint8Array(1 + query.length);
   path.set(ROOT);
   path.set(query, 1);

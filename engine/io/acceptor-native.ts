@@ -20,7 +20,14 @@ export class NativeAcceptor {
   /** Throws an Error with `code` when the address can't be had. */
   listen(options: ListenOptions, onAccepted: (descriptor: number) => void): MainListening {
     const { address, backlog, reusePort } = options;
-    const descriptor = this.#acceptor.listen(familyNumber(address), address.host, address.port, backlog, reusePort, onAccepted);
+    const descriptor = this.#acceptor.listen(
+      familyNumber(address),
+      address.host,
+      address.port,
+      backlog,
+      reusePort,
+      onAccepted,
+    );
     if (descriptor < 0) throw listenError(address, descriptor);
     return {
       address: addressFrom(this.#addon.addressOf(descriptor)) ?? address,

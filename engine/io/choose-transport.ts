@@ -16,7 +16,8 @@ export interface TransportChoice {
 
 /** Throws when native is demanded and can't be had. */
 export function chooseTransport(wanted: 'auto' | 'native' | 'node'): TransportChoice {
-  if (wanted === 'node') return { name: 'node', reason: 'as --transport says', addon: null, workersMax: NODE_WORKERS_MAX };
+  if (wanted === 'node')
+    return { name: 'node', reason: 'as --transport says', addon: null, workersMax: NODE_WORKERS_MAX };
   const { addon, reason } = loadAddon();
   if (addon !== null) return { name: 'native', reason, addon, workersMax: Number.MAX_SAFE_INTEGER };
   if (wanted === 'native') throw new Error(`--transport native: ${reason}`);

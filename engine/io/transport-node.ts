@@ -74,11 +74,13 @@ class NodeConn implements Conn {
     return this.socket?.writableLength ?? 0;
   }
   get remoteAddress(): Address {
-    if (this.#remote === null) this.#remote = addressOf(this.socket?.remoteFamily, this.socket?.remoteAddress, this.socket?.remotePort);
+    if (this.#remote === null)
+      this.#remote = addressOf(this.socket?.remoteFamily, this.socket?.remoteAddress, this.socket?.remotePort);
     return this.#remote;
   }
   get localAddress(): Address {
-    if (this.#local === null) this.#local = addressOf(this.socket?.localFamily, this.socket?.localAddress, this.socket?.localPort);
+    if (this.#local === null)
+      this.#local = addressOf(this.socket?.localFamily, this.socket?.localAddress, this.socket?.localPort);
     return this.#local;
   }
 

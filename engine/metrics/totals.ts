@@ -27,14 +27,19 @@ export class Totals {
     const sum = new Float64Array(BUCKETS);
     for (const histograms of this.#histograms) {
       const at = histogram * BUCKETS;
-      for (let bucket = 0; bucket < BUCKETS; bucket++) sum[bucket] = (sum[bucket] as number) + (histograms[at + bucket] as number);
+      for (let bucket = 0; bucket < BUCKETS; bucket++)
+        sum[bucket] = (sum[bucket] as number) + (histograms[at + bucket] as number);
     }
     return sum;
   }
 
   /** The same as an HdrHistogram of whole microseconds. */
   histogram(index: number): Histogram {
-    const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: 2 ** 32, numberOfSignificantValueDigits: 2 });
+    const histogram = build({
+      lowestDiscernibleValue: 1,
+      highestTrackableValue: 2 ** 32,
+      numberOfSignificantValueDigits: 2,
+    });
     this.buckets(index).forEach((count, bucket) => {
       if (count > 0) histogram.recordValueWithCount(bucketLow(bucket), count);
     });

@@ -198,7 +198,8 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   #arm(): void {
     let next = this.#exchange === null ? this.#waitDeadlineMs : 0;
     // While an exchange runs the entry stays linked at some later time: it costs nothing and needs no re-arming.
-    if (next === 0 && this.#waitDeadlineMs !== 0) next = this.core.transport.nowMs() + this.listener.record.idleTimeoutMs;
+    if (next === 0 && this.#waitDeadlineMs !== 0)
+      next = this.core.transport.nowMs() + this.listener.record.idleTimeoutMs;
     if (this.#ageDeadlineMs !== 0 && (next === 0 || this.#ageDeadlineMs < next)) next = this.#ageDeadlineMs;
     if (next !== 0) this.core.wheel.arm(this, next);
   }

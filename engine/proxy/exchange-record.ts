@@ -203,7 +203,9 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   get methodName(): string {
     const head = this.request;
     if (head.method !== 0) return methodName(head.method);
-    return Buffer.from(head.bytes.subarray(head.base + head.methodStart, head.base + head.methodEnd)).toString('latin1');
+    return Buffer.from(head.bytes.subarray(head.base + head.methodStart, head.base + head.methodEnd)).toString(
+      'latin1',
+    );
   }
   get hostname(): string {
     return this.core.hostname;

@@ -1,5 +1,13 @@
 /** THE SPINE: one request and its answer, from head to finish, in the order in which it happens. */
-import { DNS_FAILED, type FaultCode, FAULTS, NO_CLUSTER, NO_ENDPOINT, NO_ROUTE, UP_TRUNCATED } from '../fault/faults.js';
+import {
+  DNS_FAILED,
+  type FaultCode,
+  FAULTS,
+  NO_CLUSTER,
+  NO_ENDPOINT,
+  NO_ROUTE,
+  UP_TRUNCATED,
+} from '../fault/faults.js';
 import { DONE, NEXT, type Verdict } from '../filter/filter.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
 import type { Head } from '../http/head.js';
@@ -108,7 +116,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (action.kind === 'forward') {
       if (action.idleTimeoutMs !== null) this.#setIdleTimeout(action.idleTimeoutMs);
       if (action.maxStreamDurationMs !== null)
-        this.durationDeadlineMs = action.maxStreamDurationMs === 0 ? 0 : this.core.transport.nowMs() + action.maxStreamDurationMs;
+        this.durationDeadlineMs =
+          action.maxStreamDurationMs === 0 ? 0 : this.core.transport.nowMs() + action.maxStreamDurationMs;
     }
     this.#armTimer();
     this.#filterAt = 0;
@@ -451,7 +460,11 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   /** Keep-alive race: a reused connection died before any byte of an answer (RFC 9110 §9.2.2, RFC 9112 §9.3.1). */
   #isRaceRetry(fault: FaultCode): boolean {
-    return (FAULTS[fault] as (typeof FAULTS)[number]).retry === 'reused' && isIdempotent(this.request.method) && this.#canRetry();
+    return (
+      (FAULTS[fault] as (typeof FAULTS)[number]).retry === 'reused' &&
+      isIdempotent(this.request.method) &&
+      this.#canRetry()
+    );
   }
 
   /** Nothing of the body has been passed on, so the same request can be sent again. */
@@ -460,7 +473,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   #hasOther(): boolean {
-    return this.cluster !== null && this.cluster.hasOther(this.tried, this.endpointIndex);
+    return this.cluster?.hasOther(this.tried, this.endpointIndex) === true;
   }
 
   #retry(elsewhere: boolean): void {
@@ -495,7 +508,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     // The route timer begins with the end of the request, which for one without a body is before the route is known.
     if (this.routeDeadlineMs === 0 && this.is(REQUEST_ENDED) && this.route !== null && !this.is(TUNNEL)) {
       const action = this.route.record.action;
-      if (action.kind === 'forward' && action.timeoutMs !== 0) this.routeDeadlineMs = this.core.transport.nowMs() + action.timeoutMs;
+      if (action.kind === 'forward' && action.timeoutMs !== 0)
+        this.routeDeadlineMs = this.core.transport.nowMs() + action.timeoutMs;
     }
     const next = nextDeadlineMs(this);
     if (next !== 0) this.core.wheel.arm(this, next);

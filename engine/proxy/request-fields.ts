@@ -16,8 +16,7 @@ export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): Fa
   const head = x.request;
   if (head.authorityEnd === head.authorityStart) {
     // Only HTTP/1.0 gets here without one; what we send is HTTP/1.1 and must have it: the default, or where it came in.
-    const host =
-      listener.defaultHost.length > 0 ? listener.defaultHost : encoder.encode(addressText(x.localAddress));
+    const host = listener.defaultHost.length > 0 ? listener.defaultHost : encoder.encode(addressText(x.localAddress));
     head.setAuthority(host, 0, host.length);
   }
   const refused = listener.normalization.apply(head);

@@ -39,13 +39,16 @@ export function prepareReply(x: ExchangeRecord): void {
   finishFields(x, listener, 'OVERWRITE');
 }
 
-function finishFields(x: ExchangeRecord, listener: ListenerRuntime, transformation: 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH'): void {
+function finishFields(
+  x: ExchangeRecord,
+  listener: ListenerRuntime,
+  transformation: 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH',
+): void {
   const head = x.response;
   if (transformation === 'OVERWRITE') {
     if (head.has(N.server)) head.removeAll(N.server);
     head.addLine(listener.serverLine);
-  } else if (transformation === 'APPEND_IF_ABSENT' && head.find(N.server) < 0)
-    head.addLine(listener.serverLine);
+  } else if (transformation === 'APPEND_IF_ABSENT' && head.find(N.server) < 0) head.addLine(listener.serverLine);
   if (listener.via.length > 0) appendVia(head, listener.via);
   if (listener.record.alwaysSetRequestIdInResponse) echoRequestId(x);
 }

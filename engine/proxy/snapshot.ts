@@ -12,8 +12,8 @@ import type { Http1ServerOptions } from '../http1/codec-server.js';
 import { HTTP } from '../metrics/declare.js';
 import type { HttpRecord, ListenerRecord, SnapshotPlan } from '../plan/records.js';
 import { Router } from '../route/router.js';
-import { Cluster } from '../upstream/cluster.js';
-import { AccessLog } from './access-log.js';
+import type { Cluster } from '../upstream/cluster.js';
+import type { AccessLog } from './access-log.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
 import { fillReply, NO_BODY } from './local-reply.js';
@@ -57,7 +57,12 @@ export class ListenerRuntime {
   readonly #clusters: ReadonlyMap<string, Cluster>;
   readonly #upgrades: ReadonlyMap<string, boolean>;
 
-  constructor(core: Core, listener: ListenerRecord, clusters: ReadonlyMap<string, Cluster>, logs: readonly AccessLog[]) {
+  constructor(
+    core: Core,
+    listener: ListenerRecord,
+    clusters: ReadonlyMap<string, Cluster>,
+    logs: readonly AccessLog[],
+  ) {
     const http = listener.http;
     this.listener = listener;
     this.record = http;
@@ -151,7 +156,8 @@ export function buildSnapshot(core: Core, plan: SnapshotPlan): () => void {
   const before = core.snapshot;
   const clusters = new Map<string, Cluster>();
   const accessLogs = new Map<string, AccessLog>();
-  for (const record of plan.clusters) clusters.set(record.name, before.clusters.get(record.name) ?? core.newCluster(record));
+  for (const record of plan.clusters)
+    clusters.set(record.name, before.clusters.get(record.name) ?? core.newCluster(record));
   const listeners = new Map<number, ListenerRuntime>();
   for (const record of plan.listeners) {
     const logs = record.http.accessLogs.map((log) => {

@@ -73,5 +73,6 @@ function countFault(metrics: WorkerMetrics, base: number, x: ExchangeRecord): vo
   else if (fault === TOO_BIG_HEAD || fault === TOO_MANY_FIELDS) metrics.add(base + RQ_TOO_LARGE, 1);
   else if (row.flag === 'DPE') metrics.add(base + CX_PROTOCOL_ERROR, 1);
   else if (row.source === 'downstream') metrics.add(base + RQ_RX_RESET, 1);
-  else if (row.source === 'upstream' && x.is(RESPONSE_HEAD) && x.response.length > 0) metrics.add(base + RESET_AFTER_START, 1);
+  else if (row.source === 'upstream' && x.is(RESPONSE_HEAD) && x.response.length > 0)
+    metrics.add(base + RESET_AFTER_START, 1);
 }

@@ -68,7 +68,9 @@ export class CompiledRoute {
     this.#hasResponseMutations =
       this.#levels.some((level) => level.hasResponse) || this.#choices.some((choice) => choice.mutations?.hasResponse);
     this.#clusterHeader =
-      action.kind === 'forward' && action.cluster.kind === 'cluster_header' ? encoder.encode(action.cluster.header) : null;
+      action.kind === 'forward' && action.cluster.kind === 'cluster_header'
+        ? encoder.encode(action.cluster.header)
+        : null;
     const rewrite = action.kind === 'direct_response' ? null : action.regexRewrite;
     this.#pathRegex = rewrite === null ? null : new RegexRewrite(rewrite);
     const host = action.kind === 'forward' ? action.hostRewrite : null;
@@ -143,7 +145,8 @@ export class CompiledRoute {
   /** prefix_rewrite replaces what the route matched; regex_rewrite acts on the path without its query. */
   #newPath(head: Head): string {
     const whole = head.pathString();
-    if (this.#prefixRewrite !== null) return Buffer.from(this.#prefixRewrite).toString('latin1') + whole.slice(this.#matchedLength);
+    if (this.#prefixRewrite !== null)
+      return Buffer.from(this.#prefixRewrite).toString('latin1') + whole.slice(this.#matchedLength);
     const query = whole.indexOf('?');
     const path = query < 0 ? whole : whole.slice(0, query);
     return (this.#pathRegex as RegexRewrite).apply(path) + (query < 0 ? '' : whole.slice(query));

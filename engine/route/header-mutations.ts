@@ -70,6 +70,5 @@ function apply(head: Head, x: ExchangeView, removals: readonly Uint8Array[], add
 
 /** Computed values may hold bytes of the request: what could end the line or the field is left out. */
 function latin1(text: string): Uint8Array {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to drop
   return Buffer.from(text.replace(/[\r\n\0]/g, ''), 'latin1');
 }

@@ -26,7 +26,8 @@ export class HostTable<V> {
     }
     this.#isSimple = false;
     if (domain.startsWith('*')) insertLongestFirst(this.#suffixes, { host: encoder.encode(domain.slice(1)), value });
-    else if (domain.endsWith('*')) insertLongestFirst(this.#prefixes, { host: encoder.encode(domain.slice(0, -1)), value });
+    else if (domain.endsWith('*'))
+      insertLongestFirst(this.#prefixes, { host: encoder.encode(domain.slice(0, -1)), value });
     else {
       const host = encoder.encode(domain);
       const hash = hashOf(host, 0, host.length);

@@ -63,7 +63,14 @@ export class PathTrie {
   }
 
   /** The matching route with the smallest order below `limit`, or null. pathEnd excludes the query. */
-  find(x: ExchangeView, bytes: Uint8Array, start: number, pathEnd: number, end: number, limit: number): CompiledRoute | null {
+  find(
+    x: ExchangeView,
+    bytes: Uint8Array,
+    start: number,
+    pathEnd: number,
+    end: number,
+    limit: number,
+  ): CompiledRoute | null {
     let node: Node | undefined = this.#root;
     let at = start;
     let best: CompiledRoute | null = null;
@@ -73,7 +80,12 @@ export class PathTrie {
       for (let i = 0; i < entries.length; i++) {
         const entry = entries[i] as Entry;
         if (entry.order >= bestOrder) break;
-        if (entry.kind !== 'prefix' && at !== pathEnd && !(entry.kind === 'separated' && bytes[at] === 0x2f && at < pathEnd)) continue;
+        if (
+          entry.kind !== 'prefix' &&
+          at !== pathEnd &&
+          !(entry.kind === 'separated' && bytes[at] === 0x2f && at < pathEnd)
+        )
+          continue;
         if (!entry.route.matches(x)) continue;
         best = entry.route;
         bestOrder = entry.order;

@@ -105,8 +105,7 @@ class HeaderPredicate implements Predicate {
     const head = x.request;
     switch (this.#record.name) {
       case ':method': {
-        if (head.method === 0)
-          return this.#value(head.bytes, head.base + head.methodStart, head.base + head.methodEnd);
+        if (head.method === 0) return this.#value(head.bytes, head.base + head.methodStart, head.base + head.methodEnd);
         const name = METHOD_BYTES[head.method] as Uint8Array;
         return this.#value(name, 0, name.length);
       }

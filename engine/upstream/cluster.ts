@@ -13,7 +13,14 @@ import { buildPicker } from './balance/build-picker.js';
 import { type Picker, wasTried } from './balance/picker.js';
 import { EndpointTable } from './endpoint-table.js';
 import { Pool, type StreamWaiter } from './pool.js';
-import { CLUSTER_REQUESTS, clusterCell, ENDPOINT_REQUESTS, endpointCell, HIGH_PRIORITY, type SharedCells } from './shared-cells.js';
+import {
+  CLUSTER_REQUESTS,
+  clusterCell,
+  ENDPOINT_REQUESTS,
+  endpointCell,
+  HIGH_PRIORITY,
+  type SharedCells,
+} from './shared-cells.js';
 
 export type { StreamWaiter } from './pool.js';
 
@@ -139,7 +146,13 @@ export class Cluster {
    * Counts a request and gets it a stream. Null: lastFault says why not, or is 0 and the waiter is called later.
    * isFresh: not on a reused connection.
    */
-  acquire(pool: Pool, sink: MessageSink, waiter: StreamWaiter, isHigh: boolean, isFresh: boolean): MessageStream | null {
+  acquire(
+    pool: Pool,
+    sink: MessageSink,
+    waiter: StreamWaiter,
+    isHigh: boolean,
+    isFresh: boolean,
+  ): MessageStream | null {
     this.lastFault = 0;
     return pool.acquire(sink, waiter, isHigh, isFresh);
   }

@@ -70,7 +70,9 @@ export class Pool {
     const cluster = this.cluster;
     const breaker = isHigh ? cluster.record.breakers.high : cluster.record.breakers.default;
     const offset = isHigh ? HIGH_PRIORITY : 0;
-    if (!cluster.cells.tryTake(clusterCell(cluster.record.index, CLUSTER_PENDING + offset), breaker.maxPendingRequests)) {
+    if (
+      !cluster.cells.tryTake(clusterCell(cluster.record.index, CLUSTER_PENDING + offset), breaker.maxPendingRequests)
+    ) {
       cluster.count(PENDING_OVERFLOW, 1);
       cluster.lastFault = UP_OVERFLOW;
       return;

@@ -1,11 +1,6 @@
 /** UpstreamConn: one connection to an endpoint: dial, codec, idle and age limits. */
 import { Timer } from '../base/timer-wheel.js';
-import {
-  type FaultCode,
-  UP_CONNECT_TIMEOUT,
-  UP_RESET,
-  UP_UNSOLICITED,
-} from '../fault/faults.js';
+import { type FaultCode, UP_CONNECT_TIMEOUT, UP_RESET, UP_UNSOLICITED } from '../fault/faults.js';
 import type { CodecHost, MessageSink, MessageStream } from '../http/codec.js';
 import { Http1ClientCodec } from '../http1/codec-client.js';
 import type { Conn, ConnOwner } from '../io/transport.js';

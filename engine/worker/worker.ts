@@ -77,7 +77,11 @@ class Worker {
       this.#say({ kind: 'prepared', version: plan.version, problem: null });
     } catch (error) {
       this.#prepared = null;
-      this.#say({ kind: 'prepared', version: plan.version, problem: error instanceof Error ? error.message : String(error) });
+      this.#say({
+        kind: 'prepared',
+        version: plan.version,
+        problem: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 

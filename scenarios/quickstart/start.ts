@@ -26,7 +26,9 @@ const TRY = [
 function startOrigin(name: string, port: number): Promise<Server> {
   const server = createServer((request, response) => {
     response.setHeader('content-type', 'application/json');
-    response.end(`${JSON.stringify({ origin: name, method: request.method, path: request.url, headers: request.headers }, null, 2)}\n`);
+    response.end(
+      `${JSON.stringify({ origin: name, method: request.method, path: request.url, headers: request.headers }, null, 2)}\n`,
+    );
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -40,7 +42,9 @@ async function start(): Promise<void> {
   const root = packageRoot();
   const config = join(root, 'scenarios', 'quickstart', 'envoy.yaml');
   const main = new URL('../../engine/main.js', import.meta.url).pathname;
-  const proxy = spawn(process.execPath, [main, '-c', config, '--watch', ...process.argv.slice(2)], { stdio: ['ignore', 'inherit', 'pipe'] });
+  const proxy = spawn(process.execPath, [main, '-c', config, '--watch', ...process.argv.slice(2)], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
   let isShown = false;
   proxy.stderr.on('data', (chunk: Buffer) => {
     process.stderr.write(chunk);
@@ -48,7 +52,9 @@ async function start(): Promise<void> {
     isShown = true;
     const width = Math.max(...TRY.map(([command]) => command.length));
     const lines = TRY.map(([command, what]) => `  ${command.padEnd(width)}   ${what}`);
-    process.stdout.write(`\nmillrace is up in front of ${ORIGINS.length} demo origins. Try:\n\n${lines.join('\n')}\n\nEdit ${config}: it is reloaded when saved. Ctrl-C ends.\n\n`);
+    process.stdout.write(
+      `\nmillrace is up in front of ${ORIGINS.length} demo origins. Try:\n\n${lines.join('\n')}\n\nEdit ${config}: it is reloaded when saved. Ctrl-C ends.\n\n`,
+    );
   });
   proxy.on('exit', (code) => {
     for (const server of servers) {

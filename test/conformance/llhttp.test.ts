@@ -15,7 +15,12 @@ interface Vector {
   readonly type: string;
   readonly raw: string;
   readonly expect: 'accept' | 'error' | 'incomplete';
-  readonly rfc?: { readonly expectation: string; readonly rfc_level: string; readonly complete: boolean; readonly codes: readonly string[] };
+  readonly rfc?: {
+    readonly expectation: string;
+    readonly rfc_level: string;
+    readonly complete: boolean;
+    readonly codes: readonly string[];
+  };
 }
 
 const file = conformanceFile('http1', 'llhttp_cases.json');
@@ -37,7 +42,8 @@ test('llhttp requests: what RFC 9112 demands to accept is accepted', { skip: fil
   for (const vector of vectors.filter(({ type, rfc }) => type === 'request' && rfc?.expectation === 'must-accept')) {
     const harness = new ServerHarness();
     await harness.feed(Buffer.from(vector.raw, 'base64'));
-    if (harness.faults.length > 0 || harness.complete === 0) refused.push(`${vector.id} ${vector.name}: ${harness.faults.join()}`);
+    if (harness.faults.length > 0 || harness.complete === 0)
+      refused.push(`${vector.id} ${vector.name}: ${harness.faults.join()}`);
   }
   assert.deepEqual(refused, []);
 });
@@ -47,7 +53,8 @@ test('llhttp requests: what RFC 9112 demands to refuse is refused', { skip: file
   for (const vector of vectors.filter(({ rfc }) => rfc?.expectation === 'reject' && rfc.rfc_level === 'MUST')) {
     const harness = new ServerHarness();
     await harness.feed(Buffer.from(vector.raw, 'base64'));
-    if (harness.complete > 0 && harness.faults.length === 0) through.push(`${vector.id} ${vector.name} ${vector.rfc?.codes.join()}`);
+    if (harness.complete > 0 && harness.faults.length === 0)
+      through.push(`${vector.id} ${vector.name} ${vector.rfc?.codes.join()}`);
   }
   assert.deepEqual(through, []);
 });

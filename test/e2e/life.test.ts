@@ -163,7 +163,7 @@ test('SIGTERM drains: a request under way finishes, its connection says close, e
   await proxy.until(() => proxy.log.includes('draining'));
   await assert.rejects(RawClient.connect(proxy.port));
   const received = await client.untilClosed();
-  assert.match(received, /^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n[^]*fine$/i);
+  assert.match(received, /^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close\r\n[\s\S]*fine$/i);
   client.close();
   assert.equal(await proxy.exited, 0, proxy.log);
   await proxy.stop();
@@ -191,9 +191,15 @@ test('a worker that dies is replaced; the other one goes on; shared counts end a
   await new Promise((resolve) => setTimeout(resolve, 300));
   await proxy.admin('/test/kill_worker?index=0', 'POST');
   await proxy.until(() => proxy.log.includes('worker 0 died and is replaced'));
-  await proxy.until(async () => ((await (await proxy.admin('/workers')).json()) as { workers: { serving: boolean }[] }).workers.every((worker) => worker.serving));
+  await proxy.until(async () =>
+    ((await (await proxy.admin('/workers')).json()) as { workers: { serving: boolean }[] }).workers.every(
+      (worker) => worker.serving,
+    ),
+  );
   for (let i = 0; i < 20; i++) assert.equal((await fetch(`http://127.0.0.1:${proxy.port}/`)).status, 200);
-  await proxy.until(() => held.every((client) => client.isEnded || client.isClosed || client.received.includes('fine')));
+  await proxy.until(() =>
+    held.every((client) => client.isEnded || client.isClosed || client.received.includes('fine')),
+  );
   const answered = held.filter((client) => client.received.includes('fine')).length;
   assert.ok(answered >= 1 && answered < 8, `${answered} of 8 answered: only the dead worker's connections are lost`);
   for (const client of held) client.close();
@@ -209,11 +215,17 @@ test('admin answers as Envoy does', async () => {
   assert.equal(((await (await proxy.admin('/server_info')).json()) as { state: string }).state, 'LIVE');
   assert.equal(await proxy.stat('http.ingress.downstream_rq_2xx'), 1);
   const prometheus = await (await proxy.admin('/stats/prometheus')).text();
-  assert.match(prometheus, /# TYPE envoy_cluster_upstream_rq_total counter\nenvoy_cluster_upstream_rq_total\{envoy_cluster_name="origin"\} 1\n/);
+  assert.match(
+    prometheus,
+    /# TYPE envoy_cluster_upstream_rq_total counter\nenvoy_cluster_upstream_rq_total\{envoy_cluster_name="origin"\} 1\n/,
+  );
   assert.match(prometheus, /envoy_cluster_upstream_rq_time_count\{envoy_cluster_name="origin"\} 1\n/);
   const stats = (await (await proxy.admin('/stats?format=json&usedonly')).json()) as { stats: { name?: string }[] };
   assert.ok(stats.stats.some((each) => each.name === 'cluster.origin.upstream_rq_200'));
-  assert.match(await (await proxy.admin('/clusters')).text(), new RegExp(`origin::127\\.0\\.0\\.1:${originPort}::rq_total::1\n`));
+  assert.match(
+    await (await proxy.admin('/clusters')).text(),
+    new RegExp(`origin::127\\.0\\.0\\.1:${originPort}::rq_total::1\n`),
+  );
   assert.match(await (await proxy.admin('/listeners')).text(), /^ingress::127\.0\.0\.1:\d+\n$/);
   assert.equal((await proxy.admin('/quitquitquit')).status, 405);
   assert.equal((await proxy.admin('/stats?filter=(')).status, 400);
@@ -246,7 +258,9 @@ test('round robin is exact over workers', async () => {
       const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
       for (let i = 0; i < 25; i++)
         await new Promise<void>((resolve, reject) => {
-          http.get({ port: proxy.port, host: '127.0.0.1', agent }, (response) => response.resume().on('end', resolve)).on('error', reject);
+          http
+            .get({ port: proxy.port, host: '127.0.0.1', agent }, (response) => response.resume().on('end', resolve))
+            .on('error', reject);
         });
       agent.destroy();
     }),
@@ -268,7 +282,12 @@ test('an access log gets a line per request', async () => {
       typed_config: {
         '@type': 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog',
         path,
-        log_format: { text_format_source: { inline_string: '%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_SENT% %REQ(X-MISSING)% %UPSTREAM_CLUSTER%\n' } },
+        log_format: {
+          text_format_source: {
+            inline_string:
+              '%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_SENT% %REQ(X-MISSING)% %UPSTREAM_CLUSTER%\n',
+          },
+        },
       },
     },
   ];
@@ -280,7 +299,9 @@ test('an access log gets a line per request', async () => {
 });
 
 test('the node transport does the same', async () => {
-  const proxy = await ProxyProcess.start(bootstrap({ origins: [originPort] }), { args: ['--concurrency', '2', '--transport', 'node'] });
+  const proxy = await ProxyProcess.start(bootstrap({ origins: [originPort] }), {
+    args: ['--concurrency', '2', '--transport', 'node'],
+  });
   assert.match(proxy.log, /node transport/);
   const load = new Load(proxy.port);
   await new Promise((resolve) => setTimeout(resolve, 500));

@@ -21,7 +21,11 @@ export function bootstrap(options: BootstrapOptions): (port: number, adminPort: 
       use_remote_address: true,
       route_config: {
         virtual_hosts: [
-          { name: 'all', domains: ['*'], routes: options.routes ?? [{ match: { prefix: '/' }, route: { cluster: 'origin' } }] },
+          {
+            name: 'all',
+            domains: ['*'],
+            routes: options.routes ?? [{ match: { prefix: '/' }, route: { cluster: 'origin' } }],
+          },
         ],
       },
       http_filters: [{ name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } }],

@@ -55,7 +55,10 @@ export class ProxyProcess {
   }
 
   /** config: gets the ports to use and answers the bootstrap. */
-  static async start(config: (port: number, adminPort: number) => string, options: ProxyOptions = {}): Promise<ProxyProcess> {
+  static async start(
+    config: (port: number, adminPort: number) => string,
+    options: ProxyOptions = {},
+  ): Promise<ProxyProcess> {
     const port = await freePort();
     const adminPort = await freePort();
     const directory = mkdtempSync(join(tmpdir(), 'millrace-test-'));

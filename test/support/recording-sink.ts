@@ -26,7 +26,8 @@ export class RecordingSink implements MessageSink {
   }
   onTrailers(trailers: Head): void {
     const fields: string[] = [];
-    for (let slot = 0; slot < trailers.fieldCount; slot++) fields.push(`${trailers.nameString(slot)}: ${trailers.valueString(slot)}`);
+    for (let slot = 0; slot < trailers.fieldCount; slot++)
+      fields.push(`${trailers.nameString(slot)}: ${trailers.valueString(slot)}`);
     this.#end(`trailers [${fields.join('; ')}]`);
   }
   onReset(fault: FaultCode): void {

@@ -29,7 +29,13 @@ export class ServerHarness {
         this.isFinished = true;
       },
     };
-    this.codec = new Http1ServerCodec(this.conn, host, { onStream: (stream) => this.#onStream(stream) }, options, newShared());
+    this.codec = new Http1ServerCodec(
+      this.conn,
+      host,
+      { onStream: (stream) => this.#onStream(stream) },
+      options,
+      newShared(),
+    );
   }
 
   #onStream(stream: MessageStream): MessageSink {
@@ -54,7 +60,7 @@ export class ServerHarness {
   async feed(...pieces: Uint8Array[]): Promise<void> {
     for (const piece of pieces) {
       // A copy that is overwritten afterwards: whoever keeps a reference is found out.
-      const lent = piece.slice();
+      const lent = new Uint8Array(piece);
       this.codec.feed(lent, 0, lent.length);
       lent.fill(0xaa);
       await new Promise((resolve) => setImmediate(resolve));

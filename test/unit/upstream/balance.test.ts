@@ -1,0 +1,101 @@
+/** Pickers and shared cells: exact shares over workers, weights, retries elsewhere, and nothing left by the dead. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Prng } from '../../../engine/base/prng.js';
+import type { EndpointRecord, LbPolicyRecord } from '../../../engine/plan/records.js';
+import { buildPicker } from '../../../engine/upstream/balance/build-picker.js';
+import { EndpointTable } from '../../../engine/upstream/endpoint-table.js';
+import {
+  ENDPOINT_REQUESTS,
+  endpointCell,
+  giveBack,
+  newSharedCellsMemory,
+  SharedCells,
+} from '../../../engine/upstream/shared-cells.js';
+
+function endpoints(weights: readonly number[], health: readonly EndpointRecord['health'][] = []): EndpointRecord[] {
+  return weights.map((weight, row) => ({
+    key: `c|${row}`,
+    row,
+    address: { family: 4, host: '127.0.0.1', port: 1 + row },
+    hostname: '',
+    weight,
+    priority: 0,
+    region: '',
+    zone: '',
+    subZone: '',
+    health: health[row] ?? 'HEALTHY',
+    metadata: {},
+    metrics: { counters: -1, histograms: -1 },
+  }));
+}
+
+const POLICIES: LbPolicyRecord[] = [
+  { name: 'ROUND_ROBIN' },
+  { name: 'RANDOM' },
+  { name: 'LEAST_REQUEST', choiceCount: 2, fullScan: false, activeRequestBias: 1 },
+  { name: 'LEAST_REQUEST', choiceCount: 2, fullScan: true, activeRequestBias: 1 },
+];
+
+const shared = newSharedCellsMemory();
+const table = (records: EndpointRecord[], own = newSharedCellsMemory()): EndpointTable =>
+  new EndpointTable(records, 0, new SharedCells(shared, own));
+
+test('round robin over four workers: every share within one', () => {
+  const records = endpoints([1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+  const pickers = [0, 1, 2, 3].map((seed) => buildPicker({ name: 'ROUND_ROBIN' }, table(records), Prng.fromSeed(seed)));
+  const counts = new Array(10).fill(0);
+  for (let i = 0; i < 100003; i++) counts[(pickers[i % 4] as (typeof pickers)[0]).pick(0, 0)]++;
+  assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, counts.join());
+});
+
+test('weights are kept: exactly by round robin, within two percent by the others', () => {
+  for (const policy of POLICIES) {
+    const picker = buildPicker(policy, table(endpoints([5, 1, 4])), Prng.fromSeed(7));
+    const counts = [0, 0, 0];
+    for (let i = 0; i < 100000; i++) {
+      const index = picker.pick(0, 0);
+      counts[index] = (counts[index] as number) + 1;
+    }
+    const tolerance = policy.name === 'ROUND_ROBIN' ? 0 : 2000;
+    [50000, 10000, 40000].forEach((want, index) => {
+      assert.ok(Math.abs((counts[index] as number) - want) <= tolerance, `${policy.name}: ${counts.join()}`);
+    });
+  }
+});
+
+test('every policy: only pickable ones, tried ones last, none when there is none', () => {
+  for (const policy of POLICIES) {
+    const picker = buildPicker(
+      policy,
+      table(endpoints([1, 1, 1], ['HEALTHY', 'UNHEALTHY', 'HEALTHY'])),
+      Prng.fromSeed(3),
+    );
+    for (let i = 0; i < 200; i++) assert.notEqual(picker.pick(0, 0), 1, policy.name);
+    for (let i = 0; i < 200; i++) assert.equal(picker.pick(0, 1), 2, policy.name);
+    assert.equal(
+      buildPicker(policy, table(endpoints([1], ['UNHEALTHY'])), Prng.fromSeed(3)).pick(0, 0),
+      -1,
+      policy.name,
+    );
+  }
+});
+
+test('least request sees what other workers have in flight; the dead give back exactly that', () => {
+  const records = endpoints([1, 1]);
+  const mine = newSharedCellsMemory();
+  const other = newSharedCellsMemory();
+  const dead = new SharedCells(shared, other);
+  for (let i = 0; i < 5; i++) dead.add(endpointCell(0, ENDPOINT_REQUESTS), 1);
+  const picker = buildPicker(
+    { name: 'LEAST_REQUEST', choiceCount: 2, fullScan: true, activeRequestBias: 1 },
+    table(records, mine),
+    Prng.fromSeed(1),
+  );
+  for (let i = 0; i < 50; i++) assert.equal(picker.pick(0, 0), 1);
+  new SharedCells(shared, mine).add(endpointCell(0, ENDPOINT_REQUESTS), 2);
+  giveBack(shared, other);
+  assert.equal(new SharedCells(shared, mine).load(endpointCell(0, ENDPOINT_REQUESTS)), 2);
+  giveBack(shared, mine);
+  assert.equal(new SharedCells(shared, mine).load(endpointCell(0, ENDPOINT_REQUESTS)), 0);
+});
