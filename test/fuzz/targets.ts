@@ -91,7 +91,6 @@ function headRun(input: Uint8Array): void {
     check(after <= input.length, 'read behind the end');
     if (after <= 0) continue;
     for (let slot = 0; slot < head.fieldCount; slot++) {
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not come through
       check(!/[\r\n\0]/.test(head.nameString(slot) + head.valueString(slot)), 'a line break in a field');
     }
   }
