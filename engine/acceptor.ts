@@ -118,7 +118,7 @@ export class Acceptor {
     }
     // Every worker is being replaced: the connection waits for one. Nothing accepted is lost.
     this.#homeless.push({ descriptor, listener });
-    this.#retry ??= setTimeout(() => this.#retryHomeless(), RETRY_MS);
+    if (this.#retry === null) this.#retry = setTimeout(() => this.#retryHomeless(), RETRY_MS);
   }
 
   #retryHomeless(): void {
