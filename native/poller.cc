@@ -123,7 +123,7 @@ int32_t Poller::Gather() {
   rereading_.clear();
   if (ready_at_ >= ready_count_) {
     ready_at_ = 0;
-    ready_count_ = ::epoll_wait(epoll_fd_, ready_, 512, 0);
+    ready_count_ = ::epoll_wait(epoll_fd_, ready_, 128, 0);
     if (ready_count_ < 0) ready_count_ = 0;
   }
   // An event makes at most two entries; an accept batch stops by itself.

@@ -15,15 +15,22 @@ export interface Message {
 }
 
 export type Field =
-  | { readonly kind: 'string'; readonly notEmpty?: boolean }
+  /** isFieldValue: goes into a header, so it must hold no line break. */
+  | { readonly kind: 'string'; readonly notEmpty?: boolean; readonly isFieldValue?: boolean }
   | { readonly kind: 'bool' }
   | { readonly kind: 'bytes' }
   | { readonly kind: 'uint'; readonly min?: number; readonly max?: number }
   | { readonly kind: 'int' }
-  | { readonly kind: 'number' }
+  | { readonly kind: 'number'; readonly min?: number; readonly max?: number }
   /** Milliseconds. */
   | { readonly kind: 'duration'; readonly min?: number }
-  | { readonly kind: 'enum'; readonly values: readonly string[]; readonly unsupported?: readonly string[] }
+  | {
+      readonly kind: 'enum';
+      readonly values: readonly string[];
+      readonly unsupported?: readonly string[];
+      /** Names by proto number, where `values` are not already in that order. */
+      readonly numbers?: readonly string[];
+    }
   | { readonly kind: 'message'; readonly message: () => Message }
   | { readonly kind: 'list'; readonly of: Field; readonly notEmpty?: boolean }
   | { readonly kind: 'map'; readonly of: Field }
@@ -33,15 +40,20 @@ export type Field =
   | { readonly kind: 'named'; readonly types: () => Readonly<Record<string, Message>> }
   /** Anything at all, taken as it is. */
   | { readonly kind: 'free' }
+  /** A map of anything. */
+  | { readonly kind: 'struct' }
   /** Read, checked to be one of these values, and otherwise refused: settings that only have a default here. */
   | { readonly kind: 'only'; readonly values: readonly unknown[]; readonly why: string };
 
 export const string: Field = { kind: 'string' };
 export const text: Field = { kind: 'string', notEmpty: true };
 export const bool: Field = { kind: 'bool' };
+/** Text that a header field carries. */
+export const fieldValue: Field = { kind: 'string', isFieldValue: true };
 export const uint: Field = { kind: 'uint' };
 export const duration: Field = { kind: 'duration' };
 export const free: Field = { kind: 'free' };
+export const struct: Field = { kind: 'struct' };
 export function message(of: () => Message): Field {
   return { kind: 'message', message: of };
 }
@@ -53,4 +65,9 @@ export function oneOf(...values: string[]): Field {
 }
 export function only(why: string, ...values: unknown[]): Field {
   return { kind: 'only', why, values };
+}
+
+/** A field's name as the proto has it: camelCase is the other spelling of protobuf JSON. */
+export function snakeCase(name: string): string {
+  return /^[a-z]+([A-Z0-9][a-z0-9]*)+$/.test(name) ? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : name;
 }
