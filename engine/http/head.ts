@@ -1,5 +1,5 @@
 /** Head: a request or response head as offsets into bytes, protocol-neutral, reused, never garbage. */
-import { LINE_STARTS, NAME_BYTES, type NameId, nameId, nameIdOf } from './names.js';
+import { LINE_STARTS, N, NAME_BYTES, type NameId, nameId, nameIdOf } from './names.js';
 
 // Received fields are offsets into `bytes` (relative to `base`, so that a move is one addition). Added fields are
 // composed at once in HTTP/1.1 wire form ("name: value\r\n") in the head's own `store`, so a writer passes them on
@@ -55,6 +55,7 @@ export const HEAD_KEEP_ALIVE = 4096;
 /** Connection: upgrade, with or without an Upgrade field. */
 export const HEAD_UPGRADE_NAMED = 8192;
 
+const CONTENT_LENGTH = N['content-length'];
 const decoder = new TextDecoder('latin1');
 const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
@@ -289,6 +290,8 @@ export class Head {
   remove(slot: number): void {
     const at = slot * STRIDE + FLAGS;
     this.slots[at] = (this.slots[at] as number) | FIELD_REMOVED;
+    // Without the field nothing announces a length: a writer must delimit the body in another way.
+    if (this.slots[at - FLAGS + ID] === CONTENT_LENGTH) this.contentLength = -1;
   }
 
   /** Removes every field of this id. */

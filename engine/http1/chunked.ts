@@ -16,17 +16,34 @@ export const CHUNK_DATA = 1;
 export const CHUNK_LAST = 2;
 export const CHUNK_FAULT = 3;
 
+// Where the reader stands; RFC 9112 §7.1 and §7.1.1, to the letter:
+//   SIZE digits [BWS] (";" [BWS] NAME [[BWS] "=" [BWS] (token | quoted)] [BWS])* CRLF data CRLF
+// with BWS only where another ";" or "=" follows.
 const SIZE = 0;
 const SIZE_DIGITS = 1;
-const SIZE_SPACE = 2;
-const EXTENSION_START = 3;
-const EXTENSION = 4;
-const SIZE_LF = 5;
-const DATA = 6;
-const DATA_CR = 7;
-const DATA_LF = 8;
-const QUOTED = 9;
-const QUOTED_PAIR = 10;
+/** White space behind the size or an extension: only ";" may follow. */
+const GAP = 2;
+const NAME_START = 3;
+const NAME = 4;
+/** White space behind a name: "=" or ";" may follow. */
+const NAME_GAP = 5;
+const VALUE_START = 6;
+const VALUE = 7;
+const QUOTED = 8;
+const QUOTED_PAIR = 9;
+/** Behind a closing quote. */
+const VALUE_END = 10;
+const SIZE_LF = 11;
+const DATA = 12;
+const DATA_CR = 13;
+const DATA_LF = 14;
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SEMICOLON = 0x3b;
+const EQUALS = 0x3d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 export class ChunkedReader {
   /** Offset behind what was read. */
@@ -90,36 +107,20 @@ export class ChunkedReader {
       case SIZE:
       case SIZE_DIGITS:
         return this.#stepSize(byte);
-      case SIZE_SPACE:
-        if (byte === 0x20 || byte === 9) return 0;
-        if (byte !== 0x3b) return BAD_CHUNK_SIZE;
-        this.#state = EXTENSION_START;
-        return 0;
-      case EXTENSION_START:
-        if (byte === 0x20 || byte === 9) return this.#countExtension();
-        if (TOKEN[byte] === 0) return BAD_CHUNK_EXTENSION;
-        this.#state = EXTENSION;
-        return this.#countExtension();
-      case EXTENSION:
-        return this.#stepExtension(byte);
-      case QUOTED:
-        if (byte === 0x22) this.#state = EXTENSION;
-        else if (byte === 0x5c) this.#state = QUOTED_PAIR;
-        return FIELD_VALUE[byte] === 0 ? BAD_CHUNK_EXTENSION : this.#countExtension();
-      case QUOTED_PAIR:
-        this.#state = QUOTED;
-        return FIELD_VALUE[byte] === 0 ? BAD_CHUNK_EXTENSION : this.#countExtension();
       case SIZE_LF:
         this.#state = DATA;
-        return byte === 0x0a ? 0 : BAD_CHUNK_SIZE;
+        return byte === LF ? 0 : BAD_CHUNK_SIZE;
       case DATA_CR:
         this.#state = DATA_LF;
-        return byte === 0x0d ? 0 : BAD_CHUNK_END;
-      default:
+        return byte === CR ? 0 : BAD_CHUNK_END;
+      case DATA_LF:
         this.#state = SIZE;
         this.#size = 0;
         this.#digits = 0;
-        return byte === 0x0a ? 0 : BAD_CHUNK_END;
+        return byte === LF ? 0 : BAD_CHUNK_END;
+      default:
+        if (++this.#extensionBytes > EXTENSIONS_MAX_BYTES) return BAD_CHUNK_EXTENSION;
+        return this.#stepExtension(byte) ? 0 : BAD_CHUNK_EXTENSION;
     }
   }
 
@@ -133,25 +134,61 @@ export class ChunkedReader {
       return 0;
     }
     if (this.#state === SIZE) return BAD_CHUNK_SIZE;
-    if (byte === 0x0d) this.#state = SIZE_LF;
-    else if (byte === 0x3b) this.#state = EXTENSION_START;
-    else if (byte === 0x20 || byte === 9) this.#state = SIZE_SPACE;
+    if (byte === CR) this.#state = SIZE_LF;
+    else if (byte === SEMICOLON) this.#state = NAME_START;
+    else if (isBlank(byte)) this.#state = GAP;
     else return BAD_CHUNK_SIZE;
     return 0;
   }
 
-  /** Behind the first byte of a name: token, "=", token or quoted string, the next ";", or the line's end. */
-  #stepExtension(byte: number): FaultCode {
-    if (byte === 0x0d) this.#state = SIZE_LF;
-    else if (byte === 0x3b) this.#state = EXTENSION_START;
-    else if (byte === 0x22) this.#state = QUOTED;
-    else if (TOKEN[byte] === 0 && byte !== 0x3d && byte !== 0x20 && byte !== 9) return BAD_CHUNK_EXTENSION;
-    return this.#countExtension();
+  /** One byte behind the size; false = not allowed here. */
+  #stepExtension(byte: number): boolean {
+    switch (this.#state) {
+      case GAP:
+        if (byte === SEMICOLON) this.#state = NAME_START;
+        else return isBlank(byte);
+        return true;
+      case NAME_START:
+      case VALUE_START:
+        if (isBlank(byte)) return true;
+        if (byte === QUOTE && this.#state === VALUE_START) this.#state = QUOTED;
+        else if (TOKEN[byte] !== 0) this.#state = this.#state === NAME_START ? NAME : VALUE;
+        else return false;
+        return true;
+      case NAME:
+      case NAME_GAP:
+        if (byte === EQUALS) this.#state = VALUE_START;
+        else if (isBlank(byte)) this.#state = NAME_GAP;
+        else if (TOKEN[byte] === 0 || this.#state === NAME_GAP) return this.#endExtension(byte, this.#state === NAME);
+        return true;
+      case VALUE:
+        if (isBlank(byte)) this.#state = GAP;
+        else if (TOKEN[byte] === 0) return this.#endExtension(byte, true);
+        return true;
+      case QUOTED:
+        if (byte === QUOTE) this.#state = VALUE_END;
+        else if (byte === BACKSLASH) this.#state = QUOTED_PAIR;
+        return FIELD_VALUE[byte] !== 0;
+      case QUOTED_PAIR:
+        this.#state = QUOTED;
+        return FIELD_VALUE[byte] !== 0;
+      default:
+        if (isBlank(byte)) this.#state = GAP;
+        else return this.#endExtension(byte, true);
+        return true;
+    }
   }
 
-  #countExtension(): FaultCode {
-    return ++this.#extensionBytes > EXTENSIONS_MAX_BYTES ? BAD_CHUNK_EXTENSION : 0;
+  #endExtension(byte: number, mayEndLine: boolean): boolean {
+    if (byte === SEMICOLON) this.#state = NAME_START;
+    else if (byte === CR && mayEndLine) this.#state = SIZE_LF;
+    else return false;
+    return true;
   }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09;
 }
 
 const LAST_CHUNK = new TextEncoder().encode('0\r\n');

@@ -1,9 +1,7 @@
 /** Http1ClientCodec: one request out, one response in, over a connection that is used again when both ended cleanly. */
 import { parseDecimal } from '../base/ascii.js';
 import {
-  BAD_CHUNK_SIZE,
   type FaultCode,
-  UP_BAD_CHUNK,
   UP_BAD_FRAMING,
   UP_BAD_HEADER,
   UP_CLOSED,
@@ -11,33 +9,43 @@ import {
   UP_UNSOLICITED,
 } from '../fault/faults.js';
 import type { Codec, CodecHost, MessageSink, MessageStream } from '../http/codec.js';
+import {
+  announcedLength,
+  BODY_CHUNKED,
+  BODY_LENGTH,
+  BODY_NONE,
+  BODY_TUNNEL,
+  BODY_UNTIL_CLOSE,
+  responseBody,
+} from '../http/framing.js';
 import { HEAD_CHUNKED, HEAD_CLOSE, HEAD_UPGRADE, type Head } from '../http/head.js';
 import { METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
 import { N } from '../http/names.js';
-import { hasNoBody } from '../http/statuses.js';
 import type { Conn, HoldBits } from '../io/transport.js';
-import { CHUNK_DATA, CHUNK_FAULT, CHUNK_LAST, ChunkedReader, writeChunk, writeLastChunk } from './chunked.js';
-import { type HeadLimits, parseFields, parseResponseHead } from './head-parser.js';
-import { WRITE_CHUNKED, WRITE_END, WRITE_UPGRADE, writeRequestHead, writeTrailers } from './head-writer.js';
-import { joinBytes } from './leftover.js';
+import { BodyReader } from './body-reader.js';
+import { BodyWriter } from './body-writer.js';
+import { type HeadLimits, parseResponseHead } from './head-parser.js';
+import { WRITE_CHUNKED, WRITE_END, WRITE_UPGRADE, writeRequestHead } from './head-writer.js';
+import { hasLineEnd, Leftover } from './leftover.js';
 import type { Http1Shared } from './shared.js';
 
 /** Per cluster. */
 export interface Http1ClientOptions extends HeadLimits {}
 
+// States of reading:
+//
+//   IDLE --openStream--> HEAD --final head--> BODY --its end--> DONE --request over--> IDLE   (or DEAD: no reuse)
+//   any --malformed, truncated, reset--> DEAD
 const IDLE = 0;
 const HEAD = 1;
-const LENGTH = 2;
-const CHUNKS = 3;
-const TRAILERS = 4;
-const UNTIL_CLOSE = 5;
-const TUNNEL = 6;
+const BODY = 2;
 /** The response is whole, the request is not. */
-const DONE = 7;
-const DEAD = 8;
+const DONE = 3;
+const DEAD = 4;
 
-const EMPTY = new Uint8Array(0);
 const TIMEOUT = new TextEncoder().encode('timeout=');
+/** A longer promise is not worth keeping a connection for. */
+const KEEP_ALIVE_MAX_SECONDS = 86400;
 
 export class Http1ClientCodec implements Codec, MessageStream {
   readonly protocol = 1;
@@ -49,16 +57,16 @@ export class Http1ClientCodec implements Codec, MessageStream {
   readonly #host: CodecHost;
   readonly #options: Http1ClientOptions;
   readonly #shared: Http1Shared;
+  readonly #body = new BodyReader(false);
+  readonly #out = new BodyWriter();
   #sink: MessageSink | null = null;
+  #leftover: Leftover | null = null;
   #state = IDLE;
-  #remaining = 0;
-  #chunks: ChunkedReader | null = null;
-  #leftover: Uint8Array | null = null;
-  #isRequestChunked = false;
   #isRequestEnded = false;
   #isHead = false;
   #isConnect = false;
   #isUpgrade = false;
+  /** No further request goes out after this one. */
   #isLast = false;
 
   constructor(conn: Conn, host: CodecHost, options: Http1ClientOptions, shared: Http1Shared) {
@@ -88,7 +96,7 @@ export class Http1ClientCodec implements Codec, MessageStream {
     this.#state = HEAD;
     this.sawResponseBytes = false;
     this.#isRequestEnded = false;
-    this.#isRequestChunked = false;
+    this.#out.begin(BODY_NONE, 0);
     return this;
   }
 
@@ -96,58 +104,61 @@ export class Http1ClientCodec implements Codec, MessageStream {
 
   sendHead(head: Head, end: boolean): boolean {
     if (this.#sink === null) return false;
+    const arena = this.#shared.arena;
     this.#isHead = head.method === METHOD_HEAD;
     this.#isConnect = head.method === METHOD_CONNECT;
     this.#isUpgrade = (head.flags & HEAD_UPGRADE) !== 0;
+    const length = announcedLength(head);
     let what = end ? WRITE_END : 0;
-    if (!end && head.contentLength < 0 && !this.#isConnect) {
-      this.#isRequestChunked = true;
+    let kind = BODY_NONE;
+    if (length >= 0) kind = BODY_LENGTH;
+    // Chunked whose end is known already (no body after all) still has to be closed.
+    else if ((!end && !this.#isConnect) || (head.flags & HEAD_CHUNKED) !== 0) {
+      kind = BODY_CHUNKED;
       what |= WRITE_CHUNKED;
     }
     if (this.#isUpgrade) what |= WRITE_UPGRADE;
-    if (end) this.#isRequestEnded = true;
-    // Chunked with an end already known (no body after all) still has to be closed.
-    const isChunkedEmpty = end && (head.flags & HEAD_CHUNKED) !== 0;
-    if (isChunkedEmpty) what |= WRITE_CHUNKED;
-    const isFull = writeRequestHead(this.#conn, head, this.#shared.arena, what);
-    if (isChunkedEmpty) writeChunk(this.#conn, this.#shared.arena, EMPTY, 0, 0, true);
+    this.#out.begin(kind, length);
+    const isFull = writeRequestHead(this.#conn, head, arena, what);
+    if (end) {
+      this.#out.end(this.#conn, arena);
+      this.#endRequest();
+    }
     return isFull;
   }
 
   sendData(bytes: Uint8Array, start: number, end: number, last: boolean): boolean {
     if (this.#sink === null || this.#isRequestEnded) return false;
-    let isFull = false;
-    if (this.#isRequestChunked) {
-      if (end > start || last) isFull = writeChunk(this.#conn, this.#shared.arena, bytes, start, end, last);
-    } else isFull = this.#conn.write(bytes, start, end);
+    const isFull = this.#out.write(this.#conn, this.#shared.arena, bytes, start, end, last);
     if (last) {
-      this.#isRequestEnded = true;
-      if (this.#state === TUNNEL) this.#conn.shutdownAfterFlush();
-      this.#settle();
-    }
+      if (this.#out.kind === BODY_TUNNEL) this.#conn.shutdownAfterFlush();
+      this.#endRequest();
+    } else if (this.#out.isBroken) this.#conn.abort(UP_BAD_FRAMING);
     return isFull;
   }
 
   sendTrailers(trailers: Head): boolean {
     if (this.#sink === null || this.#isRequestEnded) return false;
-    let isFull = false;
-    if (this.#isRequestChunked) {
-      const arena = this.#shared.arena;
-      const from = arena.reserve(3);
-      const at = writeLastChunk(arena.bytes, from);
-      arena.commit(at);
-      this.#conn.write(arena.bytes, from, at);
-      isFull = writeTrailers(this.#conn, trailers, arena);
-    }
-    this.#isRequestEnded = true;
-    this.#settle();
+    const isFull = this.#out.endWithTrailers(this.#conn, this.#shared.arena, trailers);
+    this.#endRequest();
     return isFull;
+  }
+
+  #endRequest(): void {
+    this.#isRequestEnded = true;
+    if (this.#out.isBroken) {
+      // The origin waits for bytes that don't exist, or would read them as the next request.
+      this.#isLast = true;
+      this.#conn.abort(UP_BAD_FRAMING);
+    }
+    this.#settle();
   }
 
   reset(fault: FaultCode): void {
     if (this.#sink === null) return;
     this.#sink = null;
     this.#state = DEAD;
+    this.#leftover = null;
     this.#conn.abort(fault);
   }
 
@@ -162,69 +173,68 @@ export class Http1ClientCodec implements Codec, MessageStream {
   // ---- response ----------------------------------------------------------------------------------------
 
   feed(bytes: Uint8Array, start: number, end: number): FaultCode {
-    if (this.#state === IDLE) return UP_UNSOLICITED;
+    if (this.#state === DEAD) return 0;
     this.sawResponseBytes = true;
-    if (this.#leftover === null) return this.#read(bytes, start, end);
-    const joined = joinBytes(this.#leftover, bytes, start, end);
-    this.#leftover = null;
-    return this.#read(joined, 0, joined.length);
-  }
-
-  #read(bytes: Uint8Array, start: number, end: number): FaultCode {
-    let at = start;
-    while (at < end) {
-      let next: number;
-      switch (this.#state) {
-        case HEAD:
-          next = this.#readHead(bytes, at, end);
-          break;
-        case LENGTH:
-          next = this.#readLength(bytes, at, end);
-          break;
-        case CHUNKS:
-          next = this.#readChunks(bytes, at, end);
-          break;
-        case TRAILERS:
-          next = this.#readTrailers(bytes, at, end);
-          break;
-        case UNTIL_CLOSE:
-        case TUNNEL:
-          this.#sink?.onData(bytes, at, end, false);
-          return 0;
-        case IDLE:
-        case DONE:
-          // Bytes behind a whole response belong to no request: a desynchronised peer (RFC 9112 §6.3).
-          this.#isLast = true;
-          return UP_UNSOLICITED;
-        default:
-          return 0;
-      }
-      if (next === 0) {
-        this.#leftover = joinBytes(null, bytes, at, end);
-        return 0;
-      }
-      if (next < 0) return this.#fail(-next);
-      at = next;
+    const rest = this.#leftover;
+    if (rest === null) {
+      const stop = this.#read(bytes, start, end);
+      if (stop < 0) return this.#fail(-stop);
+      if (stop < end && (this.#state as number) !== DEAD) this.#leftover = new Leftover(bytes, stop, end);
+      return 0;
     }
+    rest.append(bytes, start, end);
+    // A head that comes byte by byte is parsed once per line, not once per byte.
+    if (rest.length <= this.#options.maxHeadBytes && !hasLineEnd(bytes, start, end)) return 0;
+    const until = rest.end;
+    const stop = this.#read(rest.bytes, rest.start, until);
+    if (stop < 0) return this.#fail(-stop);
+    if (stop === until || (this.#state as number) === DEAD) this.#leftover = null;
+    else rest.start = stop;
     return 0;
   }
 
+  /** Reads what can be read now: the offset where it stopped (a part of a head is left), or minus the fault. */
+  #read(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end) {
+      let next: number;
+      if (this.#state === HEAD) next = this.#readHead(bytes, at, end);
+      else if (this.#state === BODY) {
+        next = this.#body.read(bytes, at, end, this.#sink, this.#shared.trailers, this.#options);
+        if (next > 0 && this.#body.isEnded) this.#endResponse();
+      } else if (this.#state === DEAD) return end;
+      else {
+        // Bytes behind a whole response belong to no request: a desynchronised peer (RFC 9112 §6.3).
+        this.#isLast = true;
+        return -UP_UNSOLICITED;
+      }
+      if (next === 0) return at;
+      if (next < 0) return next;
+      at = next;
+    }
+    return at;
+  }
+
   #fail(fault: FaultCode): FaultCode {
-    this.#state = DEAD;
+    this.#leftover = null;
+    this.#isLast = true;
     const sink = this.#sink;
     this.#sink = null;
+    this.#state = DEAD;
     sink?.onReset(fault);
     return fault;
   }
 
+  /** As parseResponseHead, with what a response means to the request that it answers. */
   #readHead(bytes: Uint8Array, at: number, end: number): number {
     const shared = this.#shared;
     const head = shared.responseHead;
     const after = parseResponseHead(bytes, at, end, head, this.#options);
     if (after <= 0) return after;
-    const status = head.status;
     const sink = this.#sink as MessageSink;
+    const status = head.status;
     if (status < 200 && status !== 101) {
+      // An interim response has no body (RFC 9110 §8.6); one that announces some would let it be read as a response.
       if (head.contentLength >= 0 || (head.flags & HEAD_CHUNKED) !== 0) return -UP_BAD_FRAMING;
       shared.responseHead = sink.onHead(head, false);
       return after;
@@ -233,90 +243,33 @@ export class Http1ClientCodec implements Codec, MessageStream {
     if (status === 101 && !this.#isUpgrade) return -UP_BAD_HEADER;
     if ((head.flags & HEAD_CLOSE) !== 0) this.#isLast = true;
     if (head.has(N['keep-alive'])) this.#learnTimeout(head);
-    const isEnd = this.#frame(head, status);
-    if (isEnd) this.#state = DONE;
+    const kind = responseBody(head, this.#isHead, this.#isConnect);
+    this.#body.begin(kind, head.contentLength);
+    if (kind === BODY_TUNNEL) {
+      this.#out.begin(BODY_TUNNEL, 0);
+      this.#isRequestEnded = false;
+    }
+    if (kind === BODY_TUNNEL || kind === BODY_UNTIL_CLOSE) this.#isLast = true;
+    const isEnd = this.#body.isEnded;
+    this.#state = isEnd ? DONE : BODY;
     shared.responseHead = sink.onHead(head, isEnd);
     if (isEnd) this.#settle();
     return after;
   }
 
-  /** RFC 9112 §6.3: what delimits this body. True: there is none. */
-  #frame(head: Head, status: number): boolean {
-    if (status === 101 || (this.#isConnect && status >= 200 && status < 300)) {
-      this.#state = TUNNEL;
-      this.#isRequestEnded = false;
-      this.#isRequestChunked = false;
-      this.#isLast = true;
-      return false;
-    }
-    if (this.#isHead || hasNoBody(status)) return true;
-    if ((head.flags & HEAD_CHUNKED) !== 0) {
-      if (this.#chunks === null) this.#chunks = new ChunkedReader();
-      else this.#chunks.reset();
-      this.#state = CHUNKS;
-      return false;
-    }
-    if (head.contentLength >= 0) {
-      this.#remaining = head.contentLength;
-      this.#state = LENGTH;
-      return head.contentLength === 0;
-    }
-    this.#state = UNTIL_CLOSE;
-    this.#isLast = true;
-    return false;
-  }
-
-  #readLength(bytes: Uint8Array, at: number, end: number): number {
-    const to = Math.min(end, at + this.#remaining);
-    this.#remaining -= to - at;
-    const last = this.#remaining === 0;
-    if (last) this.#state = DONE;
-    this.#sink?.onData(bytes, at, to, last);
-    if (last) this.#settle();
-    return to;
-  }
-
-  #readChunks(bytes: Uint8Array, at: number, end: number): number {
-    const chunks = this.#chunks as ChunkedReader;
-    const what = chunks.next(bytes, at, end);
-    if (what === CHUNK_FAULT) return -(chunks.fault === 0 ? BAD_CHUNK_SIZE : UP_BAD_CHUNK);
-    if (what === CHUNK_DATA) this.#sink?.onData(bytes, chunks.dataStart, chunks.dataEnd, false);
-    else if (what === CHUNK_LAST) this.#state = TRAILERS;
-    return chunks.at;
-  }
-
-  #readTrailers(bytes: Uint8Array, at: number, end: number): number {
-    if (end - at >= 2 && bytes[at] === 0x0d && bytes[at + 1] === 0x0a) {
-      this.#endChunks();
-      this.#sink?.onData(EMPTY, 0, 0, true);
-      this.#settle();
-      return at + 2;
-    }
-    const trailers = this.#shared.trailers;
-    trailers.begin(bytes, at);
-    const after = parseFields(bytes, at, end, trailers, this.#options, false);
-    if (after <= 0) return after;
-    this.#endChunks();
-    this.#sink?.onTrailers(trailers);
-    this.#settle();
-    return after;
-  }
-
-  #endChunks(): void {
+  #endResponse(): void {
+    if (this.#state !== BODY) return;
     this.#state = DONE;
-    this.#chunks = null;
+    this.#settle();
   }
 
   feedEnd(): FaultCode {
-    if (this.#state === IDLE) return 0;
-    if (this.#state === UNTIL_CLOSE || this.#state === TUNNEL) {
-      const isTunnel = this.#state === TUNNEL;
-      this.#state = DONE;
-      this.#sink?.onData(EMPTY, 0, 0, true);
-      if (!isTunnel || this.#isRequestEnded) this.#settle();
+    if (this.#state === BODY && (this.#body.kind === BODY_UNTIL_CLOSE || this.#body.kind === BODY_TUNNEL)) {
+      this.#body.endByPeer(this.#sink);
+      this.#endResponse();
       return 0;
     }
-    if (this.#state === DONE || this.#state === DEAD) return 0;
+    if (this.#state !== HEAD && this.#state !== BODY) return 0;
     return this.#fail(this.#state === HEAD && !this.sawResponseBytes ? UP_CLOSED : UP_TRUNCATED);
   }
 
@@ -341,13 +294,13 @@ export class Http1ClientCodec implements Codec, MessageStream {
     const end = head.valueEnd(slot);
     for (let at = head.valueStart(slot); at + TIMEOUT.length < end; at++) {
       let i = 0;
-      while (i < TIMEOUT.length && ((bytes[at + i] as number) | 0x20) === (TIMEOUT[i] as number | 0x20)) i++;
+      while (i < TIMEOUT.length && ((bytes[at + i] as number) | 0x20) === ((TIMEOUT[i] as number) | 0x20)) i++;
       if (i < TIMEOUT.length) continue;
       const from = at + TIMEOUT.length;
       let to = from;
       while (to < end && (bytes[to] as number) >= 0x30 && (bytes[to] as number) <= 0x39) to++;
       const seconds = parseDecimal(bytes, from, to);
-      if (seconds > 0 && seconds < 86400) this.keepAliveTimeoutMs = seconds * 1000;
+      if (seconds > 0 && seconds < KEEP_ALIVE_MAX_SECONDS) this.keepAliveTimeoutMs = seconds * 1000;
       return;
     }
   }

@@ -1,16 +1,18 @@
 /** Http1ServerCodec: requests in, responses out, one at a time and in order; the codec is its only stream. */
-import {
-  BAD_TRAILER,
-  DOWN_TRUNCATED,
-  type FaultCode,
-  TOO_BIG_HEAD,
-  TOO_BIG_TRAILERS,
-  TOO_MANY_FIELDS,
-} from '../fault/faults.js';
+import { DOWN_TRUNCATED, type FaultCode, UP_BAD_FRAMING } from '../fault/faults.js';
 import type { Codec, CodecHost, MessageSink, MessageStream, StreamAcceptor } from '../http/codec.js';
-import { HEAD_CHUNKED, HEAD_CLOSE, HEAD_HTTP10, HEAD_UPGRADE, type Head } from '../http/head.js';
+import {
+  announcedLength,
+  BODY_CHUNKED,
+  BODY_LENGTH,
+  BODY_NONE,
+  BODY_TUNNEL,
+  BODY_UNTIL_CLOSE,
+  requestBody,
+  responseBody,
+} from '../http/framing.js';
+import { HEAD_CLOSE, HEAD_HTTP10, HEAD_UPGRADE, type Head } from '../http/head.js';
 import { METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
-import { hasNoBody } from '../http/statuses.js';
 import {
   type Conn,
   HOLD_CONNECTING,
@@ -19,43 +21,36 @@ import {
   HOLD_PIPELINE,
   type HoldBits,
 } from '../io/transport.js';
-import { CHUNK_DATA, CHUNK_FAULT, CHUNK_LAST, ChunkedReader, writeChunk, writeLastChunk } from './chunked.js';
-import { type HeadLimits, parseFields, parseRequestHead } from './head-parser.js';
+import { BodyReader } from './body-reader.js';
+import { BodyWriter } from './body-writer.js';
+import { type HeadLimits, parseRequestHead } from './head-parser.js';
 import {
   WRITE_CHUNKED,
   WRITE_CLOSE,
   WRITE_END,
   WRITE_KEEP_ALIVE,
+  WRITE_NO_LENGTH,
   WRITE_UPGRADE,
-  isFramingTrailer,
   writeResponseHead,
-  writeTrailers,
 } from './head-writer.js';
-import { hasLineEnd, joinBytes } from './leftover.js';
+import { hasLineEnd, Leftover } from './leftover.js';
 import type { Http1Shared } from './shared.js';
 
 /** Per listener. */
 export interface Http1ServerOptions extends HeadLimits {}
 
-// Where reading stands.
+// States of reading:
+//
+//   HEAD --head--> MESSAGE --response and request over--> HEAD      (or DEAD: the connection was to close)
+//                  MESSAGE --101, or 2xx to CONNECT--> TUNNEL --both directions over--> DEAD
+//   any  --malformed, truncated--> DEAD                             (a response may still be written)
 const HEAD = 0;
-const LENGTH = 1;
-const CHUNKS = 2;
-const TRAILERS = 3;
-/** The request is whole; what follows waits for the response. */
-const WAIT = 4;
-const TUNNEL = 5;
+/** A request is under way; body.isEnded tells whether more of it comes. */
+const MESSAGE = 1;
+const TUNNEL = 2;
 /** Nothing is read any more. */
-const DEAD = 6;
+const DEAD = 3;
 
-// How the response is delimited.
-const OUT_NONE = 0;
-const OUT_LENGTH = 1;
-const OUT_CHUNKED = 2;
-const OUT_CLOSE = 3;
-const OUT_TUNNEL = 4;
-
-const EMPTY = new Uint8Array(0);
 /** Reasons that keep the body in the codec: there is nobody to give it to. */
 const HOLD_BODY = HOLD_CONNECTING | HOLD_FILTER;
 
@@ -68,15 +63,14 @@ export class Http1ServerCodec implements Codec, MessageStream {
   readonly #acceptor: StreamAcceptor;
   readonly #options: Http1ServerOptions;
   readonly #shared: Http1Shared;
+  readonly #body = new BodyReader(true);
+  readonly #out = new BodyWriter();
   #sink: MessageSink | null = null;
+  #leftover: Leftover | null = null;
   #state = HEAD;
-  #out = OUT_NONE;
-  #remaining = 0;
-  #chunks: ChunkedReader | null = null;
-  #leftover: Uint8Array | null = null;
   #held: HoldBits = 0;
+  /** No further request is read after this one. */
   #isLast = false;
-  #isRequestEnded = false;
   #isResponseEnded = false;
   #isHead = false;
   #isConnect = false;
@@ -96,9 +90,11 @@ export class Http1ServerCodec implements Codec, MessageStream {
   get isReused(): boolean {
     return this.id > 1;
   }
-  /** Some bytes of a request head are here, not all. */
+  /** Some bytes of a request head are here, not all. The empty line that may precede one doesn't count. */
   get hasPartialHead(): boolean {
-    return this.#state === HEAD && this.#leftover !== null;
+    const rest = this.#leftover;
+    if (this.#state !== HEAD || rest === null) return false;
+    return rest.length > 2 || rest.bytes[rest.start] !== 0x0d;
   }
 
   streamsFree(): number {
@@ -112,67 +108,62 @@ export class Http1ServerCodec implements Codec, MessageStream {
 
   feed(bytes: Uint8Array, start: number, end: number): FaultCode {
     if (this.#state === DEAD) return 0;
-    const before = this.#leftover;
-    if (before === null) {
-      this.#read(bytes, start, end);
+    const rest = this.#leftover;
+    if (rest === null) {
+      const stop = this.#read(bytes, start, end);
+      if (stop < end && (this.#state as number) !== DEAD) this.#leftover = new Leftover(bytes, stop, end);
       return 0;
     }
-    const joined = joinBytes(before, bytes, start, end);
+    rest.append(bytes, start, end);
     // A head that comes byte by byte is parsed once per line, not once per byte.
-    if (this.#state === HEAD && this.#sink === null && !hasLineEnd(bytes, start, end)) {
-      this.#leftover = joined;
-      if (joined.length > this.#options.maxHeadBytes) this.#invalid(TOO_BIG_HEAD);
-      return 0;
-    }
-    this.#leftover = null;
-    this.#read(joined, 0, joined.length);
+    const isLineWise = this.#state === HEAD || this.#body.isInTrailers;
+    if (isLineWise && rest.length <= this.#options.maxHeadBytes && !hasLineEnd(bytes, start, end)) return 0;
+    this.#readLeftover(rest);
     return 0;
   }
 
-  #read(bytes: Uint8Array, start: number, end: number): void {
+  #readLeftover(rest: Leftover): void {
+    const end = rest.end;
+    const stop = this.#read(rest.bytes, rest.start, end);
+    if (stop === end || this.#state === DEAD) this.#leftover = null;
+    else rest.start = stop;
+  }
+
+  /** Reads what can be read now; answers where it stopped. */
+  #read(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
     while (at < end) {
       let next: number;
-      switch (this.#state) {
-        case HEAD:
-          next = this.#readHead(bytes, at, end);
-          break;
-        case LENGTH:
-          next = this.#readLength(bytes, at, end);
-          break;
-        case CHUNKS:
-          next = this.#readChunks(bytes, at, end);
-          break;
-        case TRAILERS:
-          next = this.#readTrailers(bytes, at, end);
-          break;
-        case TUNNEL:
-          this.#sink?.onData(bytes, at, end, false);
-          return;
-        case WAIT:
-          this.#conn.hold(HOLD_PIPELINE);
-          next = -1;
-          break;
-        default:
-          return;
+      if (this.#state === HEAD) next = this.#readHead(bytes, at, end);
+      else if (this.#state === DEAD) return at;
+      else if (this.#state === MESSAGE && this.#body.isEnded) {
+        // A pipelined request, or the first bytes of a tunnel, wait for the response.
+        this.#conn.hold(HOLD_PIPELINE);
+        return at;
+      } else if ((this.#held & HOLD_BODY) !== 0) return at;
+      else {
+        next = this.#body.read(bytes, at, end, this.#sink, this.#shared.trailers, this.#options);
+        if (next > 0 && this.#body.isEnded) this.#settle();
       }
+      if (next === 0) return at;
       if (next < 0) {
-        if ((this.#state as number) !== DEAD) this.#leftover = joinBytes(null, bytes, at, end);
-        return;
+        this.#invalid(-next);
+        return at;
       }
       at = next;
     }
+    return at;
   }
 
-  /** The offset behind the head; -1 when the rest must wait, or nothing more is read. */
+  /** As parseRequestHead; what follows the head is read by the caller. */
   #readHead(bytes: Uint8Array, at: number, end: number): number {
     const shared = this.#shared;
     const head = shared.requestHead;
     const after = parseRequestHead(bytes, at, end, head, this.#options);
-    if (after === 0) return -1;
-    if (after < 0) {
-      this.#invalid(-after);
-      return -1;
+    if (after <= 0) {
+      // The method may have been read before the mistake: an answer to HEAD has no body even then.
+      this.#isHead = head.method === METHOD_HEAD;
+      return after;
     }
     const flags = head.flags;
     this.id++;
@@ -181,116 +172,43 @@ export class Http1ServerCodec implements Codec, MessageStream {
     this.#isUpgrade = (flags & HEAD_UPGRADE) !== 0;
     this.#isHttp10 = (flags & HEAD_HTTP10) !== 0;
     if ((flags & HEAD_CLOSE) !== 0) this.#isLast = true;
-    this.#isRequestEnded = false;
     this.#isResponseEnded = false;
-    this.#out = OUT_NONE;
-    let end0 = true;
-    if ((flags & HEAD_CHUNKED) !== 0) {
-      if (this.#chunks === null) this.#chunks = new ChunkedReader();
-      else this.#chunks.reset();
-      this.#state = CHUNKS;
-      end0 = false;
-    } else if (head.contentLength > 0) {
-      this.#remaining = head.contentLength;
-      this.#state = LENGTH;
-      end0 = false;
-    } else {
-      // A tunnel's bytes come only after our answer; until then they wait like a pipelined request.
-      this.#state = WAIT;
-      this.#isRequestEnded = true;
-    }
+    this.#body.begin(requestBody(head), head.contentLength);
+    this.#state = MESSAGE;
     const sink = this.#acceptor.onStream(this);
     this.#sink = sink;
-    shared.requestHead = sink.onHead(head, end0);
-    return this.#mustWait() ? this.#keepRest(bytes, after, end) : after;
-  }
-
-  /** Body bytes that came with the head while nobody can take them stay here. */
-  #mustWait(): boolean {
-    return (this.#held & HOLD_BODY) !== 0 && this.#state !== WAIT && this.#state !== HEAD;
-  }
-
-  #keepRest(bytes: Uint8Array, at: number, end: number): number {
-    if (at < end) this.#leftover = joinBytes(null, bytes, at, end);
-    return end;
-  }
-
-  #readLength(bytes: Uint8Array, at: number, end: number): number {
-    if (this.#mustWait()) return this.#keepRest(bytes, at, end);
-    const to = Math.min(end, at + this.#remaining);
-    this.#remaining -= to - at;
-    const last = this.#remaining === 0;
-    if (last) this.#endRequest();
-    this.#sink?.onData(bytes, at, to, last);
-    this.#settle();
-    return to;
-  }
-
-  #readChunks(bytes: Uint8Array, at: number, end: number): number {
-    if (this.#mustWait()) return this.#keepRest(bytes, at, end);
-    const chunks = this.#chunks as ChunkedReader;
-    const what = chunks.next(bytes, at, end);
-    if (what === CHUNK_FAULT) {
-      this.#invalid(chunks.fault);
-      return -1;
-    }
-    if (what === CHUNK_DATA) this.#sink?.onData(bytes, chunks.dataStart, chunks.dataEnd, false);
-    else if (what === CHUNK_LAST) this.#state = TRAILERS;
-    return chunks.at;
-  }
-
-  #readTrailers(bytes: Uint8Array, at: number, end: number): number {
-    if (end - at >= 2 && bytes[at] === 0x0d && bytes[at + 1] === 0x0a) {
-      this.#endRequest();
-      this.#sink?.onData(EMPTY, 0, 0, true);
-      this.#settle();
-      return at + 2;
-    }
-    const trailers = this.#shared.trailers;
-    trailers.begin(bytes, at);
-    const after = parseFields(bytes, at, end, trailers, this.#options, true);
-    if (after === 0) return -1;
-    if (after < 0) {
-      this.#invalid(after === -TOO_BIG_HEAD || after === -TOO_MANY_FIELDS ? TOO_BIG_TRAILERS : BAD_TRAILER);
-      return -1;
-    }
-    // Framing or routing fields that come late are an attempt to change what was read already (RFC 9110 §6.5.1).
-    for (let slot = 0; slot < trailers.fieldCount; slot++)
-      if (isFramingTrailer(trailers.fieldId(slot))) {
-        this.#invalid(BAD_TRAILER);
-        return -1;
-      }
-    this.#endRequest();
-    this.#sink?.onTrailers(trailers);
-    this.#settle();
+    shared.requestHead = sink.onHead(head, this.#body.isEnded);
     return after;
   }
 
-  #endRequest(): void {
-    this.#isRequestEnded = true;
-    this.#state = WAIT;
-    // An idle connection holds no reader.
-    this.#chunks = null;
-  }
-
   feedEnd(): FaultCode {
+    // A whole request may wait for the end of this turn.
+    if (this.#isResumePlanned) this.#resume();
     this.#peerEnded = true;
-    if (this.#state === TUNNEL) {
-      this.#isRequestEnded = true;
-      this.#sink?.onData(EMPTY, 0, 0, true);
-      this.#settle();
-      return 0;
-    }
-    if (this.#state === WAIT || this.#state === DEAD) return 0;
+    if (this.#state === DEAD) return 0;
     if (this.#state === HEAD) {
-      const isPartial = this.#leftover !== null;
+      const isPartial = this.hasPartialHead;
       this.#state = DEAD;
       this.#leftover = null;
       return isPartial ? DOWN_TRUNCATED : 0;
     }
+    // What was received before the end is read first.
+    if (this.#leftover !== null && !this.#body.isInTrailers) return 0;
+    return this.#endInput();
+  }
+
+  /** The peer has ended its side and everything that it sent before was read. */
+  #endInput(): FaultCode {
+    if (this.#body.isEnded) return 0;
+    if (this.#state === TUNNEL) {
+      this.#body.endByPeer(this.#sink);
+      this.#settle();
+      return 0;
+    }
     // The request ends in the middle: nobody may take it for a whole one.
     this.#state = DEAD;
     this.#isLast = true;
+    this.#leftover = null;
     const sink = this.#sink;
     this.#sink = null;
     sink?.onReset(DOWN_TRUNCATED);
@@ -299,62 +217,64 @@ export class Http1ServerCodec implements Codec, MessageStream {
 
   /** Answers with a fault of the connection's (a timeout while a head is incomplete). */
   refuse(fault: FaultCode): void {
-    if (this.#state !== DEAD) this.#invalid(fault);
+    if (this.#state === DEAD) return;
+    if (this.#sink === null) this.#isHead = false;
+    this.#invalid(fault);
   }
 
   #invalid(fault: FaultCode): void {
-    this.#state = DEAD;
     this.#isLast = true;
     this.#leftover = null;
     if (this.#sink === null) {
       this.id++;
-      // The method was read before the mistake: an answer to HEAD has no body even then.
-      this.#isHead = this.#shared.requestHead.method === METHOD_HEAD;
       this.#isConnect = false;
       this.#isUpgrade = false;
       this.#isHttp10 = false;
       this.#isResponseEnded = false;
-      this.#out = OUT_NONE;
       this.#sink = this.#acceptor.onStream(this);
     }
-    this.#isRequestEnded = true;
+    this.#state = DEAD;
+    // Nothing more of the request is waited for.
+    this.#body.isEnded = true;
     this.#sink.onInvalid(fault);
   }
 
   // ---- writing -----------------------------------------------------------------------------------------
 
   sendHead(head: Head, end: boolean): boolean {
-    if (this.#sink === null) return false;
+    if (this.#sink === null || this.#isResponseEnded) return false;
     const status = head.status;
     const arena = this.#shared.arena;
-    if (status < 200 && status !== 101) {
-      // An interim response means nothing to HTTP/1.0 (RFC 9110 §15.2).
-      return this.#isHttp10 ? false : writeResponseHead(this.#conn, head, arena, WRITE_END);
-    }
+    // An interim response means nothing to HTTP/1.0 (RFC 9110 §15.2).
+    if (status < 200 && status !== 101)
+      return !this.#isHttp10 && writeResponseHead(this.#conn, head, arena, WRITE_NO_LENGTH | WRITE_END);
+    const length = announcedLength(head);
+    let kind = responseBody(head, this.#isHead, this.#isConnect);
     let what = end ? WRITE_END : 0;
-    if ((status === 101 && this.#isUpgrade) || (this.#isConnect && status >= 200 && status < 300)) {
-      this.#out = OUT_TUNNEL;
-      if (status === 101) what = WRITE_UPGRADE;
-      const isFull = writeResponseHead(this.#conn, head, arena, what | WRITE_END);
-      this.#beginTunnel();
-      return isFull;
-    }
-    if (this.#isHead || hasNoBody(status)) this.#out = OUT_NONE;
-    else if (head.contentLength >= 0 && (head.flags & HEAD_CHUNKED) === 0) this.#out = OUT_LENGTH;
+    if (kind === BODY_TUNNEL) {
+      if (status === 101 && !this.#isUpgrade) kind = BODY_NONE;
+      what |= WRITE_NO_LENGTH | (status === 101 ? WRITE_UPGRADE : 0);
+    } else if (kind === BODY_NONE) {
+      if (status === 204) what |= WRITE_NO_LENGTH;
+    } else if (length >= 0) kind = BODY_LENGTH;
     else if (this.#isHttp10) {
-      this.#out = OUT_CLOSE;
+      kind = BODY_UNTIL_CLOSE;
+      what |= WRITE_NO_LENGTH;
       this.#isLast = true;
     } else {
-      this.#out = OUT_CHUNKED;
+      kind = BODY_CHUNKED;
       what |= WRITE_CHUNKED;
     }
-    // A client that still waits for 100 (Continue) may send its body or not: the connection can't go on.
-    if (!this.#isRequestEnded && end) this.#isLast = true;
-    if (this.#isLast) what |= WRITE_CLOSE;
+    // An early answer: what is left of the request may be endless, or never come (a client that waits for 100).
+    if (!this.#body.isEnded) this.#isLast = true;
+    if (kind === BODY_TUNNEL) this.#isLast = true;
+    else if (this.#isLast) what |= WRITE_CLOSE;
     else if (this.#isHttp10) what |= WRITE_KEEP_ALIVE;
+    this.#out.begin(kind, length);
     const isFull = writeResponseHead(this.#conn, head, arena, what);
-    if (end) {
-      if (this.#out === OUT_CHUNKED) this.#writeEnd();
+    if (kind === BODY_TUNNEL) this.#beginTunnel();
+    else if (end) {
+      this.#out.end(this.#conn, arena);
       this.#endResponse();
     }
     return isFull;
@@ -362,55 +282,33 @@ export class Http1ServerCodec implements Codec, MessageStream {
 
   sendData(bytes: Uint8Array, start: number, end: number, last: boolean): boolean {
     if (this.#sink === null || this.#isResponseEnded) return false;
-    const conn = this.#conn;
-    let isFull = false;
-    switch (this.#out) {
-      case OUT_CHUNKED:
-        if (end > start || last) isFull = writeChunk(conn, this.#shared.arena, bytes, start, end, last);
-        break;
-      case OUT_NONE:
-        break;
-      default:
-        isFull = conn.write(bytes, start, end);
-    }
+    const isFull = this.#out.write(this.#conn, this.#shared.arena, bytes, start, end, last);
     if (last) {
-      if (this.#out === OUT_TUNNEL) conn.shutdownAfterFlush();
+      if (this.#out.kind === BODY_TUNNEL) this.#conn.shutdownAfterFlush();
       this.#endResponse();
-    }
+    } else if (this.#out.isBroken) this.#conn.abort(UP_BAD_FRAMING);
     return isFull;
   }
 
   sendTrailers(trailers: Head): boolean {
     if (this.#sink === null || this.#isResponseEnded) return false;
-    let isFull = false;
-    if (this.#out === OUT_CHUNKED) {
-      const arena = this.#shared.arena;
-      const from = arena.reserve(3);
-      const at = writeLastChunk(arena.bytes, from);
-      arena.commit(at);
-      this.#conn.write(arena.bytes, from, at);
-      isFull = writeTrailers(this.#conn, trailers, arena);
-    }
+    const isFull = this.#out.endWithTrailers(this.#conn, this.#shared.arena, trailers);
     this.#endResponse();
     return isFull;
   }
 
-  #writeEnd(): void {
-    writeChunk(this.#conn, this.#shared.arena, EMPTY, 0, 0, true);
-  }
-
   #beginTunnel(): void {
     this.#state = TUNNEL;
-    this.#isRequestEnded = this.#peerEnded;
-    this.#isLast = true;
-    if (this.#leftover !== null) this.#planResume();
-    this.#conn.release(HOLD_PIPELINE);
+    this.#body.begin(BODY_TUNNEL, 0);
+    if (this.#leftover !== null || this.#peerEnded) this.#planResume();
+    else this.#conn.release(HOLD_PIPELINE);
   }
 
   reset(fault: FaultCode): void {
     if (this.#sink === null) return;
     this.#sink = null;
     this.#state = DEAD;
+    this.#leftover = null;
     this.#conn.abort(fault);
   }
 
@@ -424,7 +322,8 @@ export class Http1ServerCodec implements Codec, MessageStream {
   release(reason: HoldBits): void {
     if ((this.#held & reason) === 0) return;
     this.#held &= ~reason;
-    if (this.#leftover !== null && (this.#held & HOLD_BODY) === 0) this.#planResume();
+    const hasWaited = (reason & HOLD_BODY) !== 0 && this.#leftover !== null;
+    if (hasWaited && (this.#held & HOLD_BODY) === 0) this.#planResume();
     else this.#conn.release(reason);
   }
 
@@ -432,16 +331,19 @@ export class Http1ServerCodec implements Codec, MessageStream {
 
   #endResponse(): void {
     this.#isResponseEnded = true;
-    // An early answer: what is left of the request is not worth reading (RFC 9112 §9.3: close).
-    if (!this.#isRequestEnded && this.#out !== OUT_TUNNEL) this.#isLast = true;
+    if (this.#out.isBroken) {
+      this.#isLast = true;
+      this.#conn.abort(UP_BAD_FRAMING);
+    }
     this.#settle();
   }
 
   /** When both messages are over: the next request, or the end. */
   #settle(): void {
-    if (!this.#isResponseEnded || (this.#out === OUT_TUNNEL && !this.#isRequestEnded)) return;
-    if (this.#sink === null && this.#state !== WAIT) return;
+    if (!this.#isResponseEnded) return;
+    if (this.#out.kind === BODY_TUNNEL && !this.#body.isEnded) return;
     this.#sink = null;
+    this.#isResponseEnded = false;
     if (this.#isLast || (this.#peerEnded && this.#leftover === null)) {
       this.#state = DEAD;
       this.#leftover = null;
@@ -450,7 +352,7 @@ export class Http1ServerCodec implements Codec, MessageStream {
     }
     this.#state = HEAD;
     this.#held = 0;
-    this.#conn.release(HOLD_PEER_FULL | HOLD_CONNECTING | HOLD_FILTER);
+    this.#conn.release(HOLD_PEER_FULL | HOLD_BODY);
     if (this.#leftover !== null) this.#planResume();
     else this.#conn.release(HOLD_PIPELINE);
     this.#host.onIdle();
@@ -465,15 +367,17 @@ export class Http1ServerCodec implements Codec, MessageStream {
 
   #resume(): void {
     this.#isResumePlanned = false;
-    const bytes = this.#leftover;
-    if (bytes === null || this.#state === DEAD || (this.#state === WAIT && this.#sink !== null)) return;
-    this.#leftover = null;
-    this.#read(bytes, 0, bytes.length);
-    if (this.#leftover === null) this.#conn.release(HOLD_PIPELINE | HOLD_BODY);
-    else if (this.#state === HEAD) {
-      this.#conn.release(HOLD_PIPELINE);
-      if (this.#peerEnded) this.#host.onFinished();
-    }
+    if (this.#state === DEAD) return;
+    const rest = this.#leftover;
+    if (rest !== null) this.#readLeftover(rest);
+    if ((this.#state as number) === DEAD) return;
+    // Whatever waits for more bytes needs them read; what waits for something else holds the connection itself.
+    const mayRead = this.#leftover === null || this.#state === HEAD || this.#body.isInTrailers;
+    if (!mayRead) return;
+    this.#conn.release((HOLD_PIPELINE | HOLD_BODY | HOLD_PEER_FULL) & ~this.#held);
+    if (!this.#peerEnded) return;
+    if (this.#state === HEAD) this.#host.onFinished();
+    else this.#endInput();
   }
 
   drain(): void {

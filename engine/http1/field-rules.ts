@@ -12,6 +12,7 @@ import {
   BAD_UPGRADE,
   type FaultCode,
   UP_BAD_FRAMING,
+  UP_BAD_HEADER,
 } from '../fault/faults.js';
 import { isAuthority } from '../http/authority.js';
 import {
@@ -23,7 +24,8 @@ import {
   HEAD_UPGRADE_NAMED,
   type Head,
 } from '../http/head.js';
-import { N, nameId } from '../http/names.js';
+import { CONNECTION_FIELDS_MAX, mayBeNominated } from '../http/hop-by-hop.js';
+import { N, type NameId } from '../http/names.js';
 
 const encoder = new TextEncoder();
 const CHUNKED = encoder.encode('chunked');
@@ -32,6 +34,7 @@ const CLOSE = encoder.encode('close');
 const KEEP_ALIVE = encoder.encode('keep-alive');
 const UPGRADE = encoder.encode('upgrade');
 const CONTINUE = encoder.encode('100-continue');
+const TRAILERS = encoder.encode('trailers');
 
 const HOST_ID = N.host;
 const CONTENT_LENGTH = N['content-length'];
@@ -40,7 +43,13 @@ const CONNECTION = N.connection;
 const UPGRADE_ID = N.upgrade;
 const EXPECT = N.expect;
 /** Ids up to this one have rules. */
-export const RULED_MAX = N['http2-settings'];
+export const RULED_MAX = CONNECTION_FIELDS_MAX;
+
+/**
+ * Every field is looked up among the nominated names: without these bounds a few kilobytes of names cost milliseconds.
+ */
+const CONNECTION_VALUE_MAX_BYTES = 512;
+const CONNECTION_LINES_MAX = 4;
 
 /** A field with an id up to RULED_MAX; value at bytes[start, end), called before the field is pushed. 0 = fine. */
 export function applyRule(
@@ -63,7 +72,10 @@ export function applyRule(
     return 0;
   }
   if (id === TRANSFER_ENCODING) return applyTransferEncoding(head, bytes, start, end, isRequest);
-  if (id === CONNECTION) return applyConnection(head, bytes, start, end) || !isRequest ? 0 : BAD_CONNECTION_FIELD;
+  if (id === CONNECTION) {
+    if (isTooLong(head, end - start)) return isRequest ? BAD_CONNECTION_FIELD : UP_BAD_HEADER;
+    return applyConnection(head, bytes, start, end) || !isRequest ? 0 : BAD_CONNECTION_FIELD;
+  }
   if (id === UPGRADE_ID && isRequest) return isTokenList(bytes, start, end) ? 0 : BAD_UPGRADE;
   if (id === EXPECT && isRequest) {
     // RFC 9110 §10.1.1: 417 for an expectation that is not known.
@@ -124,6 +136,13 @@ function isTokenList(bytes: Uint8Array, start: number, end: number): boolean {
   return !isExpected;
 }
 
+/** Connection lines beyond what any peer needs; called before the newest is pushed. */
+function isTooLong(head: Head, byteCount: number): boolean {
+  let lines = 1;
+  for (let slot = head.find(CONNECTION); slot >= 0; slot = head.find(CONNECTION, slot + 1)) lines++;
+  return byteCount > CONNECTION_VALUE_MAX_BYTES || lines > CONNECTION_LINES_MAX;
+}
+
 /** Reads the options into flags; false when one is not a token. */
 function applyConnection(head: Head, bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
@@ -146,11 +165,9 @@ function applyOption(head: Head, bytes: Uint8Array, start: number, end: number):
   else head.flags |= HEAD_NOMINATES;
 }
 
-/** Is bytes[start, end) among the options of any Connection field of the head? */
-export function isNominated(head: Head, bytes: Uint8Array, start: number, end: number): boolean {
-  const id = nameId(bytes, start, end);
-  // Framing and routing stay ours whatever a peer nominates: dropping them would change what the next hop reads.
-  if (id !== 0 && (id === HOST_ID || id === CONTENT_LENGTH || id === TRANSFER_ENCODING)) return false;
+/** Is this received field, with the name in bytes[start, end), among the options of any Connection field of the head? */
+export function isNominated(head: Head, id: NameId, bytes: Uint8Array, start: number, end: number): boolean {
+  if (!mayBeNominated(id)) return false;
   for (let slot = head.find(CONNECTION); slot >= 0; slot = head.find(CONNECTION, slot + 1)) {
     const value = head.fieldBytes(slot);
     let at = head.valueStart(slot);
@@ -172,4 +189,20 @@ function sameIgnoringCase(a: Uint8Array, aStart: number, b: Uint8Array, bStart: 
     if (x !== y && ((x | 0x20) !== (y | 0x20) || (x | 0x20) < 0x61 || (x | 0x20) > 0x7a)) return false;
   }
   return true;
+}
+
+/** Does a TE field list "trailers"? It is the one member that a proxy may ask the next hop for (RFC 9110 §10.1.4). */
+export function listsTrailers(head: Head, slot: number): boolean {
+  const bytes = head.fieldBytes(slot);
+  const to = head.valueEnd(slot);
+  let at = head.valueStart(slot);
+  while (at < to) {
+    while (at < to && (bytes[at] === 0x2c || bytes[at] === 0x20 || bytes[at] === 9)) at++;
+    const from = at;
+    while (at < to && bytes[at] !== 0x2c) at++;
+    let end = at;
+    while (end > from && (bytes[end - 1] === 0x20 || bytes[end - 1] === 9)) end--;
+    if (equalsIgnoreCase(bytes, from, end, TRAILERS)) return true;
+  }
+  return false;
 }

@@ -53,6 +53,9 @@ export interface HeadLimits {
   readonly underscores: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
 }
 
+/** Longer than any registered method several times over; keeps a first line without an end from being waited for. */
+const METHOD_MAX_BYTES = 64;
+
 const CR = 13;
 const LF = 10;
 const SP = 32;
@@ -80,7 +83,8 @@ export function parseRequestHead(
   const base = at;
   head.begin(bytes, base);
   while (at < end && TOKEN[bytes[at] as number] !== 0) at++;
-  if (at >= end) return at - base > 64 ? -BAD_METHOD : 0;
+  if (at - base > METHOD_MAX_BYTES) return -BAD_METHOD;
+  if (at >= end) return 0;
   if (bytes[at] !== SP) return at === base && bytes[at] === LF ? -BAD_LINE_ENDING : -BAD_METHOD;
   if (at === base) return -BAD_METHOD;
   head.methodEnd = at - base;
@@ -303,8 +307,11 @@ function finishRequest(head: Head): FaultCode {
     head.authorityEnd = head.valueEnd(slot) - head.base;
   }
   setPersistence(head);
-  // Upgrade without "Connection: upgrade" is not for this hop (RFC 9110 §7.8).
-  if ((head.flags & HEAD_UPGRADE_NAMED) !== 0 && head.has(N.upgrade) && !isHttp10) head.flags |= HEAD_UPGRADE;
+  // Upgrade without "Connection: upgrade" is not for this hop (RFC 9110 §7.8). With a body it is passed over, as a server
+  // may: where the tunnel's bytes begin would depend on who has read how much of the body.
+  const hasBody = (head.flags & HEAD_CHUNKED) !== 0 || head.contentLength > 0;
+  if ((head.flags & HEAD_UPGRADE_NAMED) !== 0 && head.has(N.upgrade) && !isHttp10 && !hasBody)
+    head.flags |= HEAD_UPGRADE;
   return 0;
 }
 

@@ -6,15 +6,17 @@ import {
   FIELD_REMOVED,
   HEAD_ABSOLUTE,
   HEAD_AUTHORITY_FORM,
+  HEAD_HTTP10,
   HEAD_LINE_ODD,
   HEAD_NOMINATES,
   type Head,
 } from '../http/head.js';
+import { isForbiddenTrailer } from '../http/hop-by-hop.js';
 import { METHOD_BYTES } from '../http/methods.js';
 import { N } from '../http/names.js';
 import { statusLine } from '../http/statuses.js';
 import type { Arena, Conn } from '../io/transport.js';
-import { isNominated, RULED_MAX } from './field-rules.js';
+import { isNominated, listsTrailers, RULED_MAX } from './field-rules.js';
 import { writeLineEnd } from './chunked.js';
 
 // What is written behind the fields.
@@ -26,18 +28,26 @@ export const WRITE_KEEP_ALIVE = 4;
 export const WRITE_UPGRADE = 8;
 /** No body follows: the empty line may be put behind the added fields. */
 export const WRITE_END = 16;
+/** Nothing may say how long a body is: 204, 1xx, a 2xx to CONNECT, a body until close (RFC 9110 §8.6, §9.3.6). */
+export const WRITE_NO_LENGTH = 32;
+/** TE: trailers of the request goes on, as the one thing of TE that we can keep our word on. */
+const WRITE_TE = 64;
 
 const encoder = new TextEncoder();
 const CHUNKED_LINE = encoder.encode('transfer-encoding: chunked\r\n');
 const CLOSE_LINE = encoder.encode('connection: close\r\n');
 const KEEP_ALIVE_LINE = encoder.encode('connection: keep-alive\r\n');
 const UPGRADE_LINE = encoder.encode('connection: upgrade\r\n');
+const TE_LINES = encoder.encode('te: trailers\r\nconnection: te\r\n');
 const HOST_NAME = encoder.encode('host: ');
 const VERSION = encoder.encode(' HTTP/1.1\r\n');
+/** The target says for whom the request is, and Host only repeats it, or contradicts it (RFC 9112 §3.2.2). */
+const TARGET_HAS_AUTHORITY = HEAD_ABSOLUTE | HEAD_AUTHORITY_FORM;
 /** All of the lines above together. */
 const TAIL_MAX_BYTES = 128;
 
 const HOST = N.host;
+const TE = N.te;
 const TRANSFER_ENCODING = N['transfer-encoding'];
 const CONTENT_LENGTH = N['content-length'];
 const TRAILER = N.trailer;
@@ -78,7 +88,7 @@ function writeRequestLine(conn: Conn, head: Head, arena: Arena): void {
   arena.commit(at);
   conn.write(bytes, start, at);
   // Host comes first, where RFC 9110 §7.2 wants it, when the target or a rewrite decides it.
-  if (head.authorityAdded || (head.flags & HEAD_ABSOLUTE) !== 0) writeHost(conn, head, arena);
+  if (head.authorityAdded || (head.flags & TARGET_HAS_AUTHORITY) !== 0) writeHost(conn, head, arena);
 }
 
 function writeHost(conn: Conn, head: Head, arena: Arena): void {
@@ -112,10 +122,16 @@ function writeFields(conn: Conn, head: Head, arena: Arena, what: number, runStar
     const flags = slots[at + 5] as number;
     if ((flags & FIELD_REMOVED) !== 0) continue;
     const id = slots[at + 4] as number;
-    if (id !== 0 && id <= RULED_MAX && isHopByHop(head, id, what)) continue;
-    if (nominates && isNominated(head, head.fieldBytes(slot), head.nameStart(slot), head.nameEnd(slot))) continue;
-    if (id === TRANSFER_ENCODING) needsChunked = false;
     const isAdded = (flags & FIELD_ADDED) !== 0;
+    if (id !== 0 && id <= RULED_MAX) {
+      if (id === TE && head.status === 0 && !isAdded && listsTrailers(head, slot)) what |= WRITE_TE;
+      if (isHopByHop(head, id, what, isAdded)) continue;
+      if (id === TRANSFER_ENCODING) needsChunked = false;
+      // One length and no more, whatever was added.
+      if (id === CONTENT_LENGTH) what |= WRITE_NO_LENGTH;
+    }
+    // What we added is ours: no peer can nominate it away.
+    if (nominates && !isAdded && isNominated(head, id, head.bytes, head.nameStart(slot), head.nameEnd(slot))) continue;
     const lineStart = slots[at] as number;
     const lineEnd = (slots[at + 3] as number) + 2;
     if (isAdded === isAddedRun && lineStart === to && (flags & FIELD_ODD) === 0) {
@@ -157,7 +173,7 @@ function writeTail(
   base: number,
   storeStart: number,
 ): boolean {
-  if ((what & (WRITE_CHUNKED | WRITE_CLOSE | WRITE_KEEP_ALIVE | WRITE_UPGRADE)) === 0 && head.length > 0) {
+  if ((what & (WRITE_CHUNKED | WRITE_CLOSE | WRITE_KEEP_ALIVE | WRITE_UPGRADE | WRITE_TE)) === 0 && head.length > 0) {
     // Only the empty line is missing.
     if (
       isAddedRun &&
@@ -178,6 +194,7 @@ function writeTail(
   const bytes = arena.bytes;
   let at = start;
   if ((what & WRITE_CHUNKED) !== 0) at = writeBytes(bytes, at, CHUNKED_LINE);
+  if ((what & WRITE_TE) !== 0) at = writeBytes(bytes, at, TE_LINES);
   if ((what & WRITE_UPGRADE) !== 0) at = writeBytes(bytes, at, UPGRADE_LINE);
   else if ((what & WRITE_CLOSE) !== 0) at = writeBytes(bytes, at, CLOSE_LINE);
   else if ((what & WRITE_KEEP_ALIVE) !== 0) at = writeBytes(bytes, at, KEEP_ALIVE_LINE);
@@ -211,14 +228,15 @@ function writeLine(conn: Conn, head: Head, arena: Arena, slot: number): void {
 }
 
 /** Is this one of the fields that belong to one connection (RFC 9110 §7.6.1), or that the writer itself decides? */
-function isHopByHop(head: Head, id: number, what: number): boolean {
-  if (id === CONTENT_LENGTH) return (what & WRITE_CHUNKED) !== 0;
-  if (id === TRANSFER_ENCODING) return (what & WRITE_CHUNKED) === 0;
-  if (id === HOST) return head.authorityAdded || (head.flags & HEAD_ABSOLUTE) !== 0;
+function isHopByHop(head: Head, id: number, what: number, isAdded: boolean): boolean {
+  if (id === CONTENT_LENGTH) return (what & (WRITE_CHUNKED | WRITE_NO_LENGTH)) !== 0;
+  if (id === TRANSFER_ENCODING) return (what & WRITE_CHUNKED) === 0 || isAdded;
+  if (id === HOST) return head.authorityAdded || (head.flags & TARGET_HAS_AUTHORITY) !== 0;
   if (id === UPGRADE) return (what & WRITE_UPGRADE) === 0;
-  if (id === TRAILER || id === EXPECT) return false;
+  // An expectation means nothing in HTTP/1.0 (RFC 9110 §10.1.1), and we send HTTP/1.1.
+  if (id === EXPECT) return (head.flags & HEAD_HTTP10) !== 0;
   // connection, keep-alive, te, proxy-connection, http2-settings.
-  return true;
+  return id !== TRAILER;
 }
 
 /** Trailer fields, composed; the section's empty line too. */
@@ -232,29 +250,3 @@ export function writeTrailers(conn: Conn, trailers: Head, arena: Arena): boolean
   arena.commit(start + 2);
   return conn.write(arena.bytes, start, start + 2);
 }
-
-/** Host, lengths, codings, Connection and the like. */
-export function isFramingTrailer(id: number): boolean {
-  return id !== 0 && id <= RULED_MAX;
-}
-
-/** RFC 9110 §6.5.1: framing, routing, authentication and so on must not come late. */
-export function isForbiddenTrailer(id: number): boolean {
-  return isFramingTrailer(id) || FORBIDDEN.has(id);
-}
-
-const FORBIDDEN = new Set<number>([
-  N['content-type'],
-  N['content-encoding'],
-  N['content-range'],
-  N.authorization,
-  N['proxy-authorization'],
-  N['set-cookie'],
-  N.cookie,
-  N['cache-control'],
-  N['max-forwards'],
-  N['x-forwarded-for'],
-  N['x-forwarded-proto'],
-  N['x-forwarded-host'],
-  N['x-request-id'],
-]);
