@@ -13,8 +13,9 @@
 namespace millrace {
 namespace {
 
-// Rounds per wake: after so many the worker's other work (timers, messages) gets its turn.
-constexpr int kRoundsMax = 16;
+// Rounds per wake: after so many the worker's other work (timers, messages) gets its turn. Few rounds make larger
+// batches, and a batch is what a request's share of the fixed costs gets smaller by.
+constexpr int kRoundsMax = 2;
 constexpr uint64_t kDeadlineTickMs = 50;
 
 // Lives until libuv has closed its handles, which may be after the JavaScript object is gone.

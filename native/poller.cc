@@ -17,6 +17,8 @@ constexpr size_t kReceiveMax = 128 * 1024;
 // Below this rest of the slab the round ends and the bytes go to JavaScript first.
 constexpr size_t kReceiveMin = 16 * 1024;
 constexpr int kPartsMax = 64;
+// Events per round: the bytes of so many small messages stay in the first-level cache until they are sent on.
+constexpr int kReadyMax = 128;
 constexpr uint64_t kTagListener = 1ull << 32;
 constexpr uint64_t kTagHandoff = 2ull << 32;
 
@@ -123,7 +125,7 @@ int32_t Poller::Gather() {
   rereading_.clear();
   if (ready_at_ >= ready_count_) {
     ready_at_ = 0;
-    ready_count_ = ::epoll_wait(epoll_fd_, ready_, 128, 0);
+    ready_count_ = ::epoll_wait(epoll_fd_, ready_, kReadyMax, 0);
     if (ready_count_ < 0) ready_count_ = 0;
   }
   // An event makes at most two entries; an accept batch stops by itself.

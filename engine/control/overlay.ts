@@ -1,15 +1,15 @@
 /** Overlay: what --config-yaml says is laid over the file as protobuf merges: fields win, lists grow. */
 import { isMap, isSeq, type Node, type Pair, YAMLMap, YAMLSeq } from 'yaml';
-import { type Field, type Message, snakeCase } from './schema.js';
+import { type Field, fieldName, type Message } from './schema.js';
 import { keyOf, mapOf, type YamlText } from './yaml-text.js';
 
 export function overlay(yaml: YamlText, under: Node, over: Node, message: Message): Node {
   if (!isMap(under) || !isMap(over)) return over;
   const pairs = [...yaml.pairs(under as YAMLMap)];
   for (const pair of yaml.pairs(over as YAMLMap)) {
-    const name = snakeCase(keyOf(pair));
+    const name = fieldName(message, keyOf(pair));
     dropRivals(pairs, name, message);
-    const at = pairs.findIndex((each) => snakeCase(keyOf(each)) === name);
+    const at = pairs.findIndex((each) => fieldName(message, keyOf(each)) === name);
     const field = message.fields[name];
     if (at < 0) pairs.push(pair);
     else if (field === undefined) pairs[at] = pair;
@@ -22,8 +22,11 @@ export function overlay(yaml: YamlText, under: Node, over: Node, message: Messag
 function dropRivals(pairs: Pair[], name: string, message: Message): void {
   for (const group of message.oneof ?? []) {
     if (!group.includes(name)) continue;
-    const rivals = pairs.filter((pair) => snakeCase(keyOf(pair)) !== name && group.includes(snakeCase(keyOf(pair))));
-    for (const rival of rivals) pairs.splice(pairs.indexOf(rival), 1);
+    const isRival = (pair: Pair): boolean => {
+      const other = fieldName(message, keyOf(pair));
+      return other !== name && group.includes(other);
+    };
+    for (const rival of pairs.filter(isRival)) pairs.splice(pairs.indexOf(rival), 1);
   }
 }
 
@@ -41,7 +44,7 @@ function merged(yaml: YamlText, under: Pair, over: Pair, field: Field): Node | n
       return list;
     }
     case 'map':
-    case 'free': {
+    case 'struct': {
       if (!isMap(below) || !isMap(above)) return above;
       const own = yaml.pairs(above as YAMLMap);
       const names = new Set(own.map(keyOf));

@@ -2,27 +2,56 @@
 import { Listener } from './schema-listener.js';
 import { Cluster } from './schema-cluster.js';
 import { Address, Locality } from './schema-core.js';
-import { free, list, type Message, message, string } from './schema.js';
+import { list, type Message, message, only, string, struct, text } from './schema.js';
 
 const Node: Message = {
   name: 'Node',
-  fields: { id: string, cluster: string, metadata: free, locality: message(() => Locality) },
+  fields: { id: string, cluster: string, metadata: struct, locality: message(() => Locality) },
   unsupported: [
     'dynamic_parameters',
     'user_agent_name',
     'user_agent_version',
+    'user_agent_build_version',
     'extensions',
     'client_features',
     'listening_addresses',
   ],
 };
 
+/** Requests to admin are not logged: /dev/null says the same. */
+const NOWHERE = only('requests to admin are not logged', '/dev/null');
+
+const AdminFileAccessLog: Message = {
+  name: 'FileAccessLog',
+  typeUrl: 'envoy.extensions.access_loggers.file.v3.FileAccessLog',
+  fields: { path: NOWHERE },
+  unsupported: ['format', 'json_format', 'typed_json_format', 'log_format'],
+  required: ['path'],
+};
+const AdminAccessLog: Message = {
+  name: 'AccessLog',
+  fields: {
+    name: text,
+    typed_config: {
+      kind: 'any',
+      types: () => ({
+        [AdminFileAccessLog.typeUrl as string]: AdminFileAccessLog,
+        'envoy.config.accesslog.v2.FileAccessLog': AdminFileAccessLog,
+      }),
+    },
+  },
+  unsupported: ['filter'],
+  required: ['typed_config'],
+};
+
 const Admin: Message = {
   name: 'Admin',
-  fields: { address: message(() => Address) },
+  fields: {
+    address: message(() => Address),
+    access_log: list(message(() => AdminAccessLog)),
+    access_log_path: NOWHERE,
+  },
   unsupported: [
-    'access_log',
-    'access_log_path',
     'profile_path',
     'socket_options',
     'ignore_global_conn_limit',
@@ -79,5 +108,6 @@ export const Bootstrap: Message = {
     'deferred_stat_options',
     'memory_allocator_manager',
     'stats_flush_on_admin',
+    'stats_eviction_interval',
   ],
 };

@@ -1,5 +1,5 @@
 /** Messages of a cluster: endpoints, balancing, breakers, protocol options. */
-import { Address, HttpProtocolOptions, Locality, Metadata } from './schema-core.js';
+import { Address, Locality, Metadata, UpstreamProtocolOptions } from './schema-core.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const Endpoint: Message = {
@@ -60,7 +60,7 @@ const CircuitBreakers: Message = {
 
 const RuntimeDouble: Message = {
   name: 'RuntimeDouble',
-  fields: { default_value: { kind: 'number' }, runtime_key: string },
+  fields: { default_value: { kind: 'number', min: 0 }, runtime_key: string },
 };
 const LeastRequestLbConfig: Message = {
   name: 'LeastRequestLbConfig',
@@ -130,6 +130,7 @@ const UpstreamHttp1Options: Message = {
     'send_fully_qualified_url',
     'use_balsa_parser',
     'allow_custom_methods',
+    'ignore_http_11_upgrade',
   ],
 };
 const ExplicitHttpConfig: Message = {
@@ -142,7 +143,7 @@ export const UpstreamHttpProtocolOptions: Message = {
   name: 'HttpProtocolOptions',
   typeUrl: 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
   fields: {
-    common_http_protocol_options: message(() => HttpProtocolOptions),
+    common_http_protocol_options: message(() => UpstreamProtocolOptions),
     explicit_http_config: message(() => ExplicitHttpConfig),
   },
   unsupported: [
@@ -152,6 +153,9 @@ export const UpstreamHttpProtocolOptions: Message = {
     'http_filters',
     'header_validation_config',
     'outlier_detection',
+    'request_mirror_policies',
+    'hash_policy',
+    'retry_policy',
   ],
   oneof: [['explicit_http_config', 'use_downstream_protocol_config', 'auto_config']],
 };
@@ -162,20 +166,35 @@ export const Cluster: Message = {
   fields: {
     name: text,
     alt_stat_name: string,
-    type: { kind: 'enum', values: ['STATIC', 'STRICT_DNS', 'LOGICAL_DNS'], unsupported: ['EDS', 'ORIGINAL_DST'] },
+    type: {
+      kind: 'enum',
+      values: ['STATIC', 'STRICT_DNS', 'LOGICAL_DNS'],
+      unsupported: ['EDS', 'ORIGINAL_DST'],
+      numbers: ['STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS', 'ORIGINAL_DST'],
+    },
     connect_timeout: { kind: 'duration', min: 1 },
     per_connection_buffer_limit_bytes: uint,
     lb_policy: {
       kind: 'enum',
-      values: ['ROUND_ROBIN', 'LEAST_REQUEST', 'RANDOM'],
-      unsupported: ['RING_HASH', 'MAGLEV', 'CLUSTER_PROVIDED', 'LOAD_BALANCING_POLICY_CONFIG'],
+      values: ['ROUND_ROBIN', 'LEAST_REQUEST', 'RANDOM', 'LOAD_BALANCING_POLICY_CONFIG'],
+      unsupported: ['RING_HASH', 'MAGLEV', 'CLUSTER_PROVIDED'],
+      numbers: [
+        'ROUND_ROBIN',
+        'LEAST_REQUEST',
+        'RING_HASH',
+        'RANDOM',
+        '',
+        'MAGLEV',
+        'CLUSTER_PROVIDED',
+        'LOAD_BALANCING_POLICY_CONFIG',
+      ],
     },
     load_balancing_policy: message(() => LoadBalancingPolicy),
     least_request_lb_config: message(() => LeastRequestLbConfig),
     load_assignment: message(() => ClusterLoadAssignment),
     hosts: list(message(() => Address)),
     circuit_breakers: message(() => CircuitBreakers),
-    common_http_protocol_options: message(() => HttpProtocolOptions),
+    common_http_protocol_options: message(() => UpstreamProtocolOptions),
     http_protocol_options: message(() => UpstreamHttp1Options),
     typed_extension_protocol_options: {
       kind: 'map',
@@ -185,15 +204,16 @@ export const Cluster: Message = {
       },
     },
     dns_refresh_rate: { kind: 'duration', min: 1 },
-    respect_dns_ttl: bool,
+    respect_dns_ttl: only('names are looked up every dns_refresh_rate', false),
     dns_lookup_family: oneOf('AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL'),
     max_requests_per_connection: uint,
-    metadata: { kind: 'free' },
+    metadata: message(() => Metadata),
     wait_for_warm_on_init: only('clusters are used as soon as they have endpoints', true),
     ignore_health_on_host_removal: only('there are no health checks yet', false),
   },
   unsupported: [
     'transport_socket_matches',
+    'transport_socket_matcher',
     'cluster_type',
     'eds_cluster_config',
     'health_checks',
@@ -231,4 +251,5 @@ export const Cluster: Message = {
     'drain_connections_on_host_removal',
   ],
   required: ['name'],
+  oneof: [['?', 'hosts', 'load_assignment']],
 };

@@ -1,10 +1,24 @@
 /** Messages that others are made of: addresses, strings, headers, data sources, percentages. */
-import { bool, duration, free, list, type Message, message, oneOf, string, text, uint } from './schema.js';
+import {
+  bool,
+  duration,
+  type Field,
+  fieldValue,
+  free,
+  list,
+  type Message,
+  message,
+  oneOf,
+  string,
+  struct,
+  text,
+  uint,
+} from './schema.js';
 
 export const SocketAddress: Message = {
   name: 'SocketAddress',
   fields: {
-    protocol: { kind: 'enum', values: ['TCP'], unsupported: ['UDP'] },
+    protocol: { kind: 'enum', values: ['TCP'], unsupported: ['UDP'], numbers: ['TCP', 'UDP'] },
     address: text,
     port_value: { kind: 'uint', max: 65535 },
     ipv4_compat: { kind: 'only', values: [false], why: 'listen on an IPv4 and an IPv6 address instead' },
@@ -27,8 +41,6 @@ export const CidrRange: Message = {
   fields: { address_prefix: text, prefix_len: { kind: 'uint', max: 128 } },
   required: ['address_prefix'],
 };
-
-export const Percent: Message = { name: 'Percent', fields: { value: { kind: 'number' } } };
 
 export const FractionalPercent: Message = {
   name: 'FractionalPercent',
@@ -111,7 +123,7 @@ export const QueryParameterMatcher: Message = {
 
 export const HeaderValue: Message = {
   name: 'HeaderValue',
-  fields: { key: text, value: string },
+  fields: { key: text, value: fieldValue },
   unsupported: ['raw_value'],
   required: ['key'],
 };
@@ -147,24 +159,40 @@ export const Metadata: Message = {
   unsupported: ['typed_filter_metadata'],
 };
 
-export const HttpProtocolOptions: Message = {
+const PROTOCOL_FIELDS: Readonly<Record<string, Field>> = {
+  idle_timeout: duration,
+  max_connection_duration: duration,
+  max_headers_count: { kind: 'uint', min: 1 },
+  max_requests_per_connection: uint,
+};
+
+/** Of a connection manager. */
+export const DownstreamProtocolOptions: Message = {
   name: 'HttpProtocolOptions',
   fields: {
-    idle_timeout: duration,
-    max_connection_duration: duration,
-    max_headers_count: { kind: 'uint', min: 1 },
-    max_response_headers_kb: { kind: 'uint', min: 1, max: 8192 },
+    ...PROTOCOL_FIELDS,
     max_stream_duration: duration,
     headers_with_underscores_action: oneOf('ALLOW', 'REJECT_REQUEST', 'DROP_HEADER'),
-    max_requests_per_connection: uint,
+    max_response_headers_kb: { kind: 'only', values: [], why: 'it is a limit of clusters' },
   },
+};
+
+/** Of a cluster. */
+export const UpstreamProtocolOptions: Message = {
+  name: 'HttpProtocolOptions',
+  fields: {
+    ...PROTOCOL_FIELDS,
+    max_response_headers_kb: { kind: 'uint', min: 1, max: 8192 },
+    headers_with_underscores_action: { kind: 'only', values: ['ALLOW'], why: 'it is for requests of clients' },
+  },
+  unsupported: ['max_stream_duration'],
 };
 
 export const SubstitutionFormatString: Message = {
   name: 'SubstitutionFormatString',
   fields: {
     text_format: string,
-    json_format: free,
+    json_format: struct,
     text_format_source: message(() => DataSource),
     omit_empty_values: bool,
     content_type: { kind: 'only', values: [], why: 'access logs have none' },

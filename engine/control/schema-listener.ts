@@ -1,9 +1,20 @@
 /** Messages of a listener: filter chains, the HTTP connection manager, access logs. */
-import { Address, CidrRange, HttpProtocolOptions, SubstitutionFormatString } from './schema-core.js';
+import { Address, CidrRange, DownstreamProtocolOptions, SubstitutionFormatString } from './schema-core.js';
 import { RouteConfiguration } from './schema-route.js';
-import { bool, duration, free, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
-
-const UNSUPPORTED_LATER = 'known to Envoy but not supported here yet';
+import {
+  bool,
+  duration,
+  fieldValue,
+  list,
+  type Message,
+  message,
+  oneOf,
+  only,
+  string,
+  struct,
+  text,
+  uint,
+} from './schema.js';
 
 const FileAccessLog: Message = {
   name: 'FileAccessLog',
@@ -11,8 +22,8 @@ const FileAccessLog: Message = {
   fields: {
     path: text,
     format: string,
-    json_format: free,
-    typed_json_format: free,
+    json_format: struct,
+    typed_json_format: struct,
     log_format: message(() => SubstitutionFormatString),
   },
   required: ['path'],
@@ -37,6 +48,7 @@ export const AccessLogMessage: Message = {
       kind: 'any',
       types: () => ({
         [FileAccessLog.typeUrl as string]: FileAccessLog,
+        'envoy.config.accesslog.v2.FileAccessLog': FileAccessLog,
         [StdoutAccessLog.typeUrl as string]: StdoutAccessLog,
         [StderrAccessLog.typeUrl as string]: StderrAccessLog,
       }),
@@ -73,7 +85,13 @@ const HttpFilter: Message = {
   name: 'HttpFilter',
   fields: {
     name: text,
-    typed_config: { kind: 'any', types: () => ({ [Router.typeUrl as string]: Router }) },
+    typed_config: {
+      kind: 'any',
+      types: () => ({
+        [Router.typeUrl as string]: Router,
+        'envoy.config.filter.http.router.v2.Router': Router,
+      }),
+    },
     config: { kind: 'named', types: () => ({ 'envoy.router': Router, 'envoy.filters.http.router': Router }) },
     is_optional: bool,
     disabled: only('remove the filter instead', false),
@@ -113,20 +131,23 @@ const Http1ProtocolOptions: Message = {
   ],
 };
 
-const PathNormalizationOptions = 'path_normalization_options';
-
 export const HttpConnectionManager: Message = {
   name: 'HttpConnectionManager',
   typeUrl: 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
   fields: {
-    codec_type: { kind: 'enum', values: ['AUTO', 'HTTP1'], unsupported: ['HTTP2', 'HTTP3'] },
+    codec_type: {
+      kind: 'enum',
+      values: ['AUTO', 'HTTP1'],
+      unsupported: ['HTTP2', 'HTTP3'],
+      numbers: ['AUTO', 'HTTP1', 'HTTP2', 'HTTP3'],
+    },
     stat_prefix: text,
     route_config: message(() => RouteConfiguration),
     http_filters: list(message(() => HttpFilter)),
     add_user_agent: only('the user agent is passed on as it is', false),
-    common_http_protocol_options: message(() => HttpProtocolOptions),
+    common_http_protocol_options: message(() => DownstreamProtocolOptions),
     http_protocol_options: message(() => Http1ProtocolOptions),
-    server_name: string,
+    server_name: fieldValue,
     server_header_transformation: oneOf('OVERWRITE', 'APPEND_IF_ABSENT', 'PASS_THROUGH'),
     max_request_headers_kb: { kind: 'uint', min: 1, max: 8192 },
     stream_idle_timeout: duration,
@@ -139,7 +160,7 @@ export const HttpConnectionManager: Message = {
     xff_num_trusted_hops: uint,
     skip_xff_append: bool,
     internal_address_config: message(() => InternalAddressConfig),
-    via: string,
+    via: fieldValue,
     generate_request_id: bool,
     preserve_external_request_id: bool,
     always_set_request_id_in_response: bool,
@@ -176,7 +197,7 @@ export const HttpConnectionManager: Message = {
     'represent_ipv4_remote_address_as_ipv4_mapped_ipv6',
     'local_reply_config',
     'stream_error_on_invalid_http_message',
-    PathNormalizationOptions,
+    'path_normalization_options',
     'request_id_extension',
     'typed_header_validation_config',
     'append_x_forwarded_port',
@@ -186,6 +207,7 @@ export const HttpConnectionManager: Message = {
     'http1_safe_max_connection_duration',
     'stream_flush_timeout',
     'forward_client_cert_matcher',
+    'forward_proto_config',
   ],
   required: ['stat_prefix'],
   oneof: [
@@ -194,9 +216,9 @@ export const HttpConnectionManager: Message = {
   ],
 };
 
-const NETWORK_FILTERS: Readonly<Record<string, Message | string>> = {
+const NETWORK_FILTERS: Readonly<Record<string, Message>> = {
   [HttpConnectionManager.typeUrl as string]: HttpConnectionManager,
-  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': UNSUPPORTED_LATER,
+  'envoy.config.filter.network.http_connection_manager.v2.HttpConnectionManager': HttpConnectionManager,
 };
 
 const Filter: Message = {
@@ -241,10 +263,11 @@ export const Listener: Message = {
     per_connection_buffer_limit_bytes: uint,
     enable_reuse_port: bool,
     tcp_backlog_size: uint,
-    traffic_direction: oneOf('UNSPECIFIED', 'INBOUND', 'OUTBOUND'),
+    traffic_direction: only('all listeners drain together', 'UNSPECIFIED'),
     bind_to_port: only('every listener is bound', true),
     connection_balance_config: only(
       'connections go to the worker with the fewest; enable_reuse_port leaves it to the kernel',
+      { exact_balance: {} },
     ),
   },
   unsupported: [
@@ -271,6 +294,8 @@ export const Listener: Message = {
     'ignore_global_conn_limit',
     'bypass_overload_manager',
     'internal_listener',
+    'fcds_config',
+    'tcp_keepalive',
   ],
   required: ['address', 'filter_chains'],
 };

@@ -3,12 +3,13 @@ import {
   DataSource,
   HeaderMatcher,
   LIST_OF_HEADERS,
+  Metadata,
   QueryParameterMatcher,
   RegexMatchAndSubstitute,
   RegexMatcher,
   RuntimeFractionalPercent,
 } from './schema-core.js';
-import { bool, duration, free, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
+import { bool, duration, fieldValue, free, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const ConnectMatcher: Message = { name: 'ConnectMatcher', fields: {} };
 const GrpcRouteMatchOptions: Message = { name: 'GrpcRouteMatchOptions', fields: {} };
@@ -40,7 +41,7 @@ const ClusterWeight: Message = {
     request_headers_to_remove: list(text),
     response_headers_to_add: LIST_OF_HEADERS,
     response_headers_to_remove: list(text),
-    host_rewrite_literal: text,
+    host_rewrite_literal: { ...text, isFieldValue: true },
   },
   unsupported: ['cluster_header', 'metadata_match', 'typed_per_filter_config'],
   required: ['name', 'weight'],
@@ -60,7 +61,7 @@ const WeightedCluster: Message = {
 const UpgradeConfig: Message = {
   name: 'UpgradeConfig',
   fields: { upgrade_type: text, enabled: bool },
-  unsupported: ['connect_config', 'filters'],
+  unsupported: ['connect_config'],
   required: ['upgrade_type'],
 };
 
@@ -74,14 +75,14 @@ const RouteAction: Message = {
   name: 'RouteAction',
   fields: {
     cluster: text,
-    cluster_header: text,
+    cluster_header: { ...text, isFieldValue: true },
     weighted_clusters: message(() => WeightedCluster),
     cluster_not_found_response_code: oneOf('SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR'),
-    prefix_rewrite: string,
+    prefix_rewrite: fieldValue,
     regex_rewrite: message(() => RegexMatchAndSubstitute),
-    host_rewrite_literal: text,
+    host_rewrite_literal: { ...text, isFieldValue: true },
     auto_host_rewrite: bool,
-    host_rewrite_header: text,
+    host_rewrite_header: { ...text, isFieldValue: true },
     host_rewrite_path_regex: message(() => RegexMatchAndSubstitute),
     append_x_forwarded_host: bool,
     timeout: duration,
@@ -112,7 +113,6 @@ const RouteAction: Message = {
     'path_rewrite',
     'host_rewrite',
     'retry_policy_typed_config',
-    'request_body_buffer_limit',
   ],
   oneof: [
     ['cluster', 'cluster_header', 'weighted_clusters', 'cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
@@ -125,11 +125,11 @@ const RedirectAction: Message = {
   name: 'RedirectAction',
   fields: {
     https_redirect: bool,
-    scheme_redirect: text,
-    host_redirect: text,
+    scheme_redirect: { ...text, isFieldValue: true },
+    host_redirect: { ...text, isFieldValue: true },
     port_redirect: { kind: 'uint', min: 1, max: 65535 },
-    path_redirect: text,
-    prefix_rewrite: string,
+    path_redirect: { ...text, isFieldValue: true },
+    prefix_rewrite: fieldValue,
     regex_rewrite: message(() => RegexMatchAndSubstitute),
     response_code: oneOf('MOVED_PERMANENTLY', 'FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT'),
     strip_query: bool,
@@ -155,16 +155,16 @@ const Route: Message = {
     route: message(() => RouteAction),
     redirect: message(() => RedirectAction),
     direct_response: message(() => DirectResponseAction),
-    metadata: free,
+    metadata: message(() => Metadata),
     decorator: only('there is no tracing yet'),
     typed_per_filter_config: { kind: 'map', of: free },
     request_headers_to_add: LIST_OF_HEADERS,
     request_headers_to_remove: list(text),
     response_headers_to_add: LIST_OF_HEADERS,
     response_headers_to_remove: list(text),
-    stat_prefix: string,
   },
   unsupported: [
+    'stat_prefix',
     'filter_action',
     'non_forwarding_action',
     'tracing',
@@ -181,7 +181,12 @@ const VirtualHost: Message = {
     name: text,
     domains: { kind: 'list', of: text, notEmpty: true },
     routes: list(message(() => Route)),
-    require_tls: { kind: 'enum', values: ['NONE', 'EXTERNAL_ONLY', 'ALL'] },
+    require_tls: {
+      kind: 'enum',
+      values: ['NONE'],
+      unsupported: ['EXTERNAL_ONLY', 'ALL'],
+      numbers: ['NONE', 'EXTERNAL_ONLY', 'ALL'],
+    },
     request_headers_to_add: LIST_OF_HEADERS,
     request_headers_to_remove: list(text),
     response_headers_to_add: LIST_OF_HEADERS,

@@ -35,7 +35,7 @@ export type Field =
   | { readonly kind: 'list'; readonly of: Field; readonly notEmpty?: boolean }
   | { readonly kind: 'map'; readonly of: Field }
   /** A typed message: types by URL without "type.googleapis.com/". */
-  | { readonly kind: 'any'; readonly types: () => Readonly<Record<string, Message | string>> }
+  | { readonly kind: 'any'; readonly types: () => Readonly<Record<string, Message>> }
   /** v2's untyped `config:`; the message follows from the sibling field `name`. Stored as `typed_config`. */
   | { readonly kind: 'named'; readonly types: () => Readonly<Record<string, Message>> }
   /** Anything at all, taken as it is. */
@@ -45,8 +45,8 @@ export type Field =
   /** Read, checked to be one of these values, and otherwise refused: settings that only have a default here. */
   | { readonly kind: 'only'; readonly values: readonly unknown[]; readonly why: string };
 
-export const string: Field = { kind: 'string' };
-export const text: Field = { kind: 'string', notEmpty: true };
+export const string: Field & { kind: 'string' } = { kind: 'string' };
+export const text: Field & { kind: 'string' } = { kind: 'string', notEmpty: true };
 export const bool: Field = { kind: 'bool' };
 /** Text that a header field carries. */
 export const fieldValue: Field = { kind: 'string', isFieldValue: true };
@@ -67,7 +67,20 @@ export function only(why: string, ...values: unknown[]): Field {
   return { kind: 'only', why, values };
 }
 
-/** A field's name as the proto has it: camelCase is the other spelling of protobuf JSON. */
-export function snakeCase(name: string): string {
-  return /^[a-z]+([A-Z0-9][a-z0-9]*)+$/.test(name) ? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : name;
+const CAMEL = new WeakMap<Message, ReadonlyMap<string, string>>();
+
+/** A field's proto name: camelCase is the other spelling of protobuf JSON. What is unknown stays as it is written. */
+export function fieldName(message: Message, written: string): string {
+  let names = CAMEL.get(message);
+  if (names === undefined) {
+    const all = [...Object.keys(message.fields), ...(message.unsupported ?? [])];
+    names = new Map(all.flatMap((name) => [[name, name] as const, [camelCase(name), name] as const]));
+    CAMEL.set(message, names);
+  }
+  return names.get(written) ?? written;
+}
+
+/** As protobuf makes it: accept_http_10 is acceptHttp10. */
+function camelCase(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -30,8 +30,8 @@ export interface Place {
   readonly source: string;
 }
 
-/** What the text itself has wrong; -1 = the whole. */
-export type YamlReport = (severity: 'error' | 'warning', start: number, end: number, message: string) => void;
+/** What the text itself has wrong. */
+export type YamlReport = (severity: 'error' | 'warning', place: Place, width: number, message: string) => void;
 
 /** Aliases that may be followed in one document: enough for any config, too few for an alias bomb. */
 const ALIASES_MAX = 1000;
@@ -51,7 +51,7 @@ interface Part {
 
 export class YamlText {
   readonly #parts: Part[] = [];
-  readonly #report: YamlReport;
+  readonly #tell: YamlReport;
   #aliases = 0;
   #freeValues = 0;
   /** False: the tree is not worth reading. */
@@ -59,14 +59,14 @@ export class YamlText {
 
   /** The first part is the file, the others are laid over it. */
   constructor(parts: readonly TextPart[], report: YamlReport) {
-    this.#report = report;
+    this.#tell = report;
     let base = 0;
     for (const { name, text } of parts) {
       this.#parse(name, text, base);
       base += text.length + 1;
     }
     if (this.isReadable && this.roots().length === 0) {
-      report('error', -1, -1, 'the document is empty: a bootstrap needs static_resources');
+      this.#report('error', -1, -1, 'the document is empty: a bootstrap needs static_resources');
       this.isReadable = false;
     }
   }
@@ -109,6 +109,11 @@ export class YamlText {
       const what = tag === undefined ? firstLine(message) : `the YAML tag ${tag} means nothing here and is left out`;
       this.#report('warning', base + pos[0], base + pos[1], what);
     }
+  }
+
+  /** start -1: the whole. */
+  #report(severity: 'error' | 'warning', start: number, end: number, message: string): void {
+    this.#tell(severity, this.place(start), Math.max(1, end - start), message);
   }
 
   /** The content of each part that has any. */
