@@ -70,13 +70,12 @@ class Reader {
   #line(): string {
     const end = this.#text.indexOf('\n', this.at);
     if (end < 0) {
-      if (/\r[^]/.test(this.#text.slice(this.at))) throw new Error('bare CR');
+      if (/\r[\s\S]/.test(this.#text.slice(this.at))) throw new Error('bare CR');
       throw INCOMPLETE;
     }
     const line = this.#text.slice(this.at, end);
     this.at = end + 1;
     if (!line.endsWith('\r')) throw new Error('bare LF');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
     if (/[\0-\x08\x0a-\x1f\x7f]/.test(line.slice(0, -1))) throw new Error('control character');
     return line.slice(0, -1);
   }
