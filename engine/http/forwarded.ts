@@ -15,11 +15,9 @@ export interface ForwardingOptions {
 /** Made once per client connection. */
 export interface PeerIdentity {
   readonly address: Address;
-  /** The host part in ASCII. */
-  readonly bytes: Uint8Array;
   readonly isInternal: boolean;
   readonly scheme: 'http' | 'https';
-  /** X-Forwarded-For with this peer alone. */
+  /** X-Forwarded-For with this peer alone; shared by connections from the same host. */
   readonly xffLine: FieldLine;
 }
 
@@ -70,9 +68,13 @@ const IS_EDGE_UNTRUSTED = new Uint8Array(256);
 for (const id of UNTRUSTED) IS_UNTRUSTED[id] = 1;
 for (const id of EDGE_UNTRUSTED) IS_EDGE_UNTRUSTED[id] = 1;
 
+/** Hosts whose X-Forwarded-For line is kept. */
+const LINES_MAX = 10000;
+
 export class Forwarding {
   readonly #options: ForwardingOptions;
   readonly #internal: CidrList;
+  readonly #lines = new Map<string, FieldLine>();
 
   constructor(options: ForwardingOptions) {
     this.#options = options;
@@ -84,11 +86,21 @@ export class Forwarding {
     const isInternal = address.family !== 'unix' && this.#internal.contains(host);
     return {
       address,
-      bytes: encoder.encode(host),
       isInternal,
       scheme: isSecure ? 'https' : 'http',
-      xffLine: fieldLine(XFF, host),
+      xffLine: this.#lineOf(host),
     };
+  }
+
+  #lineOf(host: string): FieldLine {
+    let line = this.#lines.get(host);
+    if (line === undefined) {
+      // Small enough to forget all at once: a line is made again in no time.
+      if (this.#lines.size >= LINES_MAX) this.#lines.clear();
+      line = fieldLine(XFF, host);
+      this.#lines.set(host, line);
+    }
+    return line;
   }
 
   apply(head: Head, peer: PeerIdentity, result: ForwardingResult): void {
@@ -165,9 +177,11 @@ function appendXff(head: Head, peer: PeerIdentity, hasXff: boolean): void {
     return;
   }
   const joined = encoder.encode(`${(head.joinedString('x-forwarded-for') as string).replaceAll(', ', ',')},`);
-  const value = new Uint8Array(joined.length + peer.bytes.length);
+  // The line is "x-forwarded-for: HOST": what is behind the name and ": ", before the line end.
+  const host = peer.xffLine.bytes.subarray(peer.xffLine.nameLength + 2, peer.xffLine.bytes.length - 2);
+  const value = new Uint8Array(joined.length + host.length);
   value.set(joined);
-  value.set(peer.bytes, joined.length);
+  value.set(host, joined.length);
   head.removeAll(XFF);
   head.add(XFF, value, 0, value.length);
 }
