@@ -103,11 +103,11 @@ test('validate prints every problem with its place and exits 1', () => {
     'stream_idle_timeout: must be a duration such as',
     'EDS is known to Envoy but not supported here yet',
     'unknown field lb_polcy in Cluster; did you mean lb_policy?',
-    'port_value is required in SocketAddress',
-    'refused: 5 errors',
+    'there is no cluster "missing"; defined: c',
+    'refused: 6 errors',
   ])
     assert.ok(run.stderr.includes(part), `${part}\n---\n${run.stderr}`);
-  assert.match(run.stderr, /\n {4}\| +\^/);
+  assert.match(run.stderr, /\n +\| +\^/);
 });
 
 test('usage errors exit 2, a missing file 1, each in a line', () => {
