@@ -1,4 +1,5 @@
-/** Options: command line and environment to one frozen object; nothing else reads process.env or process.argv. */
+/** Options: command line and environment to one frozen object; nothing else reads either. */
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { suggest } from './fault/problem.js';
@@ -9,6 +10,8 @@ export interface ConfigSource {
   readonly text: string | null;
   /** As problems name it. */
   readonly name: string;
+  /** Laid over the file: what --config-yaml says beside -c. */
+  readonly overlay?: { readonly name: string; readonly text: string };
   readonly allowsUnknownFields: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -35,7 +38,7 @@ export const USAGE = `usage: millrace -c FILE [options]
        millrace --listen [HOST]:PORT --to HOST:PORT[,HOST:PORT...] [--lb POLICY] [options]
 
   -c, --config-path FILE             Envoy v3 bootstrap, YAML or JSON
-      --config-yaml TEXT             the same, on the command line
+      --config-yaml TEXT             the same, on the command line; with -c, laid over the file
       --listen [HOST]:PORT           without a file: where to listen (HOST default 127.0.0.1; 0.0.0.0 for all)
       --to HOST:PORT[,...]           ... and where to forward
       --lb POLICY                    ... and how: ${LB_POLICIES.join(', ')}
@@ -48,7 +51,7 @@ export const USAGE = `usage: millrace -c FILE [options]
       --transport auto|native|node   how sockets are driven (default auto)
       --watch                        reload when the config file changes (SIGHUP reloads too)
       --version
-      --help
+  -h, --help
 `;
 
 const FLAGS = {
@@ -66,8 +69,17 @@ const FLAGS = {
   transport: { type: 'string' },
   watch: { type: 'boolean' },
   version: { type: 'boolean' },
-  help: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
 } as const;
+
+/** Envoy's options that are not here: said by name, because a command line of Envoy's is what people come with. */
+const ENVOY_FLAGS = `base-id base-id-path use-dynamic-base-id skip-hot-restart-on-no-parent
+  skip-hot-restart-parent-stats allow-unknown-fields reject-unknown-dynamic-fields ignore-unknown-dynamic-fields
+  skip-deprecated-logs admin-address-path local-address-ip-version component-log-level log-format-escaped
+  enable-fine-grain-logging log-path hot-restart-version restart-epoch service-cluster service-node service-zone
+  file-flush-interval-msec file-flush-min-size-kb drain-strategy parent-shutdown-time-s cpuset-threads
+  disable-hot-restart enable-mutex-tracing enable-core-dump socket-path socket-mode stats-tag
+  disable-extensions`.split(/\s+/);
 
 type Flags = {
   -readonly [name in keyof typeof FLAGS]?: (typeof FLAGS)[name]['type'] extends 'boolean' ? boolean : string;
@@ -93,11 +105,37 @@ export function parseOptions(
 }
 
 function unknownFlag(message: string, argv: readonly string[]): string {
-  const names = Object.keys(FLAGS);
-  const unknown = argv.find((word) => word.startsWith('--') && !names.includes(word.slice(2).split('=')[0] as string));
-  if (unknown === undefined) return message.split('. ')[0] as string;
-  const near = suggest(unknown.slice(2).split('=')[0] as string, names);
-  return `unknown option ${unknown}${near === null ? '' : `; did you mean --${near}?`}`;
+  const names: readonly string[] = Object.keys(FLAGS);
+  const nameOf = (word: string): string => word.slice(2).split('=')[0] as string;
+  // Only the word that the parser complains of: the value of another option may look like one.
+  const unknown = argv.find(
+    (word) => /^--[^=]/.test(word) && !names.includes(nameOf(word)) && message.includes(`'--${nameOf(word)}'`),
+  );
+  if (unknown === undefined) return lowerFirst(message.split('. ')[0] as string);
+  const name = nameOf(unknown);
+  if (ENVOY_FLAGS.includes(name)) return `--${name} is an option of Envoy's that is not supported here`;
+  const near = suggest(name, names);
+  return `unknown option --${name}${near === null ? '' : `; did you mean --${near}?`}`;
+}
+
+function lowerFirst(text: string): string {
+  return text.slice(0, 1).toLowerCase() + text.slice(1);
+}
+
+/** What says nothing without another option is a mistake, not a no-op. */
+function checkCompany(flags: Flags): void {
+  const hasFile = flags['config-path'] !== undefined;
+  const hasText = flags['config-yaml'] !== undefined;
+  if (flags.listen !== undefined && (hasFile || hasText))
+    throw new Error('--listen is the form without a config: leave out -c and --config-yaml');
+  if (flags.listen === undefined && !hasFile && !hasText) {
+    if (flags.to !== undefined) throw new Error('--to needs --listen [HOST]:PORT');
+    throw new Error('no config: give -c FILE, --config-yaml TEXT or --listen with --to');
+  }
+  for (const name of ['to', 'lb'] as const)
+    if (flags[name] !== undefined && flags.listen === undefined)
+      throw new Error(`--${name} belongs to --listen: with a config it has no effect`);
+  if (flags.watch === true && !hasFile) throw new Error('--watch needs -c FILE: there is no file to watch');
 }
 
 function build(
@@ -128,15 +166,16 @@ function build(
 const NO_CONFIG: ConfigSource = { path: null, text: '', name: '', allowsUnknownFields: false, environment: {} };
 
 function configSource(flags: Flags, environment: Readonly<Record<string, string | undefined>>): ConfigSource {
-  const allowsUnknownFields = flags['allow-unknown-static-fields'] === true;
-  const given = [flags['config-path'], flags['config-yaml'], flags.listen].filter((value) => value !== undefined);
-  if (given.length === 0) throw new Error('no config: give -c FILE, --config-yaml TEXT or --listen with --to');
-  if (given.length > 1) throw new Error('give one of -c, --config-yaml and --listen, not several');
-  const common = { allowsUnknownFields, environment };
-  if (flags['config-path'] !== undefined)
-    return { path: flags['config-path'], text: null, name: flags['config-path'], ...common };
-  if (flags['config-yaml'] !== undefined)
-    return { path: null, text: flags['config-yaml'], name: '<--config-yaml>', ...common };
+  checkCompany(flags);
+  const common = { allowsUnknownFields: flags['allow-unknown-static-fields'] === true, environment };
+  const path = flags['config-path'];
+  const text = flags['config-yaml'];
+  const inline = '<--config-yaml>';
+  if (path === '') throw new Error('--config-path: the name of the file is empty');
+  if (path !== undefined && text !== undefined)
+    return { path, text: null, name: path, overlay: { name: inline, text }, ...common };
+  if (path !== undefined) return { path, text: null, name: path, ...common };
+  if (text !== undefined) return { path: null, text, name: inline, ...common };
   if (flags.to === undefined) throw new Error('--listen needs --to HOST:PORT');
   return {
     path: null,
@@ -150,7 +189,7 @@ function configSource(flags: Flags, environment: Readonly<Record<string, string 
 function shortForm(listen: string, to: string, lb: string): string {
   const policy = choice('lb', lb.toLowerCase(), LB_POLICIES);
   const endpoints = to.split(',').map((each) => ({ endpoint: { address: socketAddress('to', each.trim()) } }));
-  const hasNames = endpoints.some((each) => !/^[\d.]+$|:/.test(each.endpoint.address.socket_address.address));
+  const hasNames = endpoints.some((each) => isIP(each.endpoint.address.socket_address.address) === 0);
   const manager = {
     '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
     stat_prefix: 'ingress',
@@ -181,12 +220,17 @@ function shortForm(listen: string, to: string, lb: string): string {
 }
 
 function socketAddress(flag: string, text: string): { socket_address: { address: string; port_value: number } } {
-  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(found?.[3]);
-  if (found === null || port > 65535) throw new Error(`--${flag}: ${JSON.stringify(text)} is not HOST:PORT`);
+  if (found === null || port > 65535)
+    throw new Error(`--${flag}: ${JSON.stringify(text)} is not HOST:PORT (IPv6: [::1]:80)`);
   const host = found[1] ?? found[2] ?? '';
-  if (host === '' && flag === 'to') throw new Error(`--to: ${JSON.stringify(text)} has no host`);
-  return { socket_address: { address: host === '' ? '127.0.0.1' : host, port_value: port } };
+  if (flag === 'to' && host === '') throw new Error(`--to: ${JSON.stringify(text)} has no host`);
+  if (flag === 'to' && port === 0) throw new Error(`--to: ${JSON.stringify(text)} has no port to connect to`);
+  const address = host === '' || (flag === 'listen' && host === 'localhost') ? '127.0.0.1' : host;
+  if (flag === 'listen' && isIP(address) === 0)
+    throw new Error(`--listen: ${JSON.stringify(host)} is not an IP address of this machine`);
+  return { socket_address: { address, port_value: port } };
 }
 
 function choice<const T extends string>(flag: string, value: string, allowed: readonly T[]): T {

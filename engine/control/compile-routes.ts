@@ -1,4 +1,5 @@
 /** Route table of the document to its record, with the mistakes that only the whole table shows. */
+import { suggest } from '../fault/problem.js';
 import type {
   ClusterChoiceRecord,
   ForwardRecord,
@@ -31,13 +32,19 @@ export interface RouteContext {
   readonly reader: DocumentReader;
   readonly clusters: ReadonlySet<string>;
   readonly used: Set<string>;
+  /** Names of the connection manager's filters: what typed_per_filter_config may be for. */
+  readonly filters: ReadonlySet<string>;
 }
 
 /** Envoy's default for direct response bodies. */
 const DIRECT_BODY_MAX_BYTES = 4096;
 
-export function compileRouteConfig(context: RouteContext, config: Value): RouteConfigRecord {
-  const { reader } = context;
+export function compileRouteConfig(outer: RouteContext, config: Value): RouteConfigRecord {
+  const { reader } = outer;
+  // Without validation a cluster that is not there is found out by the request, as with Envoy.
+  const isLoose = config['validate_clusters'] === false;
+  const context = isLoose ? { ...outer, clusters: new AnyName() } : outer;
+  checkPerFilter(context, config);
   const domains = new Map<string, string>();
   const maxBody = numberOf(config, 'max_direct_response_body_size_bytes', DIRECT_BODY_MAX_BYTES);
   return {
@@ -53,6 +60,25 @@ export function compileRouteConfig(context: RouteContext, config: Value): RouteC
   };
 }
 
+/** Every name is in it. */
+class AnyName extends Set<string> {
+  override has(): boolean {
+    return true;
+  }
+}
+
+/** Carried, but nobody reads the config of a filter that is not in the chain. */
+function checkPerFilter(context: RouteContext, value: Value): void {
+  for (const name of Object.keys((value['typed_per_filter_config'] as object | undefined) ?? {}))
+    if (!context.filters.has(name))
+      context.reader.report(
+        'warning',
+        value,
+        'typed_per_filter_config',
+        `has no effect: there is no filter ${JSON.stringify(name)} in http_filters`,
+      );
+}
+
 function compileHost(
   context: RouteContext,
   host: Value,
@@ -61,19 +87,21 @@ function compileHost(
 ): VirtualHostRecord {
   const { reader } = context;
   const name = textOf(host, 'name');
-  const domains = (host['domains'] as string[]).map((domain) => domain.toLowerCase());
-  for (const domain of domains) {
+  const domains = ((host['domains'] as string[] | undefined) ?? []).map((domain) => domain.toLowerCase());
+  domains.forEach((domain, index) => {
+    const at = `domains[${index}]`;
     const other = seen.get(domain);
     if (other !== undefined)
       reader.report(
         'error',
         host,
-        'domains',
+        at,
         `${JSON.stringify(domain)} is taken by virtual host ${other} already: a domain belongs to one`,
       );
     seen.set(domain, name);
-    checkDomain(reader, host, domain);
-  }
+    checkDomain(reader, host, at, domain);
+  });
+  checkPerFilter(context, host);
   const routes = fieldsOf(host, 'routes').map((route) => compileRoute(context, route, maxBody));
   warnOfShadows(context, fieldsOf(host, 'routes'), routes);
   return {
@@ -89,29 +117,28 @@ function compileHost(
   };
 }
 
-function checkDomain(reader: DocumentReader, host: Value, domain: string): void {
+function checkDomain(reader: DocumentReader, host: Value, at: string, domain: string): void {
   if (domain === '*') return;
+  const shown = JSON.stringify(domain);
   const stars = domain.split('*').length - 1;
-  if (stars > 1 || (stars === 1 && !domain.startsWith('*') && !domain.endsWith('*')))
-    reader.report(
-      'error',
-      host,
-      'domains',
-      `${JSON.stringify(domain)}: a wildcard is the first or the last character, once`,
-    );
-  else if (domain === '.*' || /[\\^$()|+?]/.test(domain))
+  if (domain === '.*' || /[\\^$()|+?]/.test(domain))
     reader.report(
       'warning',
       host,
-      'domains',
-      `${JSON.stringify(domain)} is taken literally: domains are no regular expressions; "*" matches every host`,
+      at,
+      `${shown} is taken literally: domains are no regular expressions; "*" matches every host`,
     );
+  else if (stars > 1 || (stars === 1 && !domain.startsWith('*') && !domain.endsWith('*')))
+    reader.report('error', host, at, `${shown}: a wildcard is the first or the last character, once`);
+  else if (domain.includes('/'))
+    reader.report('warning', host, at, `${shown} matches nothing: a domain has no scheme and no path`);
 }
 
 // ---- one route ----------------------------------------------------------------------------------------------
 
 function compileRoute(context: RouteContext, route: Value, maxBody: number): RouteRecord {
   const match = compileMatch(context.reader, fieldOf(route, 'match') ?? {});
+  checkPerFilter(context, route);
   return {
     name: textOf(route, 'name'),
     match,
@@ -148,6 +175,7 @@ function compilePath(reader: DocumentReader, match: Value): PathMatchRecord {
   if (match['connect_matcher'] !== undefined) return { kind: 'connect' };
   const regex = fieldOf(match, 'safe_regex');
   if (regex !== undefined) return { kind: 'safe_regex', value: compileRegexText(reader, regex) };
+  for (const kind of ['path', 'prefix'] as const) checkPlainPath(reader, match, kind);
   if (match['path'] !== undefined) return { kind: 'path', value: textOf(match, 'path') };
   if (match['path_separated_prefix'] !== undefined) {
     const value = textOf(match, 'path_separated_prefix');
@@ -156,6 +184,20 @@ function compilePath(reader: DocumentReader, match: Value): PathMatchRecord {
     return { kind: 'path_separated_prefix', value };
   }
   return { kind: 'prefix', value: textOf(match, 'prefix') };
+}
+
+/** Legal, but no request has such a path. */
+function checkPlainPath(reader: DocumentReader, match: Value, field: 'path' | 'prefix'): void {
+  const value = textOf(match, field, '/');
+  if (value !== '' && !value.startsWith('/') && !value.startsWith('*'))
+    reader.report('warning', match, field, `${JSON.stringify(value)} matches nothing: paths begin with /`);
+  else if (value.includes('#') || (field === 'path' && value.includes('?')))
+    reader.report(
+      'warning',
+      match,
+      field,
+      `${JSON.stringify(value)} matches nothing: it is the path without the query`,
+    );
 }
 
 function compileHeader(reader: DocumentReader, header: Value): HeaderMatchRecord {
@@ -184,7 +226,7 @@ function headerMatch(reader: DocumentReader, header: Value): HeaderMatchRecord['
 function compileAction(context: RouteContext, route: Value, path: PathMatchRecord, maxBody: number): RouteActionRecord {
   const { reader } = context;
   const redirect = fieldOf(route, 'redirect');
-  if (redirect !== undefined) return compileRedirect(reader, redirect);
+  if (redirect !== undefined) return compileRedirect(reader, redirect, path);
   const direct = fieldOf(route, 'direct_response');
   if (direct !== undefined) {
     const source = fieldOf(direct, 'body');
@@ -209,7 +251,8 @@ const REDIRECT_STATUS = {
   PERMANENT_REDIRECT: 308,
 } as const;
 
-function compileRedirect(reader: DocumentReader, redirect: Value): RedirectRecord {
+function compileRedirect(reader: DocumentReader, redirect: Value, path: PathMatchRecord): RedirectRecord {
+  checkPrefixRewrite(reader, redirect, path);
   const optional = (field: string): string | null => (redirect[field] as string | undefined) ?? null;
   return {
     kind: 'redirect',
@@ -225,10 +268,27 @@ function compileRedirect(reader: DocumentReader, redirect: Value): RedirectRecor
   };
 }
 
+function checkPrefixRewrite(reader: DocumentReader, action: Value, path: PathMatchRecord): void {
+  if (action['prefix_rewrite'] !== undefined && (path.kind === 'safe_regex' || path.kind === 'connect'))
+    reader.report('error', action, 'prefix_rewrite', `a route with ${path.kind} has no prefix: use regex_rewrite`);
+}
+
+/** A route's time that is longer than this is more likely one in the wrong unit. */
+const TIMEOUT_DOUBTFUL_MS = 24 * 3600000;
+
+function checkTimes(reader: DocumentReader, action: Value): void {
+  const timeoutMs = numberOf(action, 'timeout', 0);
+  const streamMs = numberOf(fieldOf(action, 'max_stream_duration') ?? {}, 'max_stream_duration', 0);
+  if (timeoutMs > TIMEOUT_DOUBTFUL_MS)
+    reader.report('warning', action, 'timeout', 'is more than a day; "0s" is no timeout, and 15000 ms are "15s"');
+  else if (streamMs > 0 && timeoutMs > streamMs)
+    reader.report('warning', action, 'timeout', 'never comes: max_stream_duration ends the request before it');
+}
+
 function compileForward(context: RouteContext, action: Value, path: PathMatchRecord): ForwardRecord {
   const { reader } = context;
-  if (action['prefix_rewrite'] !== undefined && path.kind === 'safe_regex')
-    reader.report('error', action, 'prefix_rewrite', 'a route with safe_regex has no prefix: use regex_rewrite');
+  checkPrefixRewrite(reader, action, path);
+  checkTimes(reader, action);
   const statuses = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
   const upgrades =
     action['upgrade_configs'] === undefined ? null : compileUpgrades(fieldsOf(action, 'upgrade_configs'));
@@ -295,15 +355,24 @@ function compileClusterChoice(context: RouteContext, action: Value): ClusterChoi
   return { kind: 'weighted', clusters, totalWeight: sum };
 }
 
+/** Names that a message lists at most. */
+const CLUSTERS_SHOWN = 10;
+
 function checkCluster(context: RouteContext, value: Value, field: string, name: string): void {
   context.used.add(name);
-  if (context.clusters.has(name)) return;
-  const known = [...context.clusters].join(', ');
+  // One that could not be read has been complained of; a cluster without a name may be the one.
+  if (name === '') return;
+  if (context.clusters.has(name) || context.clusters.has('')) return;
+  if (context.reader.isFull) return context.reader.report('error', value, field, 'there is no such cluster');
+  const near = suggest(name, [...context.clusters]);
+  const known = [...context.clusters].slice(0, CLUSTERS_SHOWN).join(', ');
+  const others = context.clusters.size - CLUSTERS_SHOWN;
+  const defined = known === '' ? 'none' : `${known}${others > 0 ? ` and ${others} more` : ''}`;
   context.reader.report(
     'error',
     value,
     field,
-    `there is no cluster ${JSON.stringify(name)}; defined: ${known === '' ? 'none' : known}`,
+    `there is no cluster ${JSON.stringify(name)}; ${near === null ? `defined: ${defined}` : `did you mean ${near}?`}`,
   );
 }
 
@@ -311,6 +380,8 @@ function checkCluster(context: RouteContext, value: Value, field: string, name: 
 function warnOfShadows(context: RouteContext, values: readonly Value[], routes: readonly RouteRecord[]): void {
   // Only unconditional prefixes shadow for sure; a table of thousands is not compared pair by pair.
   const taken: { readonly index: number; readonly prefix: string }[] = [];
+  // Of routes that could be read in part only, nobody knows what they take.
+  if (context.reader.hasErrors) return;
   routes.forEach((route, index) => {
     const { path, headers, queryParameters, grpc, runtimeFraction, caseSensitive } = route.match;
     if (path.kind !== 'prefix' && path.kind !== 'path' && path.kind !== 'path_separated_prefix') return;

@@ -7,6 +7,9 @@ import type { HeaderAddRecord, HeaderMutationsRecord, RegexRewriteRecord, String
 import { compileRegex } from '../route/regex.js';
 import type { DocumentReader, Value } from './document.js';
 
+export const HOUR_MS = 3600000;
+export const MIB = 1 << 20;
+
 export function fieldOf(value: Value, field: string): Value | undefined {
   return value[field] as Value | undefined;
 }
@@ -23,20 +26,26 @@ export function flagOf(value: Value, field: string, otherwise = false): boolean 
   return (value[field] as boolean | undefined) ?? otherwise;
 }
 
-/** An address that must be an IP literal or a path; names are for DNS clusters. */
-export function compileAddress(reader: DocumentReader, address: Value): Address {
+/** What a socket's path may have: sockaddr_un has 108 bytes with the NUL at the end. */
+const PIPE_MAX_BYTES = 107;
+
+export function compilePipe(reader: DocumentReader, pipe: Value): Address {
+  const host = textOf(pipe, 'path');
+  const size = Buffer.byteLength(host);
+  if (size > PIPE_MAX_BYTES)
+    reader.report('error', pipe, 'path', `${size} bytes; the path of a unix socket has at most ${PIPE_MAX_BYTES}`);
+  if (host.includes('\0')) reader.report('error', pipe, 'path', 'must not hold NUL');
+  return { family: 'unix', host, port: 0 };
+}
+
+/** An address that must be an IP literal or a path; hint: where a name would be good. */
+export function compileAddress(reader: DocumentReader, address: Value, hint: string): Address {
   const pipe = fieldOf(address, 'pipe');
-  if (pipe !== undefined) return { family: 'unix', host: textOf(pipe, 'path'), port: 0 };
+  if (pipe !== undefined) return compilePipe(reader, pipe);
   const socket = fieldOf(address, 'socket_address') ?? {};
   const host = textOf(socket, 'address');
   const family = isIP(host);
-  if (family === 0)
-    reader.report(
-      'error',
-      socket,
-      'address',
-      `${JSON.stringify(host)} is not an IP address; names need a cluster of type STRICT_DNS or LOGICAL_DNS`,
-    );
+  if (family === 0) reader.report('error', socket, 'address', `${JSON.stringify(host)} is not an IP address; ${hint}`);
   return { family: family === 6 ? 6 : 4, host, port: numberOf(socket, 'port_value', 0) };
 }
 
@@ -55,12 +64,30 @@ export function compileRegexText(reader: DocumentReader, matcher: Value): string
   return pattern;
 }
 
+/** \\0 to \\9 are groups that the pattern must have, \\\\ is a backslash (RE2). */
+function checkSubstitution(reader: DocumentReader, rewrite: Value, pattern: string, substitution: string): void {
+  for (const [written, what] of substitution.matchAll(/\\([\s\S]?)/g))
+    if (what !== '\\' && !/^\d$/.test(what as string))
+      reader.report('error', rewrite, 'substitution', `${JSON.stringify(written)}: a backslash is written \\\\`);
+    else if (what !== '\\' && Number(what) > groupCount(pattern))
+      reader.report('error', rewrite, 'substitution', `${written}: the pattern has ${groupCount(pattern)} groups`);
+}
+
+function groupCount(pattern: string): number {
+  try {
+    return compileRegex(pattern).groupCount();
+  } catch {
+    // Complained of already.
+    return 9;
+  }
+}
+
 export function compileRewrite(reader: DocumentReader, rewrite: Value | undefined): RegexRewriteRecord | null {
   if (rewrite === undefined) return null;
-  return {
-    pattern: compileRegexText(reader, fieldOf(rewrite, 'pattern') ?? {}),
-    substitution: textOf(rewrite, 'substitution'),
-  };
+  const pattern = compileRegexText(reader, fieldOf(rewrite, 'pattern') ?? {});
+  const substitution = textOf(rewrite, 'substitution');
+  checkSubstitution(reader, rewrite, pattern, substitution);
+  return { pattern, substitution };
 }
 
 export function compileString(reader: DocumentReader, matcher: Value): StringMatchRecord {
@@ -113,8 +140,9 @@ function compileAdditions(reader: DocumentReader, options: readonly Value[]): He
     else if (!TOKEN.test(name)) reader.report('error', header, 'key', `${JSON.stringify(name)} is not a header name`);
     const wrong = checkFormat(value);
     if (wrong !== null) reader.report('error', header, 'value', `${wrong}; a literal % is written %%`);
-    if (/[\r\n\0]/.test(value)) reader.report('error', header, 'value', 'must not hold line breaks or NUL');
     const append = option['append'];
+    if (append !== undefined && option['append_action'] !== undefined)
+      reader.report('error', option, 'append', 'append_action says it already: only one of the two');
     const action = (option['append_action'] ??
       (append === false ? 'OVERWRITE_IF_EXISTS_OR_ADD' : 'APPEND_IF_EXISTS_OR_ADD')) as HeaderAddRecord['action'];
     return { name, value, action, keepEmptyValue: flagOf(option, 'keep_empty_value') };
@@ -123,8 +151,11 @@ function compileAdditions(reader: DocumentReader, options: readonly Value[]): He
 
 function compileRemovals(reader: DocumentReader, value: Value, field: string): string[] {
   const names = ((value[field] as readonly string[] | undefined) ?? []).map((name) => name.toLowerCase());
-  for (const name of names)
-    if (name.startsWith(':') || name === 'host') reader.report('error', value, field, `${name} can't be removed`);
+  names.forEach((name, index) => {
+    const at = `${field}[${index}]`;
+    if (name.startsWith(':') || name === 'host') reader.report('error', value, at, `${name} can't be removed`);
+    else if (!TOKEN.test(name)) reader.report('error', value, at, `${JSON.stringify(name)} is not a header name`);
+  });
   return names;
 }
 
@@ -135,4 +166,10 @@ export function compileMutations(reader: DocumentReader, value: Value): HeaderMu
     responseAdd: compileAdditions(reader, fieldsOf(value, 'response_headers_to_add')),
     responseRemove: compileRemovals(reader, value, 'response_headers_to_remove'),
   };
+}
+
+/** An address as keys and problems name it. */
+export function keyOf(address: Address): string {
+  if (address.family === 'unix') return `unix:${address.host}`;
+  return address.family === 6 ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

@@ -66,6 +66,11 @@ export class DocumentReader {
     return this.#options.environment;
   }
 
+  /** More problems would not be shown: nothing that only helps a message is worth its time. */
+  get isFull(): boolean {
+    return this.problems.length >= PROBLEMS_MAX;
+  }
+
   get hasErrors(): boolean {
     return this.problems.some((problem) => problem.severity === 'error');
   }
@@ -73,6 +78,11 @@ export class DocumentReader {
   /** Is this, or something in it or around it, missing because it could not be read? */
   isMissing(path: string): boolean {
     return this.#missing.some((missing) => isWithin(missing, path) || isWithin(path, missing));
+  }
+
+  /** Is something with such a path missing because it could not be read? */
+  lacks(path: RegExp): boolean {
+    return this.#missing.some((missing) => path.test(missing));
   }
 
   /** A problem with a message that was read, or with one of its fields ("domains", "domains[2]"). */
@@ -244,7 +254,7 @@ export class DocumentReader {
     }
     const known = Object.keys(message.fields);
     const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    const near = suggest(snake, [...known, ...(message.unsupported ?? [])]);
+    const near = this.isFull ? null : suggest(snake, [...known, ...(message.unsupported ?? [])]);
     const all = known.length === 0 ? `${message.name} has none` : `known fields: ${known.join(', ')}`;
     const hint = near === null ? all : `did you mean ${near}?`;
     const severity = this.#options.allowsUnknownFields ? 'warning' : 'error';
@@ -340,12 +350,7 @@ export class DocumentReader {
     const isParts = field.kind === 'duration' && isMap(node);
     const raw: unknown = isScalar(node) ? node.value : isParts ? this.#yaml.plain(node) : undefined;
     const read = readScalar(raw, isScalar(node) && node.type === 'PLAIN', field);
-    if ('wanted' in read)
-      return this.#refuse(
-        node,
-        path,
-        `must be ${read.wanted}, not ${kindOf(node)}`,
-      );
+    if ('wanted' in read) return this.#refuse(node, path, `must be ${read.wanted}, not ${kindOf(node)}`);
     if ('refusal' in read) return this.#refuse(node, path, read.refusal);
     if (read.note !== null) this.#at('warning', node, path, read.note);
     return read.value;

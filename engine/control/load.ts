@@ -2,7 +2,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Problem } from '../fault/problem.js';
 import type { ConfigSource } from '../options.js';
-import { type Compiled, compile, type Resolved } from './compile.js';
+import { type Compiled, compile } from './compile.js';
+import type { Resolved } from './compile-clusters.js';
 import { DocumentReader, type Value } from './document.js';
 import { PlanRegistry } from './registry.js';
 import { Bootstrap } from './schema-bootstrap.js';
@@ -25,13 +26,21 @@ export function loadConfig(source: ConfigSource): Loaded {
     file: source.name,
     allowsUnknownFields: source.allowsUnknownFields,
     environment: source.environment,
+    ...(source.overlay === undefined ? {} : { overlay: source.overlay }),
   });
   const bootstrap = reader.read(Bootstrap);
-  if (bootstrap === null) return { problems: reader.problems };
-  // A trial run finds what only the compiler sees; its numbers are thrown away.
-  compile(reader, bootstrap, new PlanRegistry(), new Map(), 0);
-  if (reader.hasErrors) return { problems: reader.problems };
-  return { reader, bootstrap, text, warnings: [...reader.problems] };
+  if (bootstrap === null) return { problems: reader.sorted() };
+  try {
+    // A trial run finds what only the compiler sees, also in what is left of a document with mistakes; its numbers
+    // are thrown away.
+    compile(reader, bootstrap, new PlanRegistry(), new Map(), 0);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (!reader.hasErrors) return { problems: [...reader.sorted(), fileProblem(source.name, message)] };
+  }
+  if (reader.hasErrors) return { problems: reader.sorted() };
+  const whole = source.overlay === undefined ? text : `${text}\n# ${source.overlay.name}\n${source.overlay.text}`;
+  return { reader, bootstrap, text: whole, warnings: reader.sorted() };
 }
 
 /** The plan of a config that loaded. */
@@ -55,7 +64,8 @@ function readSource(source: ConfigSource): string | Problem {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') return fileProblem(path, 'does not exist');
-    if (code === 'EACCES') return fileProblem(path, 'may not be read: no permission');
+    if (code === 'ENOTDIR') return fileProblem(path, 'does not exist: a part of the path is no directory');
+    if (code === 'EACCES' || code === 'EPERM') return fileProblem(path, 'may not be read: no permission');
     if (error instanceof TypeError) return fileProblem(path, 'is not UTF-8 text');
     return fileProblem(path, error instanceof Error ? error.message : String(error));
   }

@@ -1,5 +1,5 @@
 /** Overlay: what --config-yaml says is laid over the file as protobuf merges: fields win, lists grow. */
-import { isMap, isSeq, type Node, type Pair, YAMLMap, YAMLSeq } from 'yaml';
+import { isMap, isSeq, type Node, type Pair, type YAMLMap, YAMLSeq } from 'yaml';
 import { type Field, fieldName, type Message } from './schema.js';
 import { keyOf, mapOf, type YamlText } from './yaml-text.js';
 

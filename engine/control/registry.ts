@@ -19,6 +19,11 @@ export interface MetricsScope {
   readonly base: MetricsBase;
 }
 
+/** Counters that endpoints leave to the rest: they come and go with DNS, and would use up everything in time. */
+const KEPT_COUNTERS = COUNTERS_MAX >> 2;
+/** The same for histograms, though endpoints have none now. */
+const KEPT_HISTOGRAMS = HISTOGRAMS_MAX >> 2;
+
 export class PlanRegistry {
   readonly #numbers = new Map<string, number>();
   readonly #next = new Map<string, number>();
@@ -42,8 +47,11 @@ export class PlanRegistry {
     const known = this.#scopes.get(key);
     if (known !== undefined) return known.base;
     const { names, histograms } = SCOPES[kind];
-    const hasRoom = this.#counters + names.length <= COUNTERS_MAX;
-    const hasHistograms = histograms.length > 0 && this.#histograms + histograms.length <= HISTOGRAMS_MAX;
+    const isPassing = kind === 'endpoint';
+    const countersMax = COUNTERS_MAX - (isPassing ? KEPT_COUNTERS : 0);
+    const histogramsMax = HISTOGRAMS_MAX - (isPassing ? KEPT_HISTOGRAMS : 0);
+    const hasRoom = this.#counters + names.length <= countersMax;
+    const hasHistograms = histograms.length > 0 && this.#histograms + histograms.length <= histogramsMax;
     const base = { counters: hasRoom ? this.#counters : -1, histograms: hasHistograms ? this.#histograms : -1 };
     if (hasRoom) this.#counters += names.length;
     if (hasHistograms) this.#histograms += histograms.length;

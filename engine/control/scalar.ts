@@ -1,4 +1,4 @@
-/** Scalars of a document as protobuf JSON reads them: text, numbers, durations, enum values. */
+/** Scalars of a document as protobuf JSON reads them: text, numbers, durations, named values. */
 import { suggest } from '../fault/problem.js';
 import type { Field } from './schema.js';
 
@@ -133,15 +133,16 @@ function durationHint(raw: unknown): string {
   return seconds < 1e-6 || seconds > 1e9 ? '' : ` (write "${seconds}s")`;
 }
 
-// ---- enum values ----------------------------------------------------------------------------------------------
+// ---- named values ----------------------------------------------------------------------------------------------
 
 function readEnum(raw: unknown, field: Field & { kind: 'enum' }): Scalar {
   const all = [...field.values, ...(field.unsupported ?? [])];
-  let name = typeof raw === 'number' ? ((field.numbers ?? field.values)[raw] ?? '') : typeof raw === 'string' ? raw : '';
+  let name =
+    typeof raw === 'number' ? ((field.numbers ?? field.values)[raw] ?? '') : typeof raw === 'string' ? raw : '';
   let note: string | null = null;
   if (!all.includes(name) && all.includes(name.toUpperCase())) {
     name = name.toUpperCase();
-    note = `enum values are in capitals: write ${name}`;
+    note = `values are named in capitals: write ${name}`;
   }
   if (field.values.includes(name)) return good(name, note);
   if (field.unsupported?.includes(name) === true)

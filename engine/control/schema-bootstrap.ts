@@ -51,12 +51,7 @@ const Admin: Message = {
     access_log: list(message(() => AdminAccessLog)),
     access_log_path: NOWHERE,
   },
-  unsupported: [
-    'profile_path',
-    'socket_options',
-    'ignore_global_conn_limit',
-    'allow_paths',
-  ],
+  unsupported: ['profile_path', 'socket_options', 'ignore_global_conn_limit', 'allow_paths'],
   required: ['address'],
 };
 

@@ -9,7 +9,20 @@ import {
   RegexMatcher,
   RuntimeFractionalPercent,
 } from './schema-core.js';
-import { bool, duration, fieldValue, free, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
+import {
+  bool,
+  duration,
+  fieldValue,
+  free,
+  list,
+  type Message,
+  message,
+  oneOf,
+  only,
+  string,
+  text,
+  uint,
+} from './schema.js';
 
 const ConnectMatcher: Message = { name: 'ConnectMatcher', fields: {} };
 const GrpcRouteMatchOptions: Message = { name: 'GrpcRouteMatchOptions', fields: {} };

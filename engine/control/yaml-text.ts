@@ -58,7 +58,7 @@ export class YamlText {
   isReadable = true;
 
   /** The first part is the file, the others are laid over it. */
-  constructor(parts: readonly TextPart[], report: YamlReport) {
+  constructor(parts: Iterable<TextPart>, report: YamlReport) {
     this.#tell = report;
     let base = 0;
     for (const { name, text } of parts) {

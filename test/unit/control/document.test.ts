@@ -75,7 +75,7 @@ test('v2 spellings are read with a warning that shows the v3 form', () => {
 test('mistakes that only the whole shows', () => {
   some(
     load(changed('"cluster": "origin"', '"cluster": "orign"')).errors,
-    'there is no cluster "orign"; defined: origin',
+    'there is no cluster "orign"; did you mean origin?',
   );
   some(load(changed('"name": "envoy.filters.http.router"', '"name": "x", "disabled": true')).errors, 'disabled');
   some(

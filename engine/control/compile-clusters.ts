@@ -1,0 +1,258 @@
+/** Clusters of the document to their records: protocol options, balancing, breakers, endpoints. */
+import { isIP } from 'node:net';
+import type { Address } from '../io/transport.js';
+import type { BreakerRecord, ClusterRecord, EndpointRecord, LbPolicyRecord } from '../plan/records.js';
+import {
+  compileAddress,
+  compilePipe,
+  fieldOf,
+  fieldsOf,
+  flagOf,
+  HOUR_MS,
+  keyOf,
+  MIB,
+  numberOf,
+  textOf,
+} from './compile-values.js';
+import type { DocumentReader, Value } from './document.js';
+import type { PlanRegistry } from './registry.js';
+
+/** What a name of a DNS cluster stands for right now. */
+export interface Resolved {
+  readonly addresses: readonly string[];
+  readonly failed: boolean;
+}
+
+/** A name to look up; what discovery needs of a cluster. */
+export interface DnsTarget {
+  readonly host: string;
+  readonly family: 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL';
+  readonly refreshMs: number;
+}
+
+/** What compiling clusters needs beside them. */
+export interface ClusterContext {
+  readonly reader: DocumentReader;
+  readonly registry: PlanRegistry;
+  readonly resolved: ReadonlyMap<string, Resolved>;
+  /** Filled with the names to look up. */
+  readonly dnsTargets: DnsTarget[];
+}
+
+const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+export function compileCluster(context: ClusterContext, cluster: Value): ClusterRecord {
+  const { reader, registry } = context;
+  const name = textOf(cluster, 'name');
+  const common = protocolOptions(reader, cluster);
+  const statName = textOf(cluster, 'alt_stat_name', name);
+  const { endpoints, hasFailed } = compileEndpoints(context, cluster, statName);
+  return {
+    name,
+    altStatName: textOf(cluster, 'alt_stat_name'),
+    index: registry.cluster(name),
+    metrics: registry.metrics('cluster', statName),
+    type: textOf(cluster, 'type', 'STATIC') as ClusterRecord['type'],
+    connectTimeoutMs: numberOf(cluster, 'connect_timeout', 5000),
+    bufferLimitBytes: numberOf(cluster, 'per_connection_buffer_limit_bytes', MIB),
+    lbPolicy: compileLbPolicy(reader, cluster),
+    breakers: { default: compileBreaker(cluster, 'DEFAULT'), high: compileBreaker(cluster, 'HIGH') },
+    protocol: 'HTTP1',
+    idleTimeoutMs: numberOf(common, 'idle_timeout', HOUR_MS),
+    maxConnectionDurationMs: numberOf(common, 'max_connection_duration', 0),
+    maxRequestsPerConnection: numberOf(
+      common,
+      'max_requests_per_connection',
+      numberOf(cluster, 'max_requests_per_connection', 0),
+    ),
+    maxResponseHeadersBytes: numberOf(common, 'max_response_headers_kb', 80) * 1024,
+    maxResponseHeadersCount: numberOf(common, 'max_headers_count', 100),
+    endpoints,
+    dnsFailed: hasFailed && endpoints.length === 0,
+  };
+}
+
+/** The common options: of the typed ones when they are there, else of the cluster itself. */
+function protocolOptions(reader: DocumentReader, cluster: Value): Value {
+  const extensions = fieldOf(cluster, 'typed_extension_protocol_options') ?? {};
+  for (const key of Object.keys(extensions))
+    if (key !== PROTOCOL_OPTIONS)
+      reader.report(
+        'error',
+        cluster,
+        'typed_extension_protocol_options',
+        `${JSON.stringify(key)} is not supported here; the key is ${PROTOCOL_OPTIONS}`,
+      );
+  const typed = fieldOf(extensions, PROTOCOL_OPTIONS);
+  const own = fieldOf(cluster, 'common_http_protocol_options');
+  if (typed !== undefined && own !== undefined)
+    reader.report(
+      'error',
+      cluster,
+      'common_http_protocol_options',
+      'has no effect beside typed_extension_protocol_options: put it in there',
+    );
+  return (typed === undefined ? own : fieldOf(typed, 'common_http_protocol_options')) ?? {};
+}
+
+function compileBreaker(cluster: Value, priority: string): BreakerRecord {
+  const thresholds = fieldsOf(fieldOf(cluster, 'circuit_breakers') ?? {}, 'thresholds');
+  // The first entry of a priority counts (Envoy).
+  const entry = thresholds.find((each) => textOf(each, 'priority', 'DEFAULT') === priority) ?? {};
+  return {
+    maxConnections: numberOf(entry, 'max_connections', 1024),
+    maxPendingRequests: numberOf(entry, 'max_pending_requests', 1024),
+    maxRequests: numberOf(entry, 'max_requests', 1024),
+    maxRetries: numberOf(entry, 'max_retries', 3),
+  };
+}
+
+function compileLbPolicy(reader: DocumentReader, cluster: Value): LbPolicyRecord {
+  const policies = fieldsOf(fieldOf(cluster, 'load_balancing_policy') ?? {}, 'policies');
+  // Envoy takes the first that it knows; the schema refuses those that are not known here.
+  const extension = fieldOf(policies[0] ?? {}, 'typed_extension_config') ?? {};
+  const typed = fieldOf(extension, 'typed_config');
+  const legacy = textOf(cluster, 'lb_policy', 'ROUND_ROBIN');
+  if (legacy === 'LOAD_BALANCING_POLICY_CONFIG' && typed === undefined)
+    reader.report('error', cluster, 'lb_policy', 'needs load_balancing_policy beside it');
+  if (typed !== undefined && cluster['lb_policy'] !== undefined && legacy !== 'LOAD_BALANCING_POLICY_CONFIG')
+    reader.report('warning', cluster, 'lb_policy', 'has no effect: load_balancing_policy comes before it');
+  const type = typed === undefined ? '' : String(typed['@type']);
+  const isLeast = typed === undefined ? legacy === 'LEAST_REQUEST' : type.endsWith('.LeastRequest');
+  if (cluster['least_request_lb_config'] !== undefined && (typed !== undefined || !isLeast))
+    reader.report('warning', cluster, 'least_request_lb_config', 'has no effect: lb_policy is not LEAST_REQUEST');
+  if (typed === undefined ? legacy === 'RANDOM' : type.endsWith('.Random')) return { name: 'RANDOM' };
+  if (!isLeast) return { name: 'ROUND_ROBIN' };
+  const config = typed ?? fieldOf(cluster, 'least_request_lb_config') ?? {};
+  return {
+    name: 'LEAST_REQUEST',
+    choiceCount: numberOf(config, 'choice_count', 2),
+    fullScan: textOf(config, 'selection_method') === 'FULL_SCAN' || flagOf(config, 'enable_full_scan'),
+    activeRequestBias: numberOf(fieldOf(config, 'active_request_bias') ?? {}, 'default_value', 1),
+  };
+}
+
+// ---- endpoints ------------------------------------------------------------------------------------------------
+
+function compileEndpoints(
+  context: ClusterContext,
+  cluster: Value,
+  statName: string,
+): { readonly endpoints: readonly EndpointRecord[]; readonly hasFailed: boolean } {
+  const { reader } = context;
+  const type = textOf(cluster, 'type', 'STATIC');
+  const found = new Map<string, EndpointRecord>();
+  let hasFailed = false;
+  let written = 0;
+  for (const locality of localitiesOf(reader, cluster))
+    for (const lbEndpoint of fieldsOf(locality, 'lb_endpoints')) {
+      written++;
+      const address = fieldOf(fieldOf(lbEndpoint, 'endpoint') ?? {}, 'address') ?? {};
+      const { addresses, failed } = type === 'STATIC' ? fixed(reader, address) : lookedUp(context, cluster, address);
+      hasFailed ||= failed;
+      for (const each of type === 'LOGICAL_DNS' ? addresses.slice(0, 1) : addresses) {
+        const record = endpointRecord(context.registry, cluster, statName, locality, lbEndpoint, each);
+        const same = found.get(record.key);
+        if (same === undefined) found.set(record.key, record);
+        else {
+          // The share of two, in one row: a row is what pools and counts go by. Names may overlap (Envoy: the first).
+          if (type !== 'STATIC') continue;
+          found.set(record.key, { ...same, weight: same.weight + record.weight });
+          reader.report('warning', address, '', `${keyOf(each)} is in this cluster twice; its weights are added`);
+        }
+      }
+    }
+  if (type === 'LOGICAL_DNS' && written !== 1)
+    reader.report('error', cluster, 'load_assignment', `LOGICAL_DNS has exactly one endpoint, not ${written}`);
+  else if (written === 0 && !reader.hasErrors)
+    reader.report('warning', cluster, 'load_assignment', 'has no endpoints: every request is answered with 503');
+  return { endpoints: [...found.values()], hasFailed };
+}
+
+function localitiesOf(reader: DocumentReader, cluster: Value): readonly Value[] {
+  const hosts = fieldsOf(cluster, 'hosts');
+  if (hosts.length === 0) return fieldsOf(fieldOf(cluster, 'load_assignment') ?? {}, 'endpoints');
+  reader.report(
+    'warning',
+    cluster,
+    'hosts',
+    '"hosts" is v2\'s spelling; in v3: load_assignment: { endpoints: [ { lb_endpoints: [ { endpoint: { address: ... } } ] } ] }',
+  );
+  return [{ lb_endpoints: hosts.map((address) => ({ endpoint: { address } })) }];
+}
+
+interface Addresses {
+  readonly addresses: readonly Address[];
+  readonly failed: boolean;
+}
+
+function fixed(reader: DocumentReader, address: Value): Addresses {
+  checkPort(reader, address);
+  const hint = 'a name needs a cluster of type STRICT_DNS or LOGICAL_DNS';
+  return { addresses: [compileAddress(reader, address, hint)], failed: false };
+}
+
+function lookedUp(context: ClusterContext, cluster: Value, address: Value): Addresses {
+  const { reader, resolved, dnsTargets } = context;
+  checkPort(reader, address);
+  const pipe = fieldOf(address, 'pipe');
+  if (pipe !== undefined) return { addresses: [compilePipe(reader, pipe)], failed: false };
+  const socket = fieldOf(address, 'socket_address') ?? {};
+  const host = textOf(socket, 'address');
+  const port = numberOf(socket, 'port_value', 0);
+  const literal = isIP(host);
+  if (literal !== 0) return { addresses: [{ family: literal === 6 ? 6 : 4, host, port }], failed: false };
+  if (!/^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?$/.test(host))
+    reader.report('error', socket, 'address', `${JSON.stringify(host)} is neither an IP address nor a host name`);
+  const target: DnsTarget = {
+    host,
+    family: textOf(cluster, 'dns_lookup_family', 'AUTO') as DnsTarget['family'],
+    refreshMs: numberOf(cluster, 'dns_refresh_rate', 5000),
+  };
+  dnsTargets.push(target);
+  const found = resolved.get(dnsKey(target));
+  const addresses = (found?.addresses ?? []).map(
+    (text): Address => ({ family: isIP(text) === 6 ? 6 : 4, host: text, port }),
+  );
+  return { addresses, failed: found?.failed === true };
+}
+
+function checkPort(reader: DocumentReader, address: Value): void {
+  const socket = fieldOf(address, 'socket_address');
+  if (socket !== undefined && numberOf(socket, 'port_value', 0) === 0)
+    reader.report('error', socket, 'port_value', 'nothing can be connected to on port 0');
+}
+
+/** Under what a name is looked up once, however many clusters use it. */
+export function dnsKey(target: DnsTarget): string {
+  return `${target.host} ${target.family}`;
+}
+
+function endpointRecord(
+  registry: PlanRegistry,
+  cluster: Value,
+  statName: string,
+  locality: Value,
+  lbEndpoint: Value,
+  address: Address,
+): EndpointRecord {
+  const endpoint = fieldOf(lbEndpoint, 'endpoint') ?? {};
+  const where = fieldOf(locality, 'locality') ?? {};
+  const status = textOf(lbEndpoint, 'health_status', 'UNKNOWN');
+  const socket = fieldOf(fieldOf(endpoint, 'address') ?? {}, 'socket_address') ?? {};
+  const key = `${textOf(cluster, 'name')}|${keyOf(address)}`;
+  return {
+    key,
+    row: registry.endpoint(key),
+    address,
+    hostname: textOf(endpoint, 'hostname', isIP(textOf(socket, 'address')) === 0 ? textOf(socket, 'address') : ''),
+    weight: numberOf(lbEndpoint, 'load_balancing_weight', 1),
+    priority: numberOf(locality, 'priority', 0),
+    region: textOf(where, 'region'),
+    zone: textOf(where, 'zone'),
+    subZone: textOf(where, 'sub_zone'),
+    health: status === 'DEGRADED' ? 'DEGRADED' : status === 'UNKNOWN' || status === 'HEALTHY' ? 'HEALTHY' : 'UNHEALTHY',
+    metadata: (fieldOf(lbEndpoint, 'metadata')?.['filter_metadata'] as Record<string, unknown> | undefined) ?? {},
+    metrics: registry.metrics('endpoint', `${statName}|${keyOf(address)}`),
+  };
+}
