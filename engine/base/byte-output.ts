@@ -3,6 +3,8 @@
 const INITIAL_BYTES = 1024;
 /** Above this many bytes a native copy beats a loop, in spite of the view that it needs. */
 const LOOP_BYTES = 256;
+/** The same for set() of a whole array, which needs no view. */
+const SET_BYTES = 16;
 
 export class ByteOutput {
   bytes: Uint8Array;
@@ -32,8 +34,11 @@ export class ByteOutput {
   all(source: Uint8Array): void {
     const length = source.length;
     if (this.length + length > this.bytes.length) this.reserve(length);
-    this.bytes.set(source, this.length);
-    this.length += length;
+    const bytes = this.bytes;
+    const at = this.length;
+    this.length = at + length;
+    if (length > SET_BYTES) bytes.set(source, at);
+    else for (let i = 0; i < length; i++) bytes[at + i] = source[i] as number;
   }
 
   range(source: Uint8Array, start: number, end: number): void {

@@ -191,7 +191,8 @@ function writeQuoted(out: ByteOutput, value: ByteOutput): void {
 /** Bytes of the UTF-8 sequence at `at`, 0 when it is none (RFC 3629 §4: no surrogates, nothing overlong). */
 function utf8Length(bytes: Uint8Array, at: number, end: number): number {
   const first = bytes[at] as number;
-  const count = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  const count =
+    first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
   if (count === 0 || at + count > end) return 0;
   for (let i = 1; i < count; i++) if (((bytes[at + i] as number) & 0xc0) !== 0x80) return 0;
   const second = bytes[at + 1] as number;

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { Address } from '../io/transport.js';
 import { CidrList } from './cidr.js';
-import { type FieldLine, fieldLine, HEAD_HTTPS, type Head } from './head.js';
+import { type FieldLine, fieldLine, type Head } from './head.js';
 import { N } from './names.js';
 
 export interface ForwardingOptions {
@@ -15,10 +15,13 @@ export interface ForwardingOptions {
 /** Made once per client connection. */
 export interface PeerIdentity {
   readonly address: Address;
+  /** The host part in ASCII. */
+  readonly bytes: Uint8Array;
   readonly isInternal: boolean;
   readonly scheme: 'http' | 'https';
-  /** X-Forwarded-For with this peer alone; shared by connections from the same host. */
-  readonly xffLine: FieldLine;
+  /** X-Forwarded-For and x-envoy-external-address with this peer alone; null for a unix socket, which has no address. */
+  readonly xffLine: FieldLine | null;
+  readonly externalLine: FieldLine | null;
 }
 
 /** Filled by apply(); one per worker. */
@@ -32,15 +35,18 @@ export class ForwardingResult {
 const encoder = new TextEncoder();
 const HTTP = encoder.encode('http');
 const HTTPS = encoder.encode('https');
-const TRUE = encoder.encode('true');
 const XFF = N['x-forwarded-for'];
 const XFP = N['x-forwarded-proto'];
 const XFP_HTTP = fieldLine(XFP, 'http');
 const XFP_HTTPS = fieldLine(XFP, 'https');
 const INTERNAL = N['x-envoy-internal'];
+const INTERNAL_TRUE = fieldLine(INTERNAL, 'true');
 const EXTERNAL_ADDRESS = N['x-envoy-external-address'];
+const COMMA = 0x2c;
+const SPACE = 0x20;
+const TAB = 0x09;
 
-/** What only trusted callers may say (envoy-semantics 3.7). Ids below 32 first: their presence is one bit test. */
+/** What only trusted callers may say (envoy-semantics 3.7), and the original path, which logs believe. */
 const UNTRUSTED = [
   N['x-envoy-upstream-rq-timeout-ms'],
   N['x-envoy-expected-rq-timeout-ms'],
@@ -55,6 +61,8 @@ const UNTRUSTED = [
   N['x-envoy-force-trace'],
   N['x-envoy-ip-tags'],
   N['x-envoy-original-url'],
+  N['x-envoy-original-path'],
+  N['x-envoy-original-host'],
   N['x-envoy-hedge-on-per-try-timeout'],
 ];
 const EDGE_UNTRUSTED = [
@@ -62,137 +70,174 @@ const EDGE_UNTRUSTED = [
   N['x-envoy-downstream-service-cluster'],
   N['x-envoy-downstream-service-node'],
 ];
-/** 1 for the ids of both lists, so that one pass over the fields finds them. */
-const IS_UNTRUSTED = new Uint8Array(256);
-const IS_EDGE_UNTRUSTED = new Uint8Array(256);
-for (const id of UNTRUSTED) IS_UNTRUSTED[id] = 1;
-for (const id of EDGE_UNTRUSTED) IS_EDGE_UNTRUSTED[id] = 1;
-
-/** Hosts whose X-Forwarded-For line is kept. */
-const LINES_MAX = 10000;
+/** By id: 1 = dropped from any request from outside, 2 = at the edge only. One pass over the fields finds them. */
+const UNTRUSTED_AT = new Uint8Array(256);
+for (const id of UNTRUSTED) UNTRUSTED_AT[id] = 1;
+for (const id of EDGE_UNTRUSTED) UNTRUSTED_AT[id] = 2;
 
 export class Forwarding {
-  readonly #options: ForwardingOptions;
+  readonly #usesRemoteAddress: boolean;
+  readonly #hops: number;
+  readonly #appendsXff: boolean;
   readonly #internal: CidrList;
-  readonly #lines = new Map<string, FieldLine>();
+  /** The last entry of X-Forwarded-For that was trusted: clients come with many requests, and parsing makes objects. */
+  #lastBytes: Uint8Array = new Uint8Array(0);
+  #lastAddress: Address | null = null;
 
   constructor(options: ForwardingOptions) {
-    this.#options = options;
+    this.#usesRemoteAddress = options.useRemoteAddress;
+    this.#hops = options.xffNumTrustedHops;
+    this.#appendsXff = options.useRemoteAddress && !options.skipXffAppend;
     this.#internal = new CidrList(options.internalCidrRanges);
   }
 
-  identify(address: Address, isSecure: boolean): PeerIdentity {
-    const host = address.family === 'unix' ? '127.0.0.1' : address.host;
-    const isInternal = address.family !== 'unix' && this.#internal.contains(host);
+  identify(peer: Address, isSecure: boolean): PeerIdentity {
+    const address = withoutMapping(peer);
+    const isUnix = address.family === 'unix';
     return {
       address,
-      isInternal,
+      bytes: encoder.encode(isUnix ? '' : address.host),
+      isInternal: !isUnix && this.#internal.contains(address.host),
       scheme: isSecure ? 'https' : 'http',
-      xffLine: this.#lineOf(host),
+      xffLine: isUnix ? null : fieldLine(XFF, address.host),
+      externalLine: isUnix ? null : fieldLine(EXTERNAL_ADDRESS, address.host),
     };
   }
 
-  #lineOf(host: string): FieldLine {
-    let line = this.#lines.get(host);
-    if (line === undefined) {
-      // Small enough to forget all at once: a line is made again in no time.
-      if (this.#lines.size >= LINES_MAX) this.#lines.clear();
-      line = fieldLine(XFF, host);
-      this.#lines.set(host, line);
-    }
-    return line;
-  }
-
   apply(head: Head, peer: PeerIdentity, result: ForwardingResult): void {
-    const options = this.#options;
-    const hops = options.xffNumTrustedHops;
-    const hasXff = head.has(XFF) && head.find(XFF) >= 0;
-    result.address = peer.address;
-    if (options.useRemoteAddress) {
-      result.isInternal = !hasXff && peer.isInternal;
-      if (hasXff && hops > 0) this.#trustEntry(head, hops, peer, result);
-    } else {
-      result.isInternal = false;
-      if (hasXff) {
-        this.#trustEntry(head, hops + 1, peer, result);
-        result.isInternal = this.#isSingleInternal(head);
-      }
+    const xff = head.find(XFF);
+    let address: Address = peer.address;
+    let isInternal = false;
+    if (this.#usesRemoteAddress) {
+      // At the edge: who talks to us, or who the trusted proxies in front say it is.
+      isInternal = xff < 0 && peer.isInternal;
+      if (xff >= 0 && this.#hops > 0) address = this.#entry(head, this.#hops - 1) ?? address;
+    } else if (xff >= 0) {
+      const entry = this.#entry(head, this.#hops);
+      // Internal: one address alone, and an internal one.
+      isInternal = entry !== null && this.#hops === 0 && isSingle(head, xff) && this.#internal.contains(entry.host);
+      address = entry ?? address;
     }
-    result.isEdge = options.useRemoteAddress && !result.isInternal;
-    if (options.useRemoteAddress && !options.skipXffAppend) appendXff(head, peer, hasXff);
+    const isEdge = this.#usesRemoteAddress && !isInternal;
+    result.address = address;
+    result.isInternal = isInternal;
+    result.isEdge = isEdge;
+    if (this.#appendsXff && peer.xffLine !== null) {
+      if (xff < 0) head.addLine(peer.xffLine);
+      else appendXff(head, xff, peer.bytes);
+    }
     this.#applyScheme(head, peer, result);
-    if (!result.isInternal) dropUntrusted(head, result.isEdge);
-    this.#applyTrustHeaders(head, result);
+    if (!isInternal) dropUntrusted(head, isEdge ? 2 : 1);
+    if (head.has(INTERNAL)) head.removeAll(INTERNAL);
+    if (isInternal) head.addLine(INTERNAL_TRUE);
+    if (isEdge && address.family !== 'unix') setExternalAddress(head, peer, address);
   }
 
-  /** The n-th address from the right of X-Forwarded-For; too few of them, or not an address: the peer. */
-  #trustEntry(head: Head, n: number, peer: PeerIdentity, result: ForwardingResult): void {
-    const entries = xffEntries(head);
-    const text = entries[entries.length - n];
-    const family = text === undefined ? 0 : isIP(text);
-    result.address = family === 0 ? peer.address : { family: family === 6 ? 6 : 4, host: text as string, port: 0 };
-  }
-
-  /** Not at the edge: internal when X-Forwarded-For holds exactly one address, an internal one. */
-  #isSingleInternal(head: Head): boolean {
-    if (this.#internal.isEmpty) return false;
-    const entries = xffEntries(head);
-    return entries.length === 1 && isIP(entries[0] as string) !== 0 && this.#internal.contains(entries[0] as string);
-  }
-
+  /** X-Forwarded-Proto of a proxy in front that is trusted stands; otherwise it is what the connection is. */
   #applyScheme(head: Head, peer: PeerIdentity, result: ForwardingResult): void {
     result.scheme = peer.scheme;
-    const isTrusted = !this.#options.useRemoteAddress || this.#options.xffNumTrustedHops > 0;
     const slot = head.find(XFP);
-    if (slot >= 0 && isTrusted) {
-      if (head.valueEquals(slot, HTTPS)) {
-        result.scheme = 'https';
+    if (slot >= 0) {
+      if (!this.#usesRemoteAddress || this.#hops > 0) {
+        if (head.valueEquals(slot, HTTPS)) result.scheme = 'https';
+        else if (head.valueEquals(slot, HTTP)) result.scheme = 'http';
         return;
       }
-      if (head.valueEquals(slot, HTTP)) {
-        result.scheme = 'http';
-        return;
+      head.removeAll(XFP);
+    }
+    head.addLine(peer.scheme === 'https' ? XFP_HTTPS : XFP_HTTP);
+  }
+
+  /** The entry of X-Forwarded-For with so many to its right; null: there is none, or it is no address. */
+  #entry(head: Head, skip: number): Address | null {
+    let left = skip;
+    for (let slot = head.fieldCount - 1; slot >= 0; slot--) {
+      if (head.fieldId(slot) !== XFF || head.isRemoved(slot)) continue;
+      const bytes = head.fieldBytes(slot);
+      const first = head.valueStart(slot);
+      let end = head.valueEnd(slot);
+      for (let at = end; at >= first; at--) {
+        if (at > first && bytes[at - 1] !== COMMA) continue;
+        if (left-- === 0) return this.#addressOf(bytes, at, end);
+        end = at - 1;
       }
     }
-    if (slot >= 0) head.removeAll(XFP);
-    if (peer.scheme === 'https' && (head.flags & HEAD_HTTPS) === 0) result.scheme = 'https';
-    head.addLine(result.scheme === 'https' ? XFP_HTTPS : XFP_HTTP);
+    return null;
   }
 
-  #applyTrustHeaders(head: Head, result: ForwardingResult): void {
-    if (head.has(INTERNAL)) head.removeAll(INTERNAL);
-    if (result.isInternal) head.add(INTERNAL, TRUE, 0, TRUE.length);
-    if (!this.#options.useRemoteAddress) return;
-    if (head.has(EXTERNAL_ADDRESS)) head.removeAll(EXTERNAL_ADDRESS);
-    // Only where internal addresses are told apart does "external" say anything.
-    if (result.isInternal || this.#internal.isEmpty) return;
-    const bytes = encoder.encode(result.address.host);
-    head.add(EXTERNAL_ADDRESS, bytes, 0, bytes.length);
+  #addressOf(bytes: Uint8Array, from: number, to: number): Address | null {
+    let start = from;
+    let end = to;
+    while (start < end && isSpace(bytes[start] as number)) start++;
+    while (end > start && isSpace(bytes[end - 1] as number)) end--;
+    const last = this.#lastBytes;
+    if (last.length === end - start && start < end) {
+      let i = 0;
+      while (i < last.length && bytes[start + i] === last[i]) i++;
+      if (i === last.length) return this.#lastAddress;
+    }
+    const host = Buffer.from(bytes.subarray(start, end)).toString('latin1');
+    const family = isIP(host);
+    if (family === 0) return null;
+    this.#lastBytes = bytes.slice(start, end);
+    this.#lastAddress = withoutMapping({ family: family === 6 ? 6 : 4, host, port: 0 });
+    return this.#lastAddress;
   }
 }
 
-function appendXff(head: Head, peer: PeerIdentity, hasXff: boolean): void {
-  if (!hasXff) {
-    head.addLine(peer.xffLine);
+function isSpace(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
+}
+
+/** A listener for both families shows IPv4 peers as ::ffff:a.b.c.d. */
+function withoutMapping(address: Address): Address {
+  const mapped = address.family === 6 ? /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address.host) : null;
+  return mapped === null ? address : { family: 4, host: mapped[1] as string, port: address.port };
+}
+
+/** One field with one entry. */
+function isSingle(head: Head, slot: number): boolean {
+  if (head.find(XFF, slot + 1) >= 0) return false;
+  const bytes = head.fieldBytes(slot);
+  for (let at = head.valueStart(slot); at < head.valueEnd(slot); at++) if (bytes[at] === COMMA) return false;
+  return true;
+}
+
+/** All that came, and the peer behind it, as one field. */
+function appendXff(head: Head, first: number, peer: Uint8Array): void {
+  const count = head.fieldCount;
+  let byteCount = peer.length;
+  for (let slot = first; slot >= 0; slot = head.find(XFF, slot + 1))
+    byteCount += head.valueEnd(slot) - head.valueStart(slot) + 1;
+  let at = head.beginAdd(XFF, byteCount);
+  const store = head.store;
+  for (let slot = first; slot >= 0 && slot < count; slot = head.find(XFF, slot + 1)) {
+    const bytes = head.fieldBytes(slot);
+    const end = head.valueEnd(slot);
+    for (let from = head.valueStart(slot); from < end; from++) store[at++] = bytes[from] as number;
+    store[at++] = COMMA;
+    head.remove(slot);
+  }
+  store.set(peer, at);
+  head.endAdd(at + peer.length);
+}
+
+function setExternalAddress(head: Head, peer: PeerIdentity, address: Address): void {
+  if (head.has(EXTERNAL_ADDRESS)) head.removeAll(EXTERNAL_ADDRESS);
+  if (address === peer.address && peer.externalLine !== null) {
+    head.addLine(peer.externalLine);
     return;
   }
-  const joined = encoder.encode(`${(head.joinedString('x-forwarded-for') as string).replaceAll(', ', ',')},`);
-  // The line is "x-forwarded-for: HOST": what is behind the name and ": ", before the line end.
-  const host = peer.xffLine.bytes.subarray(peer.xffLine.nameLength + 2, peer.xffLine.bytes.length - 2);
-  const value = new Uint8Array(joined.length + host.length);
-  value.set(joined);
-  value.set(host, joined.length);
-  head.removeAll(XFF);
-  head.add(XFF, value, 0, value.length);
+  const host = address.host;
+  const at = head.beginAdd(EXTERNAL_ADDRESS, host.length);
+  for (let i = 0; i < host.length; i++) head.store[at + i] = host.charCodeAt(i);
+  head.endAdd(at + host.length);
 }
 
-function xffEntries(head: Head): string[] {
-  return (head.joinedString('x-forwarded-for') ?? '').split(',').map((entry) => entry.trim());
-}
-
-function dropUntrusted(head: Head, isEdge: boolean): void {
-  for (let slot = 0; slot < head.fieldCount; slot++) {
-    const id = head.fieldId(slot);
-    if (IS_UNTRUSTED[id] === 1 || (isEdge && IS_EDGE_UNTRUSTED[id] === 1)) head.remove(slot);
+function dropUntrusted(head: Head, level: number): void {
+  const count = head.fieldCount;
+  for (let slot = 0; slot < count; slot++) {
+    const at = UNTRUSTED_AT[head.fieldId(slot)] as number;
+    if (at !== 0 && at <= level) head.remove(slot);
   }
 }

@@ -1,15 +1,24 @@
 /** CompiledRoute: one route ready to run: predicates, cluster choice, rewrites, header changes, redirects. */
+import { ByteOutput } from '../base/byte-output.js';
 import type { Prng } from '../base/prng.js';
 import type { ExchangeView } from '../format/exchange-view.js';
 import { type FieldLine, fieldLine, type Head } from '../http/head.js';
-import { N, nameIdOf } from '../http/names.js';
+import { N } from '../http/names.js';
 import type { ForwardRecord, RedirectRecord, RouteConfigRecord, RouteRecord } from '../plan/records.js';
 import { HeaderMutations } from './header-mutations.js';
-import { compilePredicates, type Predicate } from './predicate.js';
+import { PathRewrite } from './path-rewrite.js';
+import { compilePredicates, type Predicate, type RequestDraw } from './predicate.js';
+import { writeLocation } from './redirect.js';
 import { RegexRewrite } from './regex.js';
-import type { CompiledVirtualHost } from './router.js';
+import type { CompiledVirtualHost } from './virtual-host.js';
 
 const encoder = new TextEncoder();
+/** Paths, hosts and locations are composed here and copied into the head at once. */
+const scratch = new ByteOutput();
+const COMMA = 0x2c;
+const SPACE = 0x20;
+const XFH = N['x-forwarded-host'];
+const ORIGINAL_PATH = N['x-envoy-original-path'];
 
 /** What chooseCluster() answers; made once per route (per header value for cluster_header). */
 export interface ClusterChoice {
@@ -22,6 +31,8 @@ export class CompiledRoute {
   readonly record: RouteRecord;
   readonly virtualHost: CompiledVirtualHost;
   readonly order: number;
+  /** There is more to match than the path. */
+  readonly isConditional: boolean;
   /** x-envoy-expected-rq-timeout-ms with route.timeout. */
   readonly timeoutLine: FieldLine;
   readonly #predicates: readonly Predicate[];
@@ -33,12 +44,12 @@ export class CompiledRoute {
   readonly #totalWeight: number;
   readonly #clusterHeader: Uint8Array | null;
   #headerChoice: ClusterChoice | null = null;
-  readonly #pathRegex: RegexRewrite | null;
+  #headerBytes: Uint8Array | null = null;
+  readonly #pathRewrite: PathRewrite | null;
   readonly #hostRegex: RegexRewrite | null;
+  readonly #hostHeader: Uint8Array | null;
   readonly #hostLiteral: Uint8Array | null;
-  readonly #prefixRewrite: Uint8Array | null;
-  readonly #matchedLength: number;
-  readonly #internalOnly: readonly Uint8Array[];
+  readonly #appendsForwardedHost: boolean;
 
   constructor(
     record: RouteRecord,
@@ -46,41 +57,33 @@ export class CompiledRoute {
     virtualHost: CompiledVirtualHost,
     config: RouteConfigRecord,
     configMutations: HeaderMutations,
-    random: Prng,
+    draw: RequestDraw,
   ) {
     this.record = record;
     this.virtualHost = virtualHost;
     this.order = order;
-    const timeoutMs = record.action.kind === 'forward' ? record.action.timeoutMs : 0;
-    this.timeoutLine = fieldLine(N['x-envoy-expected-rq-timeout-ms'], String(timeoutMs));
-    this.#predicates = compilePredicates(record.match, random);
-    const own = new HeaderMutations(record.mutations);
-    // Envoy's order: route, virtual host, route table; the other way round when the most specific is to win.
-    const levels = [own, virtualHost.mutations, configMutations];
-    this.#levels = config.mostSpecificHeaderMutationsWins ? levels.reverse() : levels;
     const action = record.action;
-    const weighted = action.kind === 'forward' && action.cluster.kind === 'weighted' ? action.cluster : null;
-    this.#choices = action.kind === 'forward' ? choicesOf(action) : [];
+    const forward = action.kind === 'forward' ? action : null;
+    this.timeoutLine = fieldLine(N['x-envoy-expected-rq-timeout-ms'], String(forward?.timeoutMs ?? 0));
+    this.#predicates = compilePredicates(record.match, draw);
+    this.isConditional = this.#predicates.length > 0;
+    // Envoy's order: route, virtual host, route table; the other way round when the most specific is to win.
+    const levels = [new HeaderMutations(record.mutations), virtualHost.mutations, configMutations];
+    this.#levels = config.mostSpecificHeaderMutationsWins ? levels.reverse() : levels;
+    const weighted = forward?.cluster.kind === 'weighted' ? forward.cluster : null;
+    this.#choices = forward === null ? [] : choicesOf(forward);
     this.#weights = weighted === null ? [] : weighted.clusters.map((cluster) => cluster.weight);
     this.#totalWeight = weighted === null ? 0 : weighted.totalWeight;
-    this.#hasRequestMutations =
-      this.#levels.some((level) => level.hasRequest) || this.#choices.some((choice) => choice.mutations?.hasRequest);
-    this.#hasResponseMutations =
-      this.#levels.some((level) => level.hasResponse) || this.#choices.some((choice) => choice.mutations?.hasResponse);
-    this.#clusterHeader =
-      action.kind === 'forward' && action.cluster.kind === 'cluster_header'
-        ? encoder.encode(action.cluster.header)
-        : null;
-    const rewrite = action.kind === 'direct_response' ? null : action.regexRewrite;
-    this.#pathRegex = rewrite === null ? null : new RegexRewrite(rewrite);
-    const host = action.kind === 'forward' ? action.hostRewrite : null;
-    this.#hostRegex = host !== null && host.kind === 'path_regex' ? new RegexRewrite(host.rewrite) : null;
-    this.#hostLiteral = host !== null && host.kind === 'literal' ? encoder.encode(host.value) : null;
-    this.#prefixRewrite =
-      action.kind === 'direct_response' || action.prefixRewrite === null ? null : encoder.encode(action.prefixRewrite);
-    const path = record.match.path;
-    this.#matchedLength = path.kind === 'connect' || path.kind === 'safe_regex' ? 0 : encoder.encode(path.value).length;
-    this.#internalOnly = config.internalOnlyHeaders.map((name) => encoder.encode(name.toLowerCase()));
+    const all = [...this.#levels, ...this.#choices.map((choice) => choice.mutations)];
+    this.#hasRequestMutations = all.some((level) => level?.hasRequest === true);
+    this.#hasResponseMutations = all.some((level) => level?.hasResponse === true);
+    this.#clusterHeader = forward?.cluster.kind === 'cluster_header' ? encoder.encode(forward.cluster.header) : null;
+    this.#pathRewrite = action.kind === 'direct_response' ? null : PathRewrite.of(record.match.path, action);
+    const host = forward?.hostRewrite ?? null;
+    this.#hostRegex = host?.kind === 'path_regex' ? new RegexRewrite(host.rewrite) : null;
+    this.#hostHeader = host?.kind === 'header' ? encoder.encode(host.name.toLowerCase()) : null;
+    this.#hostLiteral = host?.kind === 'literal' ? encoder.encode(host.value) : null;
+    this.#appendsForwardedHost = forward?.appendXForwardedHost ?? false;
   }
 
   /** Everything but the path. */
@@ -92,7 +95,7 @@ export class CompiledRoute {
 
   /** Null when cluster_header names none. */
   chooseCluster(x: ExchangeView, random: Prng): ClusterChoice | null {
-    if (this.#clusterHeader !== null) return this.#chooseByHeader(x.request);
+    if (this.#clusterHeader !== null) return this.#chooseByHeader(x.request, this.#clusterHeader);
     if (this.#choices.length === 1) return this.#choices[0] as ClusterChoice;
     let at = random.below(this.#totalWeight);
     for (let i = 0; i < this.#weights.length; i++) {
@@ -102,114 +105,122 @@ export class CompiledRoute {
     return null;
   }
 
-  #chooseByHeader(head: Head): ClusterChoice | null {
-    const slot = head.findByName(this.#clusterHeader as Uint8Array);
+  /** The first value counts: the header may come from anyone. The last choice is kept: callers tend to repeat it. */
+  #chooseByHeader(head: Head, header: Uint8Array): ClusterChoice | null {
+    const slot = head.findByName(header);
     if (slot < 0) return null;
-    const name = head.valueString(slot);
-    if (this.#headerChoice === null || this.#headerChoice.name !== name)
-      this.#headerChoice = { name, mutations: null, hostRewriteLiteral: null };
+    const bytes = head.fieldBytes(slot);
+    const start = head.valueStart(slot);
+    const end = head.valueEnd(slot);
+    const last = this.#headerBytes;
+    if (last !== null && last.length === end - start) {
+      let i = 0;
+      while (i < last.length && bytes[start + i] === last[i]) i++;
+      if (i === last.length) return this.#headerChoice;
+    }
+    this.#headerBytes = bytes.slice(start, end);
+    const name = Buffer.from(this.#headerBytes).toString('utf8');
+    this.#headerChoice = { name, mutations: null, hostRewriteLiteral: null };
     return this.#headerChoice;
   }
 
   // ---- header changes ------------------------------------------------------------------------------------
 
   mutateRequest(head: Head, x: ExchangeView, choice: ClusterChoice | null): void {
-    if (!x.isInternal) for (const name of this.#internalOnly) head.removeAllByName(name);
     if (!this.#hasRequestMutations) return;
     choice?.mutations?.applyToRequest(head, x);
-    for (const level of this.#levels) if (level.hasRequest) level.applyToRequest(head, x);
+    for (let i = 0; i < this.#levels.length; i++) (this.#levels[i] as HeaderMutations).applyToRequest(head, x);
   }
 
   mutateResponse(head: Head, x: ExchangeView, choice: ClusterChoice | null): void {
     if (!this.#hasResponseMutations) return;
     choice?.mutations?.applyToResponse(head, x);
-    for (const level of this.#levels) if (level.hasResponse) level.applyToResponse(head, x);
+    for (let i = 0; i < this.#levels.length; i++) (this.#levels[i] as HeaderMutations).applyToResponse(head, x);
   }
 
   // ---- rewrites --------------------------------------------------------------------------------------------
 
-  rewriteRequest(head: Head, _x: ExchangeView, choice: ClusterChoice | null): void {
-    const action = this.record.action;
-    if (action.kind !== 'forward') return;
-    const literal = choice?.hostRewriteLiteral ?? this.#hostLiteral;
-    if (literal !== null) this.#setHost(head, literal, action);
-    else if (action.hostRewrite !== null) this.#rewriteHost(head, action);
-    if (this.#prefixRewrite === null && this.#pathRegex === null) return;
-    const original = encoder.encode(head.pathString());
-    const rewritten = Buffer.from(this.#newPath(head), 'latin1');
-    head.removeAll(N['x-envoy-original-path']);
-    head.add(N['x-envoy-original-path'], original, 0, original.length);
-    head.setPath(rewritten, 0, rewritten.length);
+  /** notesOriginal: x-envoy-original-path is added (off where the router suppresses such headers). */
+  rewriteRequest(head: Head, _x: ExchangeView, choice: ClusterChoice | null, notesOriginal = true): void {
+    if (this.record.action.kind !== 'forward') return;
+    this.#rewriteHost(head, choice);
+    const rewrite = this.#pathRewrite;
+    if (rewrite === null) return;
+    scratch.length = 0;
+    rewrite.write(scratch, head);
+    if (notesOriginal) {
+      head.removeAll(ORIGINAL_PATH);
+      head.add(ORIGINAL_PATH, head.pathBytes, head.pathFrom, head.pathTo);
+    }
+    head.setPath(scratch.bytes, 0, scratch.length);
   }
 
-  /** prefix_rewrite replaces what the route matched; regex_rewrite acts on the path without its query. */
-  #newPath(head: Head): string {
-    const whole = head.pathString();
-    if (this.#prefixRewrite !== null)
-      return Buffer.from(this.#prefixRewrite).toString('latin1') + whole.slice(this.#matchedLength);
-    const query = whole.indexOf('?');
-    const path = query < 0 ? whole : whole.slice(0, query);
-    return (this.#pathRegex as RegexRewrite).apply(path) + (query < 0 ? '' : whole.slice(query));
-  }
-
-  #rewriteHost(head: Head, action: ForwardRecord): void {
-    const rewrite = action.hostRewrite as NonNullable<typeof action.hostRewrite>;
-    if (rewrite.kind === 'header') {
-      const id = nameIdOf(rewrite.name);
-      const slot = id === 0 ? head.findByName(encoder.encode(rewrite.name)) : head.find(id);
-      if (slot >= 0) this.#setHost(head, encoder.encode(head.valueString(slot)), action);
-    } else if (rewrite.kind === 'path_regex') {
-      const path = head.pathString().split('?')[0] as string;
-      this.#setHost(head, encoder.encode((this.#hostRegex as RegexRewrite).apply(path)), action);
+  #rewriteHost(head: Head, choice: ClusterChoice | null): void {
+    const literal =
+      choice === null || choice.hostRewriteLiteral === null ? this.#hostLiteral : choice.hostRewriteLiteral;
+    if (literal !== null) this.setHost(head, literal);
+    else if (this.#hostHeader !== null) {
+      const slot = head.findByName(this.#hostHeader);
+      if (slot < 0) return;
+      scratch.length = 0;
+      scratch.range(head.fieldBytes(slot), head.valueStart(slot), head.valueEnd(slot));
+      this.#setHost(head, scratch.bytes, scratch.length);
+    } else if (this.#hostRegex !== null) {
+      scratch.length = 0;
+      scratch.text(this.#hostRegex.apply(head.pathString().split('?')[0] as string));
+      this.#setHost(head, scratch.bytes, scratch.length);
     }
   }
 
   /** For host_rewrite "auto" the caller gives the endpoint's hostname. */
   setHost(head: Head, host: Uint8Array): void {
-    if (this.record.action.kind === 'forward') this.#setHost(head, host, this.record.action);
+    this.#setHost(head, host, host.length);
   }
 
-  #setHost(head: Head, host: Uint8Array, action: ForwardRecord): void {
-    if (host.length === 0) return;
-    if (action.appendXForwardedHost)
-      head.add(N['x-forwarded-host'], head.authorityBytes, head.authorityFrom, head.authorityTo);
-    head.setAuthority(host, 0, host.length);
+  /** An empty result leaves the host alone. */
+  #setHost(head: Head, host: Uint8Array, length: number): void {
+    if (length === 0 || !isHostText(host, length)) return;
+    if (this.#appendsForwardedHost) appendForwardedHost(head);
+    head.setAuthority(host, 0, length);
   }
 
   // ---- redirects -------------------------------------------------------------------------------------------
 
   /** Adds Location to a redirect's head. */
   addLocation(x: ExchangeView, head: Head): void {
-    const location = Buffer.from(this.#location(x, this.record.action as RedirectRecord), 'latin1');
-    head.add(N.location, location, 0, location.length);
+    scratch.length = 0;
+    writeLocation(scratch, x, this.record.action as RedirectRecord, this.#pathRewrite);
+    head.add(N.location, scratch.bytes, 0, scratch.length);
   }
+}
 
-  #location(x: ExchangeView, action: RedirectRecord): string {
-    const scheme = action.httpsRedirect ? 'https' : (action.schemeRedirect ?? x.scheme);
-    const authority = x.request.authorityString();
-    const portAt = authority.search(/:\d+$/);
-    let host = portAt < 0 ? authority : authority.slice(0, portAt);
-    let port = portAt < 0 ? '' : authority.slice(portAt);
-    if (action.hostRedirect !== null) {
-      host = action.hostRedirect;
-      port = '';
-    }
-    // The default port of the scheme that was left makes no sense with the new one.
-    if (scheme !== x.scheme && (port === ':80' || port === ':443')) port = '';
-    if (action.portRedirect !== null) port = `:${action.portRedirect}`;
-    return `${scheme}://${host}${port}${this.#redirectPath(x.request, action)}`;
+/** A header decides the host: spaces and commas in it would make the request ambiguous for whoever gets it. */
+function isHostText(host: Uint8Array, length: number): boolean {
+  for (let i = 0; i < length; i++) {
+    const byte = host[i] as number;
+    if (byte <= SPACE || byte >= 0x7f || byte === COMMA || byte === 0x2f || byte === 0x40) return false;
   }
+  return true;
+}
 
-  #redirectPath(head: Head, action: RedirectRecord): string {
-    const whole = head.pathString();
-    const query = whole.indexOf('?');
-    if (action.pathRedirect !== null) {
-      const keepsQuery = !action.stripQuery && query >= 0 && !action.pathRedirect.includes('?');
-      return action.pathRedirect + (keepsQuery ? whole.slice(query) : '');
-    }
-    const path = action.prefixRewrite !== null || action.regexRewrite !== null ? this.#newPath(head) : whole;
-    return action.stripQuery ? (path.split('?')[0] as string) : path;
+/** Appended unless it is the last one there already (Envoy). */
+function appendForwardedHost(head: Head): void {
+  const host = head.authorityBytes;
+  const from = head.authorityFrom;
+  const length = head.authorityTo - from;
+  if (length === 0) return;
+  let last = -1;
+  for (let slot = head.find(XFH); slot >= 0; slot = head.find(XFH, slot + 1)) last = slot;
+  if (last >= 0) {
+    const bytes = head.fieldBytes(last);
+    const end = head.valueEnd(last);
+    let start = end;
+    while (start > head.valueStart(last) && bytes[start - 1] !== COMMA && bytes[start - 1] !== SPACE) start--;
+    let i = 0;
+    if (end - start === length) while (i < length && bytes[start + i] === host[from + i]) i++;
+    if (i === length) return;
   }
+  head.add(XFH, host, from, from + length);
 }
 
 function choicesOf(action: ForwardRecord): ClusterChoice[] {

@@ -54,12 +54,23 @@ class ByteTable<V> {
     this.#heads[at] = new Entry(hash, text, value, this.#heads[at] as Entry<V> | null);
   }
 
+  /** The entry found last, compared before any hash is taken: most clients name one host. */
+  #last: Entry<V> | null = null;
+
+  findLast(bytes: Uint8Array, start: number, end: number): V | null {
+    const last = this.#last;
+    if (last === null || last.text.length !== end - start || !isAt(bytes, start, last.text)) return null;
+    return last.value;
+  }
+
   /** The entry whose text is bytes[start, end) in any case. */
   find(hash: number, bytes: Uint8Array, start: number, end: number): V | null {
     let entry = this.#heads[slotOf(hash, this.#mask)] as Entry<V> | null;
     for (; entry !== null; entry = entry.next)
-      if (entry.hash === hash && entry.text.length === end - start && isAt(bytes, start, entry.text))
+      if (entry.hash === hash && entry.text.length === end - start && isAt(bytes, start, entry.text)) {
+        this.#last = entry;
         return entry.value;
+      }
     return null;
   }
 }
@@ -98,6 +109,8 @@ export class HostTable<V> {
 
   find(bytes: Uint8Array, start: number, end: number): V | null {
     if (this.#isSimple) return this.#any;
+    const again = this.#exact.findLast(bytes, start, end);
+    if (again !== null) return again;
     const prefixes = this.#prefixes;
     let byPrefix: V | null = null;
     let hash = HASH_START;
@@ -144,6 +157,9 @@ function hashBackward(text: Uint8Array): number {
 }
 
 function isAt(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
-  for (let i = 0; i < text.length; i++) if (lowerCase(bytes[at + i] as number) !== text[i]) return false;
+  for (let i = 0; i < text.length; i++) {
+    const byte = bytes[at + i] as number;
+    if (byte !== text[i] && lowerCase(byte) !== text[i]) return false;
+  }
   return true;
 }

@@ -1,6 +1,7 @@
 /** Normalization of paths and hosts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { BAD_PATH } from '../../../engine/fault/faults.js';
 import { Normalization, type NormalizationOptions, REDIRECT_TO_PATH } from '../../../engine/http/normalize.js';
 import { parseRequestHead } from '../../../engine/http1/head-parser.js';
@@ -34,11 +35,56 @@ test('paths', () => {
   assert.equal(run(on, '/%41%2e%2E/x').path, '/A../x');
   assert.equal(run(on, '/a/%2e%2e/b').path, '/b');
   assert.equal(run(on, '/a%2fb').path, '/a%2Fb');
-  assert.equal(run(on, '/..').code, BAD_PATH);
+  assert.equal(run(on, '/..').path, '/');
+  assert.equal(run(on, '/../../a/../b/.').path, '/b/');
+  assert.equal(run(on, '/a/..').path, '/');
+  assert.equal(run(on, '/a//../b').path, '/a/b');
+  assert.equal(run(on, '/a\\b\\..\\c').path, '/a/c');
+  assert.equal(run(on, '/%7Euser/%c3%a9').path, '/~user/%C3%A9');
+  assert.equal(run(on, '/...').path, '/...');
+  // Decoding beside a stray percent sign could make an escape that nobody sent.
+  assert.equal(run(on, '/%%32e%%32e/x').code, BAD_PATH);
+  assert.equal(run(on, '/100%').code, BAD_PATH);
   assert.equal(run(on, '/a%00').code, BAD_PATH);
   assert.equal(run(on, '/a%zz').code, BAD_PATH);
   assert.equal(run({ mergeSlashes: true }, '//a///b').path, '/a/b');
+  assert.equal(run({ mergeSlashes: true }, '//').path, '/');
+  assert.equal(run({ normalizePath: true, mergeSlashes: true }, '//a/%2e%2e//b//?x=//').path, '/b/?x=//');
   assert.equal(run({}, '//a/../b').path, '//a/../b');
+});
+
+/** The document's words: resolve as RFC 3986 §5.2.4 does, over strings. */
+function resolved(path: string): string {
+  const out: string[] = [];
+  const segments = path.slice(1).split('/');
+  segments.forEach((segment, at) => {
+    const isLast = at === segments.length - 1;
+    if (segment === '..') out.pop();
+    if (segment !== '.' && segment !== '..') out.push(segment);
+    else if (isLast) out.push('');
+  });
+  return `/${out.join('/')}`;
+}
+
+test('any path: as the RFC resolves it, and the same when done twice', () => {
+  const piece = fc.constantFrom('/', '/', '.', '..', 'a', 'bc', '%2e', '%41', '%2F', '%5c', '\\', '~');
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), fc.boolean(), (pieces, mergeSlashes) => {
+      const path = `/${pieces.join('')}`;
+      const options = { normalizePath: true, mergeSlashes };
+      const once = run(options, `${path}?q=/../%41`).path;
+      assert.equal(run(options, once).path, once);
+      const plain = path.replaceAll('%2e', '.').replaceAll('%41', 'A').replaceAll('%5c', '%5C').replaceAll('\\', '/');
+      const expected = mergeSlashes ? resolved(plain).replace(/\/{2,}/g, '/') : resolved(plain);
+      assert.equal(once, `${expected}?q=/../%41`);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('a path longer than the work space', () => {
+  const long = `/${'a/../'.repeat(3000)}${'b'.repeat(3000)}`;
+  assert.equal(run({ normalizePath: true }, long).path, `/${'b'.repeat(3000)}`);
 });
 
 test('escaped slashes', () => {
@@ -52,4 +98,6 @@ test('hosts', () => {
   assert.equal(run({ stripMatchingHostPort: true }, '/', 'a:81').host, 'a:81');
   assert.equal(run({ stripAnyHostPort: true }, '/', '[::1]:81').host, '[::1]');
   assert.equal(run({ stripTrailingHostDot: true }, '/', 'a.example.:81').host, 'a.example:81');
+  assert.equal(run({ stripTrailingHostDot: true, stripAnyHostPort: true }, '/', 'a.example.:81').host, 'a.example');
+  assert.equal(run({ stripAnyHostPort: true }, '/', '[::1]').host, '[::1]');
 });
