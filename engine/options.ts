@@ -111,7 +111,7 @@ function unknownFlag(message: string, argv: readonly string[]): string {
   const unknown = argv.find(
     (word) => /^--[^=]/.test(word) && !names.includes(nameOf(word)) && message.includes(`'--${nameOf(word)}'`),
   );
-  if (unknown === undefined) return lowerFirst(message.split('. ')[0] as string);
+  if (unknown === undefined) return lowerFirst(message.split(/\.\s/)[0] as string);
   const name = nameOf(unknown);
   if (ENVOY_FLAGS.includes(name)) return `--${name} is an option of Envoy's that is not supported here`;
   const near = suggest(name, names);

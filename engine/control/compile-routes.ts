@@ -363,8 +363,7 @@ function checkCluster(context: RouteContext, value: Value, field: string, name: 
   // One that could not be read has been complained of; a cluster without a name may be the one.
   if (name === '') return;
   if (context.clusters.has(name) || context.clusters.has('')) return;
-  if (context.reader.isFull) return context.reader.report('error', value, field, 'there is no such cluster');
-  const near = suggest(name, [...context.clusters]);
+  const near = context.reader.isFull ? null : suggest(name, [...context.clusters]);
   const known = [...context.clusters].slice(0, CLUSTERS_SHOWN).join(', ');
   const others = context.clusters.size - CLUSTERS_SHOWN;
   const defined = known === '' ? 'none' : `${known}${others > 0 ? ` and ${others} more` : ''}`;

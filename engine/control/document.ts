@@ -19,6 +19,7 @@ const PROBLEMS_MAX = 100;
 const MISSING_MAX = 1000;
 /** Characters of a wrong value that a message repeats. */
 const SHOWN_MAX = 80;
+const EMPTY_ENTRY = 'an entry must not be empty';
 
 export interface DocumentOptions {
   readonly file: string;
@@ -203,6 +204,11 @@ export class DocumentReader {
       if (!isNull || message.unsupported?.includes(name) !== true) this.#unknown(key, spelled, name, message, at);
       return;
     }
+    // The alias of nothing has been complained of.
+    if (node === null && pair.value !== null) {
+      this.#missing.push(at);
+      written.add(name);
+    }
     // null means "not set", as in protobuf JSON.
     if (isNull) return;
     // The parser has complained of the same key written twice; this is its other spelling.
@@ -303,10 +309,13 @@ export class DocumentReader {
     node.items.forEach((item, i) => {
       const resolved = this.#yaml.resolve(item as Node | null);
       const at = `${path}[${i}]`;
+      if (resolved === null && item !== null) {
+        // The alias of nothing has been complained of.
+        this.#missing.push(at);
+        return;
+      }
       const isEmpty = resolved === null || (isScalar(resolved) && resolved.value === null);
-      const value = isEmpty
-        ? this.#refuse((item as Node | null) ?? node, at, 'an entry must not be empty')
-        : this.#value(resolved, of, at);
+      const value = isEmpty ? this.#refuse(resolved ?? node, at, EMPTY_ENTRY) : this.#value(resolved, of, at);
       if (value !== undefined) values.push(value);
     });
     return values;

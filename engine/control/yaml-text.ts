@@ -75,7 +75,9 @@ export class YamlText {
     const counter = new LineCounter();
     const parsed = parseAllDocuments(text, { lineCounter: counter, merge: true, uniqueKeys: true, version: '1.2' });
     const documents = Array.isArray(parsed) ? parsed : [];
-    const filled = documents.filter((document) => document.contents !== null);
+    const filled = documents.filter(
+      ({ contents }) => contents !== null && !(isScalar(contents) && contents.value === null),
+    );
     const document = (filled[0] ?? null) as YamlDocument | null;
     this.#parts.push({ name, base, lines: text.split(/\r?\n/), counter, document });
     for (const each of documents) this.#reportSyntax(each as YamlDocument, base);
