@@ -1,7 +1,7 @@
 /** Cluster: endpoint table, picker, pools and breakers of one upstream, on one worker. */
 import type { Prng } from '../base/prng.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
-import { type FaultCode, UP_CONNECT_TIMEOUT, UP_OVERFLOW, UP_TIMEOUT } from '../fault/faults.js';
+import { type Fault, type FaultCode, FAULTS, UP_OVERFLOW, UP_TIMEOUT } from '../fault/faults.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
 import type { Http1ClientOptions } from '../http1/codec-client.js';
 import type { Http1Shared } from '../http1/shared.js';
@@ -11,14 +11,14 @@ import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import { buildPicker } from './balance/build-picker.js';
 import { type Picker, wasTried } from './balance/picker.js';
+import { breakerCell, breakerOf } from './breaker.js';
 import { EndpointTable } from './endpoint-table.js';
 import { Pool, type StreamWaiter } from './pool.js';
 import {
   CLUSTER_REQUESTS,
-  clusterCell,
+  CLUSTER_RETRIES,
   ENDPOINT_REQUESTS,
   endpointCell,
-  HIGH_PRIORITY,
   type SharedCells,
 } from './shared-cells.js';
 
@@ -41,7 +41,9 @@ const RQ_OTHER = CLUSTER.index.upstream_rq_other;
 const RQ_CANCELLED = CLUSTER.index.upstream_rq_cancelled;
 const RQ_TIMEOUT = CLUSTER.index.upstream_rq_timeout;
 const RQ_RX_RESET = CLUSTER.index.upstream_rq_rx_reset;
+const RQ_TX_RESET = CLUSTER.index.upstream_rq_tx_reset;
 const RQ_RETRY = CLUSTER.index.upstream_rq_retry;
+const RQ_RETRY_OVERFLOW = CLUSTER.index.upstream_rq_retry_overflow;
 const RQ_OVERFLOW = CLUSTER.index.upstream_rq_pending_overflow;
 const NONE_HEALTHY = CLUSTER.index.upstream_cx_none_healthy;
 const RQ_TIME = CLUSTER.histograms.indexOf('upstream_rq_time');
@@ -159,10 +161,9 @@ export class Cluster {
 
   /** False when the request breaker is open: lastFault is set and nothing was counted. */
   requestStarted(pool: Pool, isHigh: boolean): boolean {
-    const breaker = isHigh ? this.record.breakers.high : this.record.breakers.default;
-    const cell = clusterCell(this.record.index, CLUSTER_REQUESTS + (isHigh ? HIGH_PRIORITY : 0));
+    const limit = breakerOf(this.record, isHigh).maxRequests;
     this.lastFault = 0;
-    if (!this.cells.tryTake(cell, breaker.maxRequests)) {
+    if (!this.cells.tryTake(breakerCell(this.record, CLUSTER_REQUESTS, isHigh), limit)) {
       this.count(RQ_OVERFLOW, 1);
       this.lastFault = UP_OVERFLOW;
       return false;
@@ -179,9 +180,9 @@ export class Cluster {
     return true;
   }
 
-  /** status 0: no response head came. */
+  /** status 0: no response head came. latencyUs counts from the stream, 0 = there was none. */
   requestFinished(pool: Pool, isHigh: boolean, status: number, fault: FaultCode, latencyUs: number): void {
-    this.cells.add(clusterCell(this.record.index, CLUSTER_REQUESTS + (isHigh ? HIGH_PRIORITY : 0)), -1);
+    this.cells.add(breakerCell(this.record, CLUSTER_REQUESTS, isHigh), -1);
     this.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_REQUESTS), -1);
     pool.countEndpoint(ENDPOINT_ACTIVE, -1);
     const isGood = status !== 0 && status < 500;
@@ -198,13 +199,29 @@ export class Cluster {
       if (scope.histograms >= 0) metrics.record(scope.histograms + RQ_TIME, latencyUs);
       return;
     }
-    if (fault === UP_TIMEOUT || fault === UP_CONNECT_TIMEOUT) {
+    if (fault === UP_TIMEOUT) {
       metrics.add(scope.counters + RQ_TIMEOUT, 1);
       pool.countEndpoint(ENDPOINT_TIMEOUT, 1);
-    } else if (fault === 0) metrics.add(scope.counters + RQ_CANCELLED, 1);
-    else metrics.add(scope.counters + RQ_RX_RESET, 1);
+    } else if (fault === UP_OVERFLOW || (FAULTS[fault] as Fault).retry === 'fresh') {
+      // It never got a connection: counted as overflow or as ejected from the queue.
+    } else if (fault !== 0 && (FAULTS[fault] as Fault).source === 'upstream')
+      metrics.add(scope.counters + RQ_RX_RESET, 1);
+    else metrics.add(scope.counters + (latencyUs > 0 ? RQ_TX_RESET : RQ_CANCELLED), 1);
   }
 
+  /** A retry under a policy: false when max_retries of them are under way, and nothing was counted. */
+  retryStarted(isHigh: boolean): boolean {
+    const limit = breakerOf(this.record, isHigh).maxRetries;
+    const isTaken = this.cells.tryTake(breakerCell(this.record, CLUSTER_RETRIES, isHigh), limit);
+    this.count(isTaken ? RQ_RETRY : RQ_RETRY_OVERFLOW, 1);
+    return isTaken;
+  }
+
+  retryFinished(isHigh: boolean): void {
+    this.cells.add(breakerCell(this.record, CLUSTER_RETRIES, isHigh), -1);
+  }
+
+  /** A retry of our own, safe and free of limits: the keep-alive race, a refused connection. */
   countRetry(): void {
     this.count(RQ_RETRY, 1);
   }

@@ -29,13 +29,17 @@ export class EndpointTable {
   }
 }
 
+// The whole overprovisioning rule (load spills over to the next priority in proportion) would go here.
 function pickableIndexes(records: readonly EndpointRecord[]): number[] {
-  const indexes = records.map((_, index) => index);
   for (const health of ['HEALTHY', 'DEGRADED'] as const) {
-    const usable = indexes.filter((index) => (records[index] as EndpointRecord).health === health);
-    if (usable.length === 0) continue;
-    const first = Math.min(...usable.map((index) => (records[index] as EndpointRecord).priority));
-    return usable.filter((index) => (records[index] as EndpointRecord).priority === first);
+    let first = Number.POSITIVE_INFINITY;
+    for (const record of records) if (record.health === health && record.priority < first) first = record.priority;
+    if (first === Number.POSITIVE_INFINITY) continue;
+    const indexes: number[] = [];
+    records.forEach((record, index) => {
+      if (record.health === health && record.priority === first) indexes.push(index);
+    });
+    return indexes;
   }
   return [];
 }

@@ -3,15 +3,9 @@ import { type FaultCode, UP_DRAINED, UP_OVERFLOW } from '../fault/faults.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { EndpointRecord } from '../plan/records.js';
+import { breakerCell, breakerOf } from './breaker.js';
 import type { Cluster } from './cluster.js';
-import {
-  CLUSTER_CONNECTIONS,
-  CLUSTER_PENDING,
-  clusterCell,
-  ENDPOINT_CONNECTIONS,
-  endpointCell,
-  HIGH_PRIORITY,
-} from './shared-cells.js';
+import { CLUSTER_CONNECTIONS, CLUSTER_PENDING, ENDPOINT_CONNECTIONS, endpointCell } from './shared-cells.js';
 import { UpstreamConn } from './upstream-conn.js';
 
 const PENDING_TOTAL = CLUSTER.index.upstream_rq_pending_total;
@@ -68,11 +62,8 @@ export class Pool {
 
   #wait(sink: MessageSink, waiter: StreamWaiter, isHigh: boolean): void {
     const cluster = this.cluster;
-    const breaker = isHigh ? cluster.record.breakers.high : cluster.record.breakers.default;
-    const offset = isHigh ? HIGH_PRIORITY : 0;
-    if (
-      !cluster.cells.tryTake(clusterCell(cluster.record.index, CLUSTER_PENDING + offset), breaker.maxPendingRequests)
-    ) {
+    const limit = breakerOf(cluster.record, isHigh).maxPendingRequests;
+    if (!cluster.cells.tryTake(breakerCell(cluster.record, CLUSTER_PENDING, isHigh), limit)) {
       cluster.count(PENDING_OVERFLOW, 1);
       cluster.lastFault = UP_OVERFLOW;
       return;
@@ -80,25 +71,29 @@ export class Pool {
     cluster.count(PENDING_TOTAL, 1);
     cluster.count(PENDING_ACTIVE, 1);
     this.#waiting.push({ waiter, sink, isHigh });
-    if (this.#dialling < this.#waiting.length) this.#dial(isHigh);
+    this.#dialWaiting();
   }
 
   #leavePending(waiting: Waiting): void {
     const cluster = this.cluster;
-    cluster.cells.add(clusterCell(cluster.record.index, CLUSTER_PENDING + (waiting.isHigh ? HIGH_PRIORITY : 0)), -1);
+    cluster.cells.add(breakerCell(cluster.record, CLUSTER_PENDING, waiting.isHigh), -1);
     cluster.count(PENDING_ACTIVE, -1);
   }
 
-  #dial(isHigh: boolean): void {
+  /** False when the connection limit is reached: the waiter gets a connection that comes back. */
+  #dial(isHigh: boolean): boolean {
     const cluster = this.cluster;
-    const breaker = isHigh ? cluster.record.breakers.high : cluster.record.breakers.default;
-    const cell = clusterCell(cluster.record.index, CLUSTER_CONNECTIONS + (isHigh ? HIGH_PRIORITY : 0));
-    if (cluster.cells.load(cell) >= breaker.maxConnections) {
+    const cell = breakerCell(cluster.record, CLUSTER_CONNECTIONS, isHigh);
+    if (!cluster.cells.tryTake(cell, breakerOf(cluster.record, isHigh).maxConnections)) {
       cluster.count(CX_OVERFLOW, 1);
       // Even over the limit an endpoint gets one connection per worker, or its requests would wait for ever (Envoy).
-      if (this.#all.size > 0) return;
+      if (this.#all.size > 0) {
+        // Only who wants a fresh connection waits beside idle ones: the oldest makes room.
+        this.#idle.shift()?.end();
+        return false;
+      }
+      cluster.cells.add(cell, 1);
     }
-    cluster.cells.add(cell, 1);
     cluster.cells.add(endpointCell(this.endpoint.row, ENDPOINT_CONNECTIONS), 1);
     cluster.count(CX_TOTAL, 1);
     cluster.count(CX_HTTP1, 1);
@@ -107,6 +102,7 @@ export class Pool {
     this.countEndpoint(ENDPOINT_CX_ACTIVE, 1);
     this.#dialling++;
     this.#all.add(new UpstreamConn(this, cell));
+    return true;
   }
 
   countEndpoint(index: number, amount: number): void {
@@ -123,22 +119,29 @@ export class Pool {
 
   /** Open and free: the oldest waiter, or the idle stack. */
   #serve(conn: UpstreamConn): void {
-    while (this.#waiting.length > 0) {
-      const waiting = this.#waiting.shift() as Waiting;
-      this.#leavePending(waiting);
+    if (this.#waiting.length > 0) {
+      const waiting = this.#waiting[0] as Waiting;
       const stream = conn.openStream(waiting.sink);
+      // It takes no request after all: the waiter stays, for a connection that does.
       if (stream === null) {
-        waiting.waiter.onStreamFault(UP_OVERFLOW);
-        continue;
+        conn.end();
+        this.#dialWaiting();
+        return;
       }
+      this.#waiting.shift();
+      this.#leavePending(waiting);
+      if (this.#isDraining) conn.drain();
       waiting.waiter.onStreamReady(stream);
-      return;
-    }
-    if (this.#isDraining) conn.end();
+    } else if (this.#isDraining) conn.end();
     else {
       this.#idle.push(conn);
       conn.startIdle();
     }
+  }
+
+  /** A connection on its way for each waiter, as far as the limit allows. */
+  #dialWaiting(): void {
+    while (this.#waiting.length > this.#dialling) if (!this.#dial((this.#waiting[0] as Waiting).isHigh)) return;
   }
 
   onIdle(conn: UpstreamConn): void {
@@ -161,20 +164,18 @@ export class Pool {
     this.countEndpoint(ENDPOINT_CX_ACTIVE, -1);
     if (!wasOpen) {
       this.#dialling--;
-      this.#ejectBeyond(this.#dialling + this.#busyConnections(), fault);
+      this.#eject(fault);
     }
     // Waiters that a connection limit had kept from dialling.
-    if (this.#waiting.length > this.#dialling) this.#dial((this.#waiting[0] as Waiting).isHigh);
+    this.#dialWaiting();
   }
 
-  /** Connections that will come back to serve a waiter. */
-  #busyConnections(): number {
-    return this.#all.size - this.#dialling - this.#idle.length;
-  }
-
-  /** A dial failed: a waiter for whom no connection is on its way hears of it, the oldest first. */
-  #ejectBeyond(expected: number, fault: FaultCode): void {
-    let surplus = this.#waiting.length - expected;
+  /**
+   * A dial failed: who has no other one under way hears of it, the oldest first, and may try another endpoint. Busy
+   * connections don't count: nobody knows when they come back (a tunnel never does), and the endpoint seems to be gone.
+   */
+  #eject(fault: FaultCode): void {
+    let surplus = this.#waiting.length - this.#dialling;
     while (surplus-- > 0 && this.#waiting.length > 0) {
       const waiting = this.#waiting.shift() as Waiting;
       this.#leavePending(waiting);
@@ -191,7 +192,10 @@ export class Pool {
     return true;
   }
 
-  /** The endpoint is gone from the list: idle connections end, busy ones after their request. */
+  /**
+   * The endpoint is gone from the list: idle connections end, busy ones after their request, and requests that wait
+   * here still get theirs.
+   */
   drain(): void {
     this.#isDraining = true;
     for (const conn of this.#idle.splice(0)) conn.end();

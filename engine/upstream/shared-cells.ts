@@ -53,13 +53,21 @@ export class SharedCells {
     return Atomics.load(this.shared, cell);
   }
 
-  /** Takes one if fewer than max are taken in the whole process. */
+  /**
+   * Takes one if fewer than max are taken in the whole process. Compare and swap: adding first and taking it back would
+   * let one worker's refused attempt refuse another's good one for a moment.
+   */
   tryTake(cell: number, max: number): boolean {
-    if (Atomics.add(this.shared, cell, 1) < max) {
-      this.#own[cell] = (this.#own[cell] as number) + 1;
-      return true;
+    const shared = this.shared;
+    let taken = Atomics.load(shared, cell);
+    while (taken < max) {
+      const seen = Atomics.compareExchange(shared, cell, taken, taken + 1);
+      if (seen === taken) {
+        this.#own[cell] = (this.#own[cell] as number) + 1;
+        return true;
+      }
+      taken = seen;
     }
-    Atomics.sub(this.shared, cell, 1);
     return false;
   }
 

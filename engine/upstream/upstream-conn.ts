@@ -1,6 +1,6 @@
 /** UpstreamConn: one connection to an endpoint: dial, codec, idle and age limits. */
 import { Timer } from '../base/timer-wheel.js';
-import { type FaultCode, UP_CONNECT_TIMEOUT, UP_RESET, UP_UNSOLICITED } from '../fault/faults.js';
+import { type FaultCode, UP_CONNECT_TIMEOUT, UP_RESET } from '../fault/faults.js';
 import type { CodecHost, MessageSink, MessageStream } from '../http/codec.js';
 import { Http1ClientCodec } from '../http1/codec-client.js';
 import type { Conn, ConnOwner } from '../io/transport.js';
@@ -15,6 +15,9 @@ const CX_PROTOCOL_ERROR = CLUSTER.index.upstream_cx_protocol_error;
 const CX_DESTROY = CLUSTER.index.upstream_cx_destroy;
 const CX_DESTROY_LOCAL = CLUSTER.index.upstream_cx_destroy_local;
 const CX_DESTROY_REMOTE = CLUSTER.index.upstream_cx_destroy_remote;
+const CX_DESTROY_ACTIVE = CLUSTER.index.upstream_cx_destroy_with_active_rq;
+const CX_DESTROY_LOCAL_ACTIVE = CLUSTER.index.upstream_cx_destroy_local_with_active_rq;
+const CX_DESTROY_REMOTE_ACTIVE = CLUSTER.index.upstream_cx_destroy_remote_with_active_rq;
 const CX_RX_BYTES = CLUSTER.index.upstream_cx_rx_bytes_total;
 const CX_TX_BYTES = CLUSTER.index.upstream_cx_tx_bytes_total;
 const ENDPOINT_CONNECT_FAIL = ENDPOINT.index.cx_connect_fail;
@@ -23,6 +26,9 @@ const LENGTH_MS = CLUSTER.histograms.indexOf('upstream_cx_length_ms');
 
 /** Taken off a learnt Keep-Alive timeout: the peer's clock began earlier than ours. */
 const KEEP_ALIVE_MARGIN_MS = 1000;
+/** However soon the peer closes, a connection may be used again at once. */
+const KEEP_ALIVE_MIN_MS = 100;
+const HOLD_ALL = -1;
 
 export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
   readonly #pool: Pool;
@@ -33,9 +39,20 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
   #requests = 0;
   #isOpen = false;
   #isEnding = false;
+  #hasPeerEnded = false;
   #ageDeadlineMs = 0;
   #idleDeadlineMs = 0;
+  /** In the idle stack. */
   #isIdle = false;
+  /** A request is on it. */
+  #isBusy = false;
+  /** Inside the codec's feed(). */
+  #isFeeding = false;
+  /** The codec became idle inside feed(). */
+  #isIdleNext = false;
+  /** Bytes counted so far. */
+  #countedRead = 0;
+  #countedWritten = 0;
 
   constructor(pool: Pool, connectionCell: number) {
     super();
@@ -58,6 +75,7 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
     const stream = this.#codec.openStream(sink);
     if (stream === null) return null;
     this.#isIdle = false;
+    this.#isBusy = true;
     const limit = this.#pool.cluster.record.maxRequestsPerConnection;
     if (limit !== 0 && ++this.#requests >= limit) {
       this.#count(CX_MAX_REQUESTS);
@@ -72,7 +90,7 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
     const learntMs = this.#codec.keepAliveTimeoutMs;
     let idleMs = this.#pool.cluster.record.idleTimeoutMs;
     if (learntMs !== 0) {
-      const usableMs = Math.max(learntMs - KEEP_ALIVE_MARGIN_MS, 100);
+      const usableMs = Math.max(learntMs - KEEP_ALIVE_MARGIN_MS, KEEP_ALIVE_MIN_MS);
       if (idleMs === 0 || usableMs < idleMs) idleMs = usableMs;
     }
     this.#isIdle = true;
@@ -93,9 +111,9 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
     } else if (this.#idleDeadlineMs !== 0) this.#pool.cluster.context.wheel.arm(this, this.#idleDeadlineMs);
   }
 
-  /** No further request after the one under way. */
+  /** No further request after the one under way; one that is still dialled gets to serve whom it is dialled for. */
   drain(): void {
-    this.#codec.drain();
+    if (this.#isOpen) this.#codec.drain();
   }
 
   end(): void {
@@ -125,11 +143,17 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
   }
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
+    this.#isFeeding = true;
     const fault = this.#codec.feed(bytes, start, end);
-    if (fault === 0) return;
-    if (fault !== UP_UNSOLICITED || this.#isIdle) this.#count(CX_PROTOCOL_ERROR);
-    this.#pool.leaveIdle(this);
-    this.abort(fault);
+    this.#isFeeding = false;
+    if (fault !== 0) {
+      this.#count(CX_PROTOCOL_ERROR);
+      this.#pool.leaveIdle(this);
+      this.abort(fault);
+    } else if (this.#isIdleNext) {
+      this.#isIdleNext = false;
+      this.onIdle();
+    }
   }
 
   onWritable(): void {
@@ -137,6 +161,7 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
   }
 
   onPeerEnd(): void {
+    this.#hasPeerEnded = true;
     this.#pool.leaveIdle(this);
     this.#codec.drain();
     const fault = this.#codec.feedEnd();
@@ -153,10 +178,16 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
       if (fault === UP_CONNECT_TIMEOUT) this.#count(CONNECT_FAIL);
       this.#pool.countEndpoint(ENDPOINT_CONNECT_FAIL, 1);
     }
+    // We close in order, or abort with a reason of our own; what the peer does arrives as 0 or UP_RESET.
+    const isOurs = this.#isOpen ? fault !== 0 && fault !== UP_RESET : fault === UP_CONNECT_TIMEOUT;
+    const isLocal = !this.#hasPeerEnded && (this.#isEnding || isOurs);
     this.#count(CX_DESTROY);
-    this.#count(this.#isEnding ? CX_DESTROY_LOCAL : CX_DESTROY_REMOTE);
-    this.#add(CX_RX_BYTES, this.#conn.bytesRead);
-    this.#add(CX_TX_BYTES, this.#conn.bytesWritten);
+    this.#count(isLocal ? CX_DESTROY_LOCAL : CX_DESTROY_REMOTE);
+    if (this.#isBusy) {
+      this.#count(CX_DESTROY_ACTIVE);
+      this.#count(isLocal ? CX_DESTROY_LOCAL_ACTIVE : CX_DESTROY_REMOTE_ACTIVE);
+    }
+    this.#countBytes();
     if (record.metrics.histograms >= 0)
       metrics.record(record.metrics.histograms + LENGTH_MS, transport.nowUs() - this.#startUs);
     this.#isEnding = true;
@@ -169,17 +200,36 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
   // ---- CodecHost -----------------------------------------------------------------------------------------
 
   onIdle(): void {
-    if (!this.#isEnding) this.#pool.onIdle(this);
+    // Not before feed() is through: bytes behind the response would be read as the answer to the next request, one that
+    // has not even been sent (response splitting by an origin that writes more than it announced).
+    if (this.#isFeeding) {
+      this.#isIdleNext = true;
+      return;
+    }
+    this.#isBusy = false;
+    if (this.#isEnding) return;
+    // A response whose last bytes came while its client was full leaves the hold behind; nobody else would lift it.
+    this.#conn.release(HOLD_ALL);
+    this.#countBytes();
+    this.#pool.onIdle(this);
   }
 
   onFinished(): void {
+    this.#isBusy = false;
     this.end();
   }
 
   #count(index: number): void {
     this.#pool.cluster.count(index, 1);
   }
-  #add(index: number, amount: number): void {
-    this.#pool.cluster.count(index, amount);
+
+  /** As it goes along: a connection may live for days. */
+  #countBytes(): void {
+    const { bytesRead, bytesWritten } = this.#conn;
+    const { cluster } = this.#pool;
+    cluster.count(CX_RX_BYTES, bytesRead - this.#countedRead);
+    cluster.count(CX_TX_BYTES, bytesWritten - this.#countedWritten);
+    this.#countedRead = bytesRead;
+    this.#countedWritten = bytesWritten;
   }
 }

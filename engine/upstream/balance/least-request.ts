@@ -1,6 +1,7 @@
 /** LEAST_REQUEST: fewest requests in flight in the whole process, of a few drawn at random or of all. */
 import type { Prng } from '../../base/prng.js';
 import type { EndpointTable } from '../endpoint-table.js';
+import { DeadlineHeap } from './deadline-heap.js';
 import { type Picker, untriedInstead, wasTried } from './picker.js';
 
 export interface LeastRequestConfig {
@@ -15,22 +16,27 @@ export class LeastRequestPicker implements Picker {
   readonly #table: EndpointTable;
   readonly #random: Prng;
   readonly #config: LeastRequestConfig;
-  readonly #isWeighted: boolean;
+  /** Unequal weights: when each is due (Envoy's EDF schedule); empty when all are equal. */
+  readonly #schedule: DeadlineHeap;
 
   constructor(table: EndpointTable, random: Prng, config: LeastRequestConfig) {
     this.#table = table;
     this.#random = random;
     this.#config = config;
-    const weights = [...table.pickable].map((index) => table.weights[index]);
-    this.#isWeighted = weights.some((weight) => weight !== weights[0]);
+    const pickable = table.pickable;
+    const isWeighted = pickable.some((index) => table.weights[index] !== table.weights[pickable[0] as number]);
+    this.#schedule = new DeadlineHeap(isWeighted ? pickable.length : 0);
+    // Each begins somewhere in its period, so that the schedules of the workers don't run in step.
+    if (isWeighted)
+      for (const index of pickable) this.#schedule.push(index, random.float() / (table.weights[index] as number));
   }
 
   pick(_hash: number, tried: number): number {
     const pickable = this.#table.pickable;
     if (pickable.length === 0) return -1;
     if (pickable.length === 1) return pickable[0] as number;
-    // Unequal weights: drawn in proportion to weight per load, the shares that Envoy's schedule approaches.
-    const index = this.#isWeighted ? this.#scanWeighted() : this.#config.fullScan ? this.#scan() : this.#draw();
+    const isWeighted = this.#schedule.size > 0;
+    const index = isWeighted ? this.#scheduled() : this.#config.fullScan ? this.#scan() : this.#draw();
     return tried !== 0 && wasTried(tried, index) ? untriedInstead(pickable, index, tried, this.#random) : index;
   }
 
@@ -69,24 +75,20 @@ export class LeastRequestPicker implements Picker {
     return best;
   }
 
-  #scanWeighted(): number {
-    const table = this.#table;
-    const pickable = table.pickable;
-    const bias = this.#config.activeRequestBias;
-    let total = 0;
-    for (let i = 0; i < pickable.length; i++) total += this.#effective(pickable[i] as number, bias);
-    let at = this.#random.float() * total;
-    for (let i = 0; i < pickable.length; i++) {
-      at -= this.#effective(pickable[i] as number, bias);
-      if (at < 0) return pickable[i] as number;
-    }
-    return pickable[pickable.length - 1] as number;
+  /** The one that is due first; it is due again after a time that grows with its load over its weight. */
+  #scheduled(): number {
+    const schedule = this.#schedule;
+    const index = schedule.top;
+    schedule.moveTop(schedule.topDeadline + 1 / this.#effective(index));
+    return index;
   }
 
   /** weight / (active + 1)^bias. */
-  #effective(index: number, bias: number): number {
+  #effective(index: number): number {
     const weight = this.#table.weights[index] as number;
+    const bias = this.#config.activeRequestBias;
+    if (bias === 0) return weight;
     const load = this.#table.active(index) + 1;
-    return bias === 1 ? weight / load : bias === 0 ? weight : weight / load ** bias;
+    return bias === 1 ? weight / load : weight / load ** bias;
   }
 }

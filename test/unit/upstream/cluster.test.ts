@@ -1,0 +1,104 @@
+/** Cluster: request counts, breakers, and what each end of a request is counted as. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DOWN_GONE, UP_CONNECT_REFUSED, UP_OVERFLOW, UP_RESET, UP_TIMEOUT } from '../../../engine/fault/faults.js';
+import { openBreakers } from '../../../engine/upstream/breaker.js';
+import {
+  CLUSTER_REQUESTS,
+  clusterCell,
+  ENDPOINT_REQUESTS,
+  endpointCell,
+} from '../../../engine/upstream/shared-cells.js';
+import { breakers, clusterRecord, endpointRecord, UpstreamHarness } from '../../support/upstream-harness.js';
+
+test('a request counts from start to finish, in the cluster and at its endpoint', () => {
+  const harness = new UpstreamHarness();
+  const pool = harness.cluster.pool(0);
+  assert.ok(harness.cluster.requestStarted(pool, false));
+  assert.equal(harness.cells.load(clusterCell(0, CLUSTER_REQUESTS)), 1);
+  assert.equal(harness.cells.load(endpointCell(0, ENDPOINT_REQUESTS)), 1);
+  assert.equal(harness.countEndpoint(0, 'rq_active'), 1);
+  harness.cluster.requestFinished(pool, false, 204, 0, 1500);
+  assert.equal(harness.cells.load(clusterCell(0, CLUSTER_REQUESTS)), 0);
+  assert.equal(harness.cells.load(endpointCell(0, ENDPOINT_REQUESTS)), 0);
+  for (const name of ['upstream_rq_total', 'upstream_rq_completed', 'upstream_rq_2xx', 'upstream_rq_204'] as const)
+    assert.equal(harness.count(name), 1, name);
+  assert.equal(harness.count('upstream_rq_active'), 0);
+  assert.equal(harness.countEndpoint(0, 'rq_success'), 1);
+});
+
+test('each end of a request without an answer is counted as what it was', () => {
+  const ends = [
+    [UP_TIMEOUT, 900, 'upstream_rq_timeout'],
+    [UP_RESET, 900, 'upstream_rq_rx_reset'],
+    [DOWN_GONE, 900, 'upstream_rq_tx_reset'],
+    [DOWN_GONE, 0, 'upstream_rq_cancelled'],
+    [UP_CONNECT_REFUSED, 0, null],
+    [UP_OVERFLOW, 0, null],
+  ] as const;
+  const names = [
+    'upstream_rq_timeout',
+    'upstream_rq_rx_reset',
+    'upstream_rq_tx_reset',
+    'upstream_rq_cancelled',
+  ] as const;
+  for (const [fault, latencyUs, counted] of ends) {
+    const harness = new UpstreamHarness();
+    const pool = harness.cluster.pool(0);
+    harness.cluster.requestStarted(pool, false);
+    harness.cluster.requestFinished(pool, false, 0, fault, latencyUs);
+    for (const name of names) assert.equal(harness.count(name), name === counted ? 1 : 0, `${fault} ${name}`);
+    assert.equal(harness.countEndpoint(0, 'rq_error'), 1);
+  }
+});
+
+test('max_requests: exact over workers, per priority, and free again after the end', () => {
+  const shared = new UpstreamHarness().cells.shared.buffer as SharedArrayBuffer;
+  const limits = { breakers: breakers({ maxRequests: 3 }) };
+  const workers = [new UpstreamHarness(limits, shared), new UpstreamHarness(limits, shared)];
+  const start = (worker: number, isHigh = false): boolean => {
+    const { cluster } = workers[worker] as UpstreamHarness;
+    return cluster.requestStarted(cluster.pool(0), isHigh);
+  };
+  assert.deepEqual([start(0), start(1), start(0), start(1)], [true, true, true, false]);
+  assert.equal(workers[1]?.cluster.lastFault, UP_OVERFLOW);
+  assert.equal(workers[1]?.count('upstream_rq_pending_overflow'), 1);
+  assert.ok(start(1, true));
+  const { cluster } = workers[0] as UpstreamHarness;
+  cluster.requestFinished(cluster.pool(0), false, 200, 0, 1);
+  assert.ok(start(1));
+});
+
+test('max_retries: refused and counted when so many are under way', () => {
+  const harness = new UpstreamHarness({ breakers: breakers({ maxRetries: 1 }) });
+  assert.ok(harness.cluster.retryStarted(false));
+  assert.ok(!harness.cluster.retryStarted(false));
+  assert.ok(harness.cluster.retryStarted(true));
+  harness.cluster.retryFinished(false);
+  assert.ok(harness.cluster.retryStarted(false));
+  assert.equal(harness.count('upstream_rq_retry_overflow'), 1);
+  assert.equal(harness.count('upstream_rq_retry'), 3);
+});
+
+test('breakers are shown open while nothing more gets through', () => {
+  const record = clusterRecord({ breakers: breakers({ maxRequests: 1, maxConnections: 1 }) });
+  const harness = new UpstreamHarness(record);
+  const open = (): string[] =>
+    openBreakers(harness.cells.shared, record)
+      .filter(([, value]) => value === 1)
+      .map(([name]) => name);
+  assert.deepEqual(open(), []);
+  harness.cluster.requestStarted(harness.cluster.pool(0), false);
+  harness.request();
+  assert.deepEqual(open(), ['circuit_breakers.default.cx_open', 'circuit_breakers.default.rq_open']);
+  assert.equal(openBreakers(harness.cells.shared, record).length, 8);
+});
+
+test('picks: none is counted; another one is known to be there or not', () => {
+  const harness = new UpstreamHarness({ endpoints: [endpointRecord(0), endpointRecord(1)] });
+  assert.ok(harness.cluster.hasOther(0, 0));
+  assert.ok(!harness.cluster.hasOther(1, 1));
+  harness.cluster.update(clusterRecord({ endpoints: [endpointRecord(0, { health: 'UNHEALTHY' })] }));
+  assert.equal(harness.cluster.pick(0, 0), -1);
+  assert.equal(harness.count('upstream_cx_none_healthy'), 1);
+});
