@@ -1,7 +1,7 @@
 /** Document: a config's YAML tree to plain values under a schema, with every problem and its place. */
 import { isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap } from 'yaml';
 import { type Problem, suggest } from '../fault/problem.js';
-import { isKnownToEnvoy } from './known-types.js';
+import { refusalOfType } from './known-types.js';
 import { overlay } from './overlay.js';
 import { readScalar } from './scalar.js';
 import { type Field, fieldName, type Message } from './schema.js';
@@ -337,7 +337,7 @@ export class DocumentReader {
     if (!isMap(node)) return this.#refuse(node, path, `must be a typed message with "@type", not ${kindOf(node)}`);
     const pair = this.#yaml.pairs(node as YAMLMap).find((each) => keyOf(each) === '@type');
     if (pair === undefined || !isScalar(pair.value)) {
-      const supported = [...new Set(Object.values(types).map((type) => TYPE_PREFIX + (type.typeUrl ?? '')))];
+      const supported = typeNames(types).map((each) => TYPE_PREFIX + each);
       return this.#refuse(node, path, `"@type" is required here; supported: ${supported.join(', ')}`);
     }
     const url = String(pair.value.value);
@@ -345,7 +345,7 @@ export class DocumentReader {
     const type = Object.hasOwn(types, name) ? (types[name] as Message) : undefined;
     if (type === undefined) {
       this.#missing.push(path);
-      this.#at('error', pair.value as Node, join(path, '@type'), refusalOfType(name, types));
+      this.#at('error', pair.value as Node, join(path, '@type'), refusalOfType(name, typeNames(types)));
       return undefined;
     }
     const current = type.typeUrl ?? '';
@@ -372,15 +372,8 @@ function typed(value: Value, name: string): Value {
   return value;
 }
 
-function refusalOfType(name: string, types: Readonly<Record<string, Message>>): string {
-  const supported = [...new Set(Object.values(types).map((type) => type.typeUrl ?? ''))];
-  const packageOf = (type: string): string => type.slice(0, type.lastIndexOf('.'));
-  const sibling = supported.find((type) => packageOf(type) === packageOf(name));
-  const list = `supported: ${supported.join(', ')}`;
-  if (sibling !== undefined) return `there is no type ${name}: did you mean ${sibling}?`;
-  if (isKnownToEnvoy(name)) return `${name} is known to Envoy but not supported here yet; ${list}`;
-  const near = suggest(name, supported);
-  return `${name} is not supported here; ${near === null ? list : `did you mean ${near}?`}`;
+function typeNames(types: Readonly<Record<string, Message>>): string[] {
+  return [...new Set(Object.values(types).map((type) => type.typeUrl ?? ''))];
 }
 
 function kindOf(node: Node | null): string {

@@ -1,4 +1,5 @@
 /** Types that Envoy knows where a typed message stands: tells "not supported here yet" from a slip of the pen. */
+import { suggest } from '../fault/problem.js';
 
 const HTTP_FILTERS = `adaptive_concurrency admission_control alternate_protocols_cache api_key_auth aws_lambda
   aws_request_signing bandwidth_limit basic_auth buffer cache cache_v2 cdn_loop composite compressor
@@ -34,6 +35,17 @@ const PREFIXES: readonly string[] = [
 ];
 
 /** name: without "type.googleapis.com/". */
-export function isKnownToEnvoy(name: string): boolean {
+function isKnownToEnvoy(name: string): boolean {
   return PREFIXES.some((prefix) => name.startsWith(prefix)) && /(\.v\d\w*\.|^udpa|^xds)\w*/.test(name);
+}
+
+/** What to say of a type that is none of the supported ones. */
+export function refusalOfType(name: string, supported: readonly string[]): string {
+  const packageOf = (type: string): string => type.slice(0, type.lastIndexOf('.'));
+  const sibling = supported.find((type) => packageOf(type) === packageOf(name));
+  const list = `supported: ${supported.join(', ')}`;
+  if (sibling !== undefined) return `there is no type ${name}: did you mean ${sibling}?`;
+  if (isKnownToEnvoy(name)) return `${name} is known to Envoy but not supported here yet; ${list}`;
+  const near = suggest(name, supported);
+  return `${name} is not supported here; ${near === null ? list : `did you mean ${near}?`}`;
 }

@@ -6,7 +6,6 @@ import {
   isMap,
   isScalar,
   isSeq,
-  LineCounter,
   type Node,
   type Pair,
   parseAllDocuments,
@@ -45,7 +44,8 @@ interface Part {
   readonly name: string;
   readonly base: number;
   readonly lines: readonly string[];
-  readonly counter: LineCounter;
+  /** Offset of each line's first character. */
+  readonly starts: readonly number[];
   readonly document: YamlDocument | null;
 }
 
@@ -72,14 +72,13 @@ export class YamlText {
   }
 
   #parse(name: string, text: string, base: number): void {
-    const counter = new LineCounter();
-    const parsed = parseAllDocuments(text, { lineCounter: counter, merge: true, uniqueKeys: true, version: '1.2' });
+    const parsed = parseAllDocuments(text, { merge: true, uniqueKeys: true, version: '1.2' });
     const documents = Array.isArray(parsed) ? parsed : [];
     const filled = documents.filter(
       ({ contents }) => contents !== null && !(isScalar(contents) && contents.value === null),
     );
     const document = (filled[0] ?? null) as YamlDocument | null;
-    this.#parts.push({ name, base, lines: text.split(/\r?\n/), counter, document });
+    this.#parts.push({ name, base, lines: text.split(/\r?\n/), starts: lineStarts(text), document });
     for (const each of documents) this.#reportSyntax(each as YamlDocument, base);
     if (document === null || !this.isReadable) return;
     visit(document, {
@@ -127,8 +126,20 @@ export class YamlText {
     const first = this.#parts[0] as Part;
     if (offset < 0) return { file: first.name, line: 0, column: 0, source: '' };
     const part = this.#partAt(offset);
-    const { line, col } = part.counter.linePos(offset - part.base);
-    return { file: part.name, line, column: col, source: part.lines[line - 1] ?? '' };
+    const { starts, lines, name } = part;
+    let line = 0;
+    // By halves: the last line that starts at or before the offset.
+    for (let above = starts.length; above - line > 1; ) {
+      const middle = (line + above) >> 1;
+      if ((starts[middle] as number) <= offset - part.base) line = middle;
+      else above = middle;
+    }
+    return {
+      file: name,
+      line: line + 1,
+      column: offset - part.base - (starts[line] as number) + 1,
+      source: lines[line] ?? '',
+    };
   }
 
   #partAt(offset: number): Part {
@@ -206,6 +217,12 @@ export class YamlText {
       });
     return value;
   }
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
 }
 
 /** A map of these pairs, standing where another stands. */

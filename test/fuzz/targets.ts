@@ -1,5 +1,4 @@
 /** Fuzz targets: each takes bytes and throws when something holds no more. */
-import { loadConfig } from '../../engine/control/load.js';
 import { compileFormat } from '../../engine/format/substitution.js';
 import type { MessageStream } from '../../engine/http/codec.js';
 import { Http1ClientCodec } from '../../engine/http1/codec-client.js';
@@ -8,6 +7,7 @@ import { parseRequestHead, parseResponseHead } from '../../engine/http1/head-par
 import { FakeConn, newHead, newShared } from '../support/fake-conn.js';
 import { RecordingSink } from '../support/recording-sink.js';
 import { SERVER_OPTIONS } from '../support/server-harness.js';
+import * as config from './targets/config.js';
 
 export interface Target {
   readonly name: string;
@@ -100,18 +100,7 @@ export const TARGETS: readonly Target[] = [
   { name: 'http1-head', corpus: [...REQUESTS, ...RESPONSES], run: headRun },
   { name: 'http1-server', corpus: REQUESTS, run: serverRun },
   { name: 'http1-client', corpus: RESPONSES, run: clientRun },
-  {
-    name: 'config',
-    corpus: [
-      'static_resources: { listeners: [], clusters: [ { name: a, type: STATIC } ] }',
-      'admin: &a { address: { socket_address: { address: 127.0.0.1, port_value: 1 } } }\nnode: *a',
-      '{"static_resources":{"clusters":[{"name":"a","connectTimeout":"1s","hosts":{"pipe":{"path":"/x"}}}]}}',
-    ],
-    run: (input) => {
-      const text = Buffer.from(input).toString('utf8');
-      loadConfig({ path: null, text, name: 'fuzz', allowsUnknownFields: false, environment: {} });
-    },
-  },
+  config,
   {
     name: 'format',
     corpus: ['%REQ(:METHOD)% %START_TIME(%Y)% %%', '%RESP(a?b):3%'],

@@ -8,6 +8,8 @@ export interface BootstrapOptions {
   readonly routes?: readonly unknown[];
   /** More fields of the connection manager. */
   readonly manager?: Readonly<Record<string, unknown>>;
+  /** More fields of the listener. */
+  readonly listener?: Readonly<Record<string, unknown>>;
   /** More fields of cluster "origin". */
   readonly cluster?: Readonly<Record<string, unknown>>;
 }
@@ -37,7 +39,7 @@ export function bootstrap(options: BootstrapOptions): (port: number, adminPort: 
       {
         admin: { address: address(adminPort) },
         static_resources: {
-          listeners: [{ name: 'ingress', address: address(port), filter_chains: [{ filters }] }],
+          listeners: [{ name: 'ingress', address: address(port), filter_chains: [{ filters }], ...options.listener }],
           clusters: [
             {
               name: 'origin',
