@@ -20,6 +20,8 @@ const METHODS: readonly Method[] = [
   { name: 'PATCH', isSafe: false, isIdempotent: false },
 ];
 
+/** A method without a number of its own. */
+export const METHOD_OTHER = 0;
 export const METHOD_GET = 1;
 export const METHOD_HEAD = 2;
 export const METHOD_POST = 3;

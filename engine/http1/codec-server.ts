@@ -71,6 +71,8 @@ export class Http1ServerCodec implements Codec, MessageStream {
   #held: HoldBits = 0;
   /** No further request is read after this one. */
   #isLast = false;
+  /** The next response head makes its request the last one; a head that has left promised otherwise. */
+  #isDraining = false;
   #isResponseEnded = false;
   #isHead = false;
   #isConnect = false;
@@ -266,7 +268,7 @@ export class Http1ServerCodec implements Codec, MessageStream {
       what |= WRITE_CHUNKED;
     }
     // An early answer: what is left of the request may be endless, or never come (a client that waits for 100).
-    if (!this.#body.isEnded) this.#isLast = true;
+    if (this.#isDraining || !this.#body.isEnded) this.#isLast = true;
     if (kind === BODY_TUNNEL) this.#isLast = true;
     else if (this.#isLast) what |= WRITE_CLOSE;
     else if (this.#isHttp10) what |= WRITE_KEEP_ALIVE;
@@ -380,8 +382,11 @@ export class Http1ServerCodec implements Codec, MessageStream {
     else this.#endInput();
   }
 
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
   drain(): void {
-    this.#isLast = true;
+    this.#isDraining = true;
   }
 
   onWritable(): void {

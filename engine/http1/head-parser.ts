@@ -39,7 +39,7 @@ import {
   HEAD_UPGRADE_NAMED,
   type Head,
 } from '../http/head.js';
-import { METHOD_CONNECT, methodOf } from '../http/methods.js';
+import { METHOD_CONNECT, METHOD_OTHER, methodOf } from '../http/methods.js';
 import { N, nameId } from '../http/names.js';
 import { applyRule, RULED_MAX } from './field-rules.js';
 import { parseTarget } from './target.js';
@@ -74,6 +74,7 @@ export function parseRequestHead(
   limits: HeadLimits,
 ): number {
   let at = start;
+  head.method = METHOD_OTHER;
   // One empty line before a request is skipped: some clients end a body with it (RFC 9112 §2.2). No more than one.
   if (at < end && bytes[at] === CR) {
     if (at + 1 < end && bytes[at + 1] !== LF) return -BAD_LINE_ENDING;

@@ -139,6 +139,10 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   /** The exchange is over; the codec decides about the connection. */
   onExchangeEnd(): void {
     this.#exchange = null;
+    if (this.#codec.isDraining) {
+      this.#startDrainGrace();
+      return;
+    }
     const idleMs = this.listener.record.idleTimeoutMs;
     if (idleMs !== 0) this.#waitDeadlineMs = this.core.transport.nowMs() + idleMs;
   }
@@ -165,7 +169,10 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   /** The next response says that the connection closes; without a request it ends after a grace. */
   drain(): void {
     this.#codec.drain();
-    if (this.#exchange !== null) return;
+    if (this.#exchange === null) this.#startDrainGrace();
+  }
+
+  #startDrainGrace(): void {
     this.#waitDeadlineMs = this.core.transport.nowMs() + DRAIN_IDLE_GRACE_MS;
     this.#arm();
   }

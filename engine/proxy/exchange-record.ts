@@ -35,6 +35,8 @@ export const REQUEST_PREPARED = 512;
 export const TUNNEL = 1024;
 /** The client has sent FIN. */
 export const CLIENT_ENDED = 2048;
+/** Request trailers are not kept: the request can't be sent again. */
+export const TRAILERS_SENT = 4096;
 
 export abstract class ExchangeRecord extends Timer implements FilterContext {
   readonly core: Core;

@@ -30,6 +30,7 @@ import {
   REQUEST_SENT,
   RESPONSE_ENDED,
   RESPONSE_HEAD,
+  TRAILERS_SENT,
   TUNNEL,
   UPSTREAM_COUNTED,
 } from './exchange-record.js';
@@ -241,6 +242,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   onTrailers(trailers: Head): void {
     this.#endRequest();
     this.upstreamRequestEndUs = this.core.transport.nowUs();
+    this.state |= TRAILERS_SENT;
     this.#up?.sendTrailers(trailers);
   }
 
@@ -441,7 +443,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     prepareReply(this);
     if (down !== null) {
       const status = this.response.status;
-      const isHead = this.request.method === METHOD_HEAD;
+      // Without a head of this request, `request` still holds another one's; the codec knows what it could read.
+      const isHead = this.is(REQUEST_HEAD) && this.request.method === METHOD_HEAD;
       const hasBody = body.length > 0 && !isHead && status !== 204 && status !== 304;
       down.sendHead(this.response, !hasBody);
       if (hasBody) down.sendData(body, 0, body.length, true);
@@ -467,9 +470,10 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     );
   }
 
-  /** Nothing of the body has been passed on, so the same request can be sent again. */
+  /** Nothing behind the head has been passed on, so the same request can be sent again. */
   #canRetry(): boolean {
-    return this.attemptCount < ATTEMPTS_MAX && !this.is(RESPONSE_HEAD | LOCAL_REPLY) && this.bytesReceived === 0;
+    if (this.attemptCount >= ATTEMPTS_MAX || this.bytesReceived > 0) return false;
+    return !this.is(RESPONSE_HEAD | LOCAL_REPLY | TRAILERS_SENT);
   }
 
   #hasOther(): boolean {
