@@ -72,7 +72,7 @@ export class Http1ServerCodec implements Codec, MessageStream {
   /** No further request is read after this one. */
   #isLast = false;
   /** The next response head makes its request the last one; a head that has left promised otherwise. */
-  #isDraining = false;
+  isDraining = false;
   #isResponseEnded = false;
   #isHead = false;
   #isConnect = false;
@@ -268,7 +268,7 @@ export class Http1ServerCodec implements Codec, MessageStream {
       what |= WRITE_CHUNKED;
     }
     // An early answer: what is left of the request may be endless, or never come (a client that waits for 100).
-    if (this.#isDraining || !this.#body.isEnded) this.#isLast = true;
+    if (this.isDraining || !this.#body.isEnded) this.#isLast = true;
     if (kind === BODY_TUNNEL) this.#isLast = true;
     else if (this.#isLast) what |= WRITE_CLOSE;
     else if (this.#isHttp10) what |= WRITE_KEEP_ALIVE;
@@ -382,11 +382,8 @@ export class Http1ServerCodec implements Codec, MessageStream {
     else this.#endInput();
   }
 
-  get isDraining(): boolean {
-    return this.#isDraining;
-  }
   drain(): void {
-    this.#isDraining = true;
+    this.isDraining = true;
   }
 
   onWritable(): void {
