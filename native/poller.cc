@@ -17,6 +17,8 @@ constexpr size_t kReceiveMax = 128 * 1024;
 // Below this rest of the slab the round ends and the bytes go to JavaScript first.
 constexpr size_t kReceiveMin = 16 * 1024;
 constexpr int kPartsMax = 64;
+// Parts of a message up to this size are put together first: cheaper than having the kernel read a vector.
+constexpr size_t kFlatMax = 2048;
 // Events per round: the bytes of so many small messages stay in the first-level cache until they are sent on.
 constexpr int kReadyMax = 128;
 constexpr uint64_t kTagListener = 1ull << 32;
@@ -30,7 +32,23 @@ ssize_t Recv(int fd, void* to, size_t room) { return ::syscall(SYS_recvfrom, fd,
 ssize_t Send1(int fd, const void* from, size_t length) {
   return ::syscall(SYS_sendto, fd, from, length, MSG_NOSIGNAL, nullptr, 0);
 }
-ssize_t SendMany(int fd, const msghdr* message) { return ::syscall(SYS_sendmsg, fd, message, MSG_NOSIGNAL); }
+
+ssize_t SendParts(int fd, iovec* parts, int count, size_t bytes) {
+  if (count == 1) return Send1(fd, parts[0].iov_base, parts[0].iov_len);
+  if (bytes > kFlatMax) {
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = static_cast<size_t>(count);
+    return ::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+  }
+  char flat[kFlatMax];
+  size_t at = 0;
+  for (int i = 0; i < count; i++) {
+    std::memcpy(flat + at, parts[i].iov_base, parts[i].iov_len);
+    at += parts[i].iov_len;
+  }
+  return Send1(fd, flat, at);
+}
 
 int64_t MonotonicNs() {
   timespec now{};
@@ -409,12 +427,9 @@ void Poller::Send(int32_t slot, iovec* parts, int count, size_t bytes) {
   if (conn == nullptr || conn->fd < 0 || (conn->flags & (kBroken | kShutDown | kEnding)) != 0) return;
   size_t sent = 0;
   if (conn->queued() == 0 && (conn->flags & kConnecting) == 0) {
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = static_cast<size_t>(count);
     ssize_t wrote;
     do {
-      wrote = count == 1 ? Send1(conn->fd, parts[0].iov_base, parts[0].iov_len) : SendMany(conn->fd, &message);
+      wrote = SendParts(conn->fd, parts, count, bytes);
     } while (wrote < 0 && errno == EINTR);
     if (wrote < 0 && errno != EAGAIN) {
       Fail(slot, errno);

@@ -29,6 +29,9 @@ import { WRITE_CHUNKED, WRITE_END, WRITE_UPGRADE, writeRequestHead } from './hea
 import { hasLineEnd, Leftover } from './leftover.js';
 import type { Http1Shared } from './shared.js';
 
+// Read once: N has too many properties for the compiler to see through it.
+const KEEP_ALIVE = N['keep-alive'];
+
 /** Per cluster. */
 export interface Http1ClientOptions extends HeadLimits {}
 
@@ -242,7 +245,7 @@ export class Http1ClientCodec implements Codec, MessageStream {
     // 101 without our having asked would let the peer take the connection over.
     if (status === 101 && !this.#isUpgrade) return -UP_BAD_HEADER;
     if ((head.flags & HEAD_CLOSE) !== 0) this.#isLast = true;
-    if (head.has(N['keep-alive'])) this.#learnTimeout(head);
+    if (head.has(KEEP_ALIVE)) this.#learnTimeout(head);
     const kind = responseBody(head, this.#isHead, this.#isConnect);
     this.#body.begin(kind, head.contentLength);
     if (kind === BODY_TUNNEL) {
@@ -288,7 +291,7 @@ export class Http1ClientCodec implements Codec, MessageStream {
 
   /** "timeout=5, max=100": bytes, no string. */
   #learnTimeout(head: Head): void {
-    const slot = head.find(N['keep-alive']);
+    const slot = head.find(KEEP_ALIVE);
     if (slot < 0) return;
     const bytes = head.fieldBytes(slot);
     const end = head.valueEnd(slot);

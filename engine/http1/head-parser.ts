@@ -44,6 +44,10 @@ import { N, nameId } from '../http/names.js';
 import { applyRule, RULED_MAX } from './field-rules.js';
 import { parseTarget } from './target.js';
 
+// Read once: N has too many properties for the compiler to see through it.
+const HOST = N.host;
+const UPGRADE = N.upgrade;
+
 export interface HeadLimits {
   /** Start line and fields together, bytes. Stops a peer from filling memory with a head that never ends. */
   readonly maxHeadBytes: number;
@@ -300,7 +304,7 @@ function finishRequest(head: Head): FaultCode {
   // A CONNECT request has no body (RFC 9110 §9.3.6): its bytes would be read as the tunnel's by one side only.
   if (head.method === METHOD_CONNECT && ((head.flags & HEAD_CHUNKED) !== 0 || head.contentLength > 0))
     return BAD_BODY_ON_CONNECT;
-  const slot = head.find(N.host);
+  const slot = head.find(HOST);
   if (slot < 0) {
     if (!isHttp10) return BAD_HOST_MISSING;
   } else if (head.authorityEnd === 0 && !head.authorityAdded) {
@@ -311,8 +315,7 @@ function finishRequest(head: Head): FaultCode {
   // Upgrade without "Connection: upgrade" is not for this hop (RFC 9110 §7.8). With a body it is passed over, as a server
   // may: where the tunnel's bytes begin would depend on who has read how much of the body.
   const hasBody = (head.flags & HEAD_CHUNKED) !== 0 || head.contentLength > 0;
-  if ((head.flags & HEAD_UPGRADE_NAMED) !== 0 && head.has(N.upgrade) && !isHttp10 && !hasBody)
-    head.flags |= HEAD_UPGRADE;
+  if ((head.flags & HEAD_UPGRADE_NAMED) !== 0 && head.has(UPGRADE) && !isHttp10 && !hasBody) head.flags |= HEAD_UPGRADE;
   return 0;
 }
 

@@ -6,6 +6,11 @@ import { N } from '../http/names.js';
 import { statusText } from '../http/statuses.js';
 import type { Exchange } from './exchange.js';
 
+// Read once: N has too many properties for the compiler to see through it.
+const CONTENT_LENGTH = N['content-length'];
+const CONTENT_TYPE = N['content-type'];
+const DATE = N.date;
+
 const encoder = new TextEncoder();
 const TEXT_PLAIN = encoder.encode('text/plain');
 const EMPTY = new Uint8Array(0);
@@ -31,10 +36,10 @@ export function fillReply(head: Head, status: number, bodyBytes: number, dateByt
   head.contentLength = bodyBytes;
   const mayHaveBody = status !== 204 && status !== 304 && status >= 200;
   if (mayHaveBody) {
-    addDecimal(head, N['content-length'], bodyBytes);
-    if (bodyBytes > 0) head.add(N['content-type'], TEXT_PLAIN, 0, TEXT_PLAIN.length);
+    addDecimal(head, CONTENT_LENGTH, bodyBytes);
+    if (bodyBytes > 0) head.add(CONTENT_TYPE, TEXT_PLAIN, 0, TEXT_PLAIN.length);
   }
-  head.add(N.date, dateBytes, 0, dateBytes.length);
+  head.add(DATE, dateBytes, 0, dateBytes.length);
 }
 
 /** Adds a field whose value is a whole number. */

@@ -9,7 +9,10 @@ import type { ExchangeRecord } from './exchange-record.js';
 import type { ListenerRuntime } from './snapshot.js';
 
 const encoder = new TextEncoder();
+// Read once: N has too many properties for the compiler to see through it.
+const ATTEMPT_COUNT = N['x-envoy-attempt-count'];
 const EXPECTED_TIMEOUT = N['x-envoy-expected-rq-timeout-ms'];
+const VIA = N.via;
 
 /** Path and host normalised, the client identified, untrusted fields dropped, request id given. A fault refuses. */
 export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): FaultCode {
@@ -39,8 +42,8 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
   const action = route.record.action;
   if (action.kind !== 'forward') return;
   if (route.virtualHost.record.includeRequestAttemptCount) {
-    head.removeAll(N['x-envoy-attempt-count']);
-    addDecimal(head, N['x-envoy-attempt-count'], x.attemptCount);
+    head.removeAll(ATTEMPT_COUNT);
+    addDecimal(head, ATTEMPT_COUNT, x.attemptCount);
   }
   if (action.timeoutMs !== 0 && !listener.record.router.suppressEnvoyHeaders) {
     if (head.has(EXPECTED_TIMEOUT)) head.removeAll(EXPECTED_TIMEOUT);
@@ -55,5 +58,5 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
 
 /** Appends to Via (RFC 9110 §7.6.3): an own line after those received means the same as one joined by commas. */
 export function appendVia(head: Head, via: Uint8Array): void {
-  head.add(N.via, via, 0, via.length);
+  head.add(VIA, via, 0, via.length);
 }

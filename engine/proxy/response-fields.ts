@@ -5,6 +5,13 @@ import { addDecimal } from './local-reply.js';
 import { appendVia } from './request-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
 
+// Read once: N has too many properties for the compiler to see through it.
+const ATTEMPT_COUNT = N['x-envoy-attempt-count'];
+const DATE = N.date;
+const REQUEST_ID = N['x-request-id'];
+const SERVER = N.server;
+const SERVICE_TIME = N['x-envoy-upstream-service-time'];
+
 /** A final head from the upstream. */
 export function prepareResponse(x: ExchangeRecord): void {
   const head = x.response;
@@ -12,21 +19,21 @@ export function prepareResponse(x: ExchangeRecord): void {
   const http = listener.record;
   listener.filters.runResponseHead(x);
   if (!http.router.suppressEnvoyHeaders) {
-    if (head.has(N['x-envoy-upstream-service-time'])) head.removeAll(N['x-envoy-upstream-service-time']);
+    if (head.has(SERVICE_TIME)) head.removeAll(SERVICE_TIME);
     const serviceMs = Math.max(0, Math.floor((x.upstreamHeadUs - x.upstreamStartUs) / 1000));
-    addDecimal(head, N['x-envoy-upstream-service-time'], serviceMs);
+    addDecimal(head, SERVICE_TIME, serviceMs);
   }
   const route = x.route;
   if (route !== null) {
     if (route.virtualHost.record.includeAttemptCountInResponse) {
-      head.removeAll(N['x-envoy-attempt-count']);
-      addDecimal(head, N['x-envoy-attempt-count'], x.attemptCount);
+      head.removeAll(ATTEMPT_COUNT);
+      addDecimal(head, ATTEMPT_COUNT, x.attemptCount);
     }
     route.mutateResponse(head, x, x.choice);
   }
-  if (!head.has(N.date)) {
+  if (!head.has(DATE)) {
     const date = x.core.dateBytes();
-    head.add(N.date, date, 0, date.length);
+    head.add(DATE, date, 0, date.length);
   }
   finishFields(x, listener, http.serverHeaderTransformation);
 }
@@ -46,17 +53,17 @@ function finishFields(
 ): void {
   const head = x.response;
   if (transformation === 'OVERWRITE') {
-    if (head.has(N.server)) head.removeAll(N.server);
+    if (head.has(SERVER)) head.removeAll(SERVER);
     head.addLine(listener.serverLine);
-  } else if (transformation === 'APPEND_IF_ABSENT' && head.find(N.server) < 0) head.addLine(listener.serverLine);
+  } else if (transformation === 'APPEND_IF_ABSENT' && head.find(SERVER) < 0) head.addLine(listener.serverLine);
   if (listener.via.length > 0) appendVia(head, listener.via);
   if (listener.record.alwaysSetRequestIdInResponse) echoRequestId(x);
 }
 
 function echoRequestId(x: ExchangeRecord): void {
   const request = x.request;
-  const slot = request.find(N['x-request-id']);
+  const slot = request.find(REQUEST_ID);
   if (slot < 0) return;
-  x.response.removeAll(N['x-request-id']);
-  x.response.add(N['x-request-id'], request.fieldBytes(slot), request.valueStart(slot), request.valueEnd(slot));
+  x.response.removeAll(REQUEST_ID);
+  x.response.add(REQUEST_ID, request.fieldBytes(slot), request.valueStart(slot), request.valueEnd(slot));
 }

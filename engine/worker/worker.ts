@@ -2,6 +2,7 @@
 import type { Listening } from '../io/transport.js';
 import { openTransport } from '../io/choose-transport.js';
 import { WorkerMetrics } from '../metrics/slots.js';
+import { internalize } from '../plan/internalize.js';
 import type { ListenerRecord, SnapshotPlan } from '../plan/records.js';
 import { Core } from '../proxy/core.js';
 import { SharedCells } from '../upstream/shared-cells.js';
@@ -73,6 +74,7 @@ class Worker {
 
   #prepare(plan: SnapshotPlan): void {
     try {
+      internalize(plan);
       this.#prepared = { plan, commit: this.#core.prepare(plan) };
       this.#say({ kind: 'prepared', version: plan.version, problem: null });
     } catch (error) {
