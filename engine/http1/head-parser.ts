@@ -42,6 +42,7 @@ import {
 import { METHOD_CONNECT, METHOD_OTHER, methodOf } from '../http/methods.js';
 import { N, nameId } from '../http/names.js';
 import { applyRule, RULED_MAX } from './field-rules.js';
+import { type LineMemo, REQUEST_LINES, RESPONSE_LINES } from './line-memo.js';
 import { parseTarget } from './target.js';
 
 // Read once: N has too many properties for the compiler to see through it.
@@ -208,58 +209,93 @@ export function parseFields(
 ): number {
   const base = head.base;
   const limit = base + limits.maxHeadBytes;
+  const memo = isRequest ? REQUEST_LINES : RESPONSE_LINES;
+  const remembers = memo.bytes === bytes;
   for (;;) {
-    const lineStart = at;
-    if (at + 1 >= end) return lineStart > limit ? tooBig(isRequest) : 0;
-    let byte = bytes[at] as number;
-    if (byte === CR) {
-      if (bytes[at + 1] !== LF) return isRequest ? -BAD_LINE_ENDING : -UP_BAD_HEADER;
-      break;
-    }
-    let seen = 0;
-    // These two loops see most bytes of every message; in this form they compile to the least per byte.
-    for (; at < end; at++) {
-      byte = bytes[at] as number;
-      const kind = TOKEN[byte] as number;
-      if (kind === 0) break;
-      seen |= kind;
-    }
-    if (at >= end) return end > limit ? tooBig(isRequest) : 0;
-    if (byte !== COLON || at === lineStart) return -badName(byte, at === lineStart, isRequest);
-    const nameEnd = at;
-    at++;
-    if (at < end && bytes[at] === SP) at++;
-    while (at < end && (bytes[at] === SP || bytes[at] === HT)) at++;
-    const valueStart = at;
-    // FIELD_VALUE without the table.
-    for (; at < end; at++) {
-      byte = bytes[at] as number;
-      if ((byte < SP && byte !== HT) || byte === 0x7f) break;
-    }
-    if (at + 1 >= end) {
-      if (at < end && bytes[at] !== CR) return -badValue(bytes[at] as number, isRequest);
-      return end > limit ? tooBig(isRequest) : 0;
-    }
-    if (bytes[at] !== CR || bytes[at + 1] !== LF) return -badValue(bytes[at] as number, isRequest);
-    let valueEnd = at;
-    while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HT)) valueEnd--;
-    let flags = valueStart - nameEnd === 2 && bytes[nameEnd + 1] === SP && valueEnd === at ? 0 : FIELD_ODD;
-    const id = nameId(bytes, lineStart, nameEnd);
-    if (id !== 0 && id <= RULED_MAX) {
-      const fault = applyRule(head, id, bytes, valueStart, valueEnd, isRequest);
-      if (fault !== 0) return -fault;
-    } else if ((seen & 2) !== 0 && isRequest) {
-      const action = underscoreAction(bytes, lineStart, nameEnd, limits);
-      if (action < 0) return -BAD_UNDERSCORE;
-      if (action > 0) flags |= FIELD_REMOVED;
-    }
-    if (head.fieldCount >= limits.maxFields) return isRequest ? -TOO_MANY_FIELDS : -UP_TOO_MANY_FIELDS;
-    head.push(lineStart - base, nameEnd - base, valueStart - base, valueEnd - base, id, flags);
-    at += 2;
+    if (at + 1 >= end) return at > limit ? tooBig(isRequest) : 0;
+    if (bytes[at] === CR) break;
+    const known = remembers ? memo.find(at, end) : -1;
+    const next = known >= 0 ? takeKnown(head, memo, known, at, limits) : -1;
+    at = next >= 0 ? next : parseLine(bytes, at, end, head, limits, isRequest);
+    if (at <= 0) return at === 0 && end > limit ? tooBig(isRequest) : at;
   }
+  if (bytes[at + 1] !== LF) return isRequest ? -BAD_LINE_ENDING : -UP_BAD_HEADER;
   head.linesEnd = at - base;
   head.length = at + 2 - base;
   return at + 2 > limit ? tooBig(isRequest) : at + 2;
+}
+
+/** A line that was checked when it first came, and does not depend on others; -1 = it must be scanned. */
+function takeKnown(head: Head, memo: LineMemo, known: number, at: number, limits: HeadLimits): number {
+  const id = memo.id(known);
+  if (head.fieldCount >= limits.maxFields || (id === HOST && head.has(HOST))) return -1;
+  const start = at - head.base;
+  head.push(
+    start,
+    start + memo.nameEnd(known),
+    start + memo.valueStart(known),
+    start + memo.valueEnd(known),
+    id,
+    memo.flags(known),
+  );
+  return at + memo.length(known);
+}
+
+/** One field line: the offset behind it, 0 = more needed, < 0 minus the fault. */
+function parseLine(
+  bytes: Uint8Array,
+  lineStart: number,
+  end: number,
+  head: Head,
+  limits: HeadLimits,
+  isRequest: boolean,
+): number {
+  let at = lineStart;
+  let byte = 0;
+  let seen = 0;
+  // These two loops see most bytes of what is new; in this form they compile to the least per byte.
+  for (; at < end; at++) {
+    byte = bytes[at] as number;
+    const kind = TOKEN[byte] as number;
+    if (kind === 0) break;
+    seen |= kind;
+  }
+  if (at >= end) return 0;
+  if (byte !== COLON || at === lineStart) return -badName(byte, at === lineStart, isRequest);
+  const nameEnd = at;
+  at++;
+  if (at < end && bytes[at] === SP) at++;
+  while (at < end && (bytes[at] === SP || bytes[at] === HT)) at++;
+  const valueStart = at;
+  // FIELD_VALUE without the table.
+  for (; at < end; at++) {
+    byte = bytes[at] as number;
+    if ((byte < SP && byte !== HT) || byte === 0x7f) break;
+  }
+  if (at + 1 >= end) return at < end && bytes[at] !== CR ? -badValue(bytes[at] as number, isRequest) : 0;
+  if (bytes[at] !== CR || bytes[at + 1] !== LF) return -badValue(bytes[at] as number, isRequest);
+  let valueEnd = at;
+  while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HT)) valueEnd--;
+  at += 2;
+  let flags = valueStart - nameEnd === 2 && bytes[nameEnd + 1] === SP && valueEnd === at - 2 ? 0 : FIELD_ODD;
+  const id = nameId(bytes, lineStart, nameEnd);
+  if (id !== 0 && id <= RULED_MAX) {
+    const fault = applyRule(head, id, bytes, valueStart, valueEnd, isRequest);
+    if (fault !== 0) return -fault;
+  } else if ((seen & 2) !== 0 && isRequest) {
+    const action = underscoreAction(bytes, lineStart, nameEnd, limits);
+    if (action < 0) return -BAD_UNDERSCORE;
+    if (action > 0) flags |= FIELD_REMOVED;
+  }
+  if (head.fieldCount >= limits.maxFields) return isRequest ? -TOO_MANY_FIELDS : -UP_TOO_MANY_FIELDS;
+  const base = head.base;
+  head.push(lineStart - base, nameEnd - base, valueStart - base, valueEnd - base, id, flags);
+  // Fields that decide about framing are looked at anew each time, and what becomes of names with an underscore is a
+  // listener's choice.
+  const memo = isRequest ? REQUEST_LINES : RESPONSE_LINES;
+  if (memo.bytes === bytes && (seen & 2) === 0 && (id > RULED_MAX || id === 0 || id === HOST))
+    memo.learn(lineStart, at, end, nameEnd, valueStart, valueEnd, id, flags);
+  return at;
 }
 
 function tooBig(isRequest: boolean): number {

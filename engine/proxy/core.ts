@@ -4,6 +4,7 @@ import { TICK_MS, TimerWheel } from '../base/timer-wheel.js';
 import { DOWN_GONE, type FaultCode, SHUT_DOWN } from '../fault/faults.js';
 import { ForwardingResult } from '../http/forwarded.js';
 import { HeadPool } from '../http/head-pool.js';
+import { rememberLines } from '../http1/line-memo.js';
 import type { Http1Shared } from '../http1/shared.js';
 import type { Conn, Transport } from '../io/transport.js';
 import { WORKER } from '../metrics/declare.js';
@@ -66,6 +67,7 @@ export class Core {
     this.random = new Prng(...options.seed);
     this.wheel = new TimerWheel(this.transport.nowMs());
     this.heads = new HeadPool(this.transport.arena);
+    rememberLines(this.transport.arena.bytes);
     this.http1 = {
       arena: this.transport.arena,
       requestHead: this.heads.take(),
