@@ -12,11 +12,11 @@ export interface ForwardingOptions {
   readonly internalCidrRanges: readonly string[];
 }
 
-/** Made once per client connection. */
-export interface PeerIdentity {
-  readonly address: Address;
-  /** The host part in ASCII. */
+/** One for all connections from a host, so that what each request reads of it is in the cache. */
+export interface PeerHost {
+  /** The host part in ASCII; empty for a unix socket. */
   readonly bytes: Uint8Array;
+  readonly isUnix: boolean;
   readonly isInternal: boolean;
   readonly scheme: 'http' | 'https';
   /** X-Forwarded-For and x-envoy-external-address with this peer alone; null for a unix socket, which has no address. */
@@ -42,6 +42,8 @@ const XFP_HTTPS = fieldLine(XFP, 'https');
 const INTERNAL = N['x-envoy-internal'];
 const INTERNAL_TRUE = fieldLine(INTERNAL, 'true');
 const EXTERNAL_ADDRESS = N['x-envoy-external-address'];
+/** Hosts remembered per listener; clients from everywhere must not fill the memory. */
+const HOSTS_MAX = 4096;
 const COMMA = 0x2c;
 const SPACE = 0x20;
 const TAB = 0x09;
@@ -83,6 +85,7 @@ export class Forwarding {
   /** The last entry of X-Forwarded-For that was trusted: clients come with many requests, and parsing makes objects. */
   #lastBytes: Uint8Array = new Uint8Array(0);
   #lastAddress: Address | null = null;
+  readonly #hosts = new Map<string, PeerHost>();
 
   constructor(options: ForwardingOptions) {
     this.#usesRemoteAddress = options.useRemoteAddress;
@@ -91,22 +94,30 @@ export class Forwarding {
     this.#internal = new CidrList(options.internalCidrRanges);
   }
 
-  identify(peer: Address, isSecure: boolean): PeerIdentity {
-    const address = withoutMapping(peer);
-    const isUnix = address.family === 'unix';
-    return {
-      address,
-      bytes: encoder.encode(isUnix ? '' : address.host),
-      isInternal: !isUnix && this.#internal.contains(address.host),
-      scheme: isSecure ? 'https' : 'http',
-      xffLine: isUnix ? null : fieldLine(XFF, address.host),
-      externalLine: isUnix ? null : fieldLine(EXTERNAL_ADDRESS, address.host),
-    };
+  /** peer: without mapping. */
+  hostOf(peer: Address, isSecure: boolean): PeerHost {
+    const isUnix = peer.family === 'unix';
+    const key = `${isSecure ? 's' : ''} ${isUnix ? '' : peer.host}`;
+    let host = this.#hosts.get(key);
+    if (host === undefined) {
+      if (this.#hosts.size >= HOSTS_MAX) this.#hosts.clear();
+      host = {
+        bytes: encoder.encode(isUnix ? '' : peer.host),
+        isUnix,
+        isInternal: !isUnix && this.#internal.contains(peer.host),
+        scheme: isSecure ? 'https' : 'http',
+        xffLine: isUnix ? null : fieldLine(XFF, peer.host),
+        externalLine: isUnix ? null : fieldLine(EXTERNAL_ADDRESS, peer.host),
+      };
+      this.#hosts.set(key, host);
+    }
+    return host;
   }
 
-  apply(head: Head, peer: PeerIdentity, result: ForwardingResult): void {
+  /** own: the address of the connection's peer, without mapping, on host `peer`. */
+  apply(head: Head, peer: PeerHost, own: Address, result: ForwardingResult): void {
     const xff = head.find(XFF);
-    let address: Address = peer.address;
+    let address = own;
     let isInternal = false;
     if (this.#usesRemoteAddress) {
       // At the edge: who talks to us, or who the trusted proxies in front say it is.
@@ -130,11 +141,16 @@ export class Forwarding {
     if (!isInternal) dropUntrusted(head, isEdge ? 2 : 1);
     if (head.has(INTERNAL)) head.removeAll(INTERNAL);
     if (isInternal) head.addLine(INTERNAL_TRUE);
-    if (isEdge && address.family !== 'unix') setExternalAddress(head, peer, address);
+    if (!isEdge) return;
+    if (address !== own) setExternalAddress(head, address);
+    else if (peer.externalLine !== null) {
+      if (head.has(EXTERNAL_ADDRESS)) head.removeAll(EXTERNAL_ADDRESS);
+      head.addLine(peer.externalLine);
+    }
   }
 
   /** X-Forwarded-Proto of a proxy in front that is trusted stands; otherwise it is what the connection is. */
-  #applyScheme(head: Head, peer: PeerIdentity, result: ForwardingResult): void {
+  #applyScheme(head: Head, peer: PeerHost, result: ForwardingResult): void {
     result.scheme = peer.scheme;
     const slot = head.find(XFP);
     if (slot >= 0) {
@@ -190,7 +206,7 @@ function isSpace(byte: number): boolean {
 }
 
 /** A listener for both families shows IPv4 peers as ::ffff:a.b.c.d. */
-function withoutMapping(address: Address): Address {
+export function withoutMapping(address: Address): Address {
   const mapped = address.family === 6 ? /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address.host) : null;
   return mapped === null ? address : { family: 4, host: mapped[1] as string, port: address.port };
 }
@@ -222,12 +238,8 @@ function appendXff(head: Head, first: number, peer: Uint8Array): void {
   head.endAdd(at + peer.length);
 }
 
-function setExternalAddress(head: Head, peer: PeerIdentity, address: Address): void {
+function setExternalAddress(head: Head, address: Address): void {
   if (head.has(EXTERNAL_ADDRESS)) head.removeAll(EXTERNAL_ADDRESS);
-  if (address === peer.address && peer.externalLine !== null) {
-    head.addLine(peer.externalLine);
-    return;
-  }
   const host = address.host;
   const at = head.beginAdd(EXTERNAL_ADDRESS, host.length);
   for (let i = 0; i < host.length; i++) head.store[at + i] = host.charCodeAt(i);

@@ -30,7 +30,7 @@ export class HeadPool {
   endTurn(): void {
     while (this.#given.length > 0) {
       const head = this.#given.pop() as Head;
-      head.reset();
+      if (head.isGrown) head.reset();
       this.#spare.push(head);
     }
   }

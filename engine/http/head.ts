@@ -152,6 +152,11 @@ export class Head {
     this.storeUsed = this.storeStart;
   }
 
+  /** Has it an array of its own, which reset() lets go? */
+  get isGrown(): boolean {
+    return this.store !== this.#home;
+  }
+
   // ---- reading ---------------------------------------------------------------------------------
 
   /** May a field of this id (< 32) be there? One bit test; true also for one that was removed since. */

@@ -3,6 +3,7 @@ import { Prng } from '../base/prng.js';
 import { TICK_MS, TimerWheel } from '../base/timer-wheel.js';
 import { DOWN_GONE, type FaultCode, SHUT_DOWN } from '../fault/faults.js';
 import { ForwardingResult } from '../http/forwarded.js';
+import { Head } from '../http/head.js';
 import { HeadPool } from '../http/head-pool.js';
 import { rememberLines } from '../http1/line-memo.js';
 import type { Http1Shared } from '../http1/shared.js';
@@ -41,6 +42,8 @@ export class Core {
   readonly random: Prng;
   readonly heads: HeadPool;
   readonly http1: Http1Shared;
+  /** Stands for the response of an exchange that has none yet. Nobody changes it. */
+  readonly noResponse: Head;
   /** Reused for every request: what Forwarding found out. */
   readonly forwarded = new ForwardingResult();
   readonly hostname: string;
@@ -67,6 +70,7 @@ export class Core {
     this.random = new Prng(...options.seed);
     this.wheel = new TimerWheel(this.transport.nowMs());
     this.heads = new HeadPool(this.transport.arena);
+    this.noResponse = new Head(new Uint8Array(0), 0, 0);
     rememberLines(this.transport.arena.bytes);
     this.http1 = {
       arena: this.transport.arena,

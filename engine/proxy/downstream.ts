@@ -2,9 +2,10 @@
 import { Timer } from '../base/timer-wheel.js';
 import { type FaultCode, REQUEST_HEADERS_TIMEOUT } from '../fault/faults.js';
 import type { CodecHost, MessageSink, MessageStream, StreamAcceptor } from '../http/codec.js';
-import type { PeerIdentity } from '../http/forwarded.js';
+import { type PeerHost, withoutMapping } from '../http/forwarded.js';
 import { Http1ServerCodec } from '../http1/codec-server.js';
-import { type Conn, type ConnOwner, HOLD_CLOSING } from '../io/transport.js';
+import { type Address, type Conn, type ConnOwner, HOLD_CLOSING } from '../io/transport.js';
+import { UNKNOWN_ADDRESS } from '../io/unowned.js';
 import { HTTP, LISTENER, WORKER } from '../metrics/declare.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
@@ -48,7 +49,8 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   readonly #codec: Http1ServerCodec;
   readonly #openedUs: number;
   #exchange: Exchange | null = null;
-  #peer: PeerIdentity | null = null;
+  #peerHost: PeerHost | null = null;
+  #peerAddress: Address = UNKNOWN_ADDRESS;
   #requests = 0;
   /** Due time of what we wait for between requests: idle, or the rest of a head. */
   #waitDeadlineMs: number;
@@ -72,9 +74,16 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   }
 
   /** Made on the first request: an idle connection that never asks needs no address. */
-  get peer(): PeerIdentity {
-    if (this.#peer === null) this.#peer = this.listener.forwarding.identify(this.conn.remoteAddress, this.conn.secure);
-    return this.#peer;
+  get peerHost(): PeerHost {
+    if (this.#peerHost === null) {
+      this.#peerAddress = withoutMapping(this.conn.remoteAddress);
+      this.#peerHost = this.listener.forwarding.hostOf(this.#peerAddress, this.conn.secure);
+    }
+    return this.#peerHost;
+  }
+  /** Known after peerHost. */
+  get peerAddress(): Address {
+    return this.#peerAddress;
   }
 
   get isIdle(): boolean {

@@ -42,8 +42,9 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   readonly core: Core;
   downstream: Downstream | null = null;
   listener: ListenerRuntime | null = null;
-  /** Never null: each exchange owns two heads and swaps them with those that codecs parse into. */
+  /** Never null: each exchange owns a head for requests and swaps it with those that codecs parse into. */
   request: Head;
+  /** core.noResponse until there is one: heads of responses live for a turn mostly, so a few of them do for all. */
   response: Head;
   responseTrailers: Head | null = null;
   route: CompiledRoute | null = null;
@@ -89,7 +90,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     super();
     this.core = core;
     this.request = core.heads.take();
-    this.response = core.heads.take();
+    this.response = core.noResponse;
   }
 
   /** Back to the state after construction, apart from the heads, which their next use resets. */
@@ -131,6 +132,12 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     this.goneDeadlineMs = 0;
     this.idleTimeoutMs = 0;
     this.ticketNumber++;
+  }
+
+  /** A head for an answer of our own. */
+  ownResponse(): Head {
+    if (this.response === this.core.noResponse) this.response = this.core.heads.take();
+    return this.response;
   }
 
   is(bits: number): boolean {

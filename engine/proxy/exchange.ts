@@ -295,7 +295,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       down.sendHead(head, false);
       return head;
     }
-    const spare = this.response;
     this.response = head;
     this.upstreamHeadUs = this.core.transport.nowUs();
     this.responseStartUs = this.upstreamHeadUs;
@@ -308,7 +307,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (down.sendHead(head, end)) this.#up?.hold(HOLD_PEER_FULL);
     if ((this.listener as ListenerRuntime).logsResponse) head.retain();
     if (end) this.#endResponse();
-    return spare;
+    return this.core.heads.take();
   }
 
   onUpstreamData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
@@ -395,6 +394,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   /** After the turn: ready for another request. */
   recycle(): void {
+    if (this.response !== this.core.noResponse) this.core.heads.give(this.response);
+    this.response = this.core.noResponse;
     if (this.responseTrailers !== null) this.core.heads.give(this.responseTrailers);
     this.clear();
     this.#up = null;
@@ -430,7 +431,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   /** Answers with a head that the caller may have given fields already (redirects): see snapshot.ts. */
   #replyLocal(status: number, body: Uint8Array): void {
-    fillReply(this.response, status, body.length, this.core.dateBytes());
+    fillReply(this.ownResponse(), status, body.length, this.core.dateBytes());
     this.sendReply(body);
   }
 

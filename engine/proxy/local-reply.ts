@@ -57,7 +57,7 @@ export const NO_BODY = EMPTY;
 
 /** 307 to the path as normalised (path_with_escaped_slashes_action UNESCAPE_AND_REDIRECT). */
 export function redirectToPath(x: Exchange): void {
-  fillReply(x.response, 307, 0, x.core.dateBytes());
+  fillReply(x.ownResponse(), 307, 0, x.core.dateBytes());
   const path = x.request;
   x.response.add(N.location, path.pathBytes, path.pathFrom, path.pathTo);
   x.responseCodeDetails = 'path_normalization_redirect';

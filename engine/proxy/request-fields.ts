@@ -25,7 +25,8 @@ export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): Fa
   const refused = listener.normalization.apply(head);
   if (refused !== 0) return refused;
   const result = x.core.forwarded;
-  listener.forwarding.apply(head, (x.downstream as Downstream).peer, result);
+  const downstream = x.downstream as Downstream;
+  listener.forwarding.apply(head, downstream.peerHost, downstream.peerAddress, result);
   x.remoteAddress = result.address;
   x.isInternal = result.isInternal;
   x.scheme = result.scheme;

@@ -115,13 +115,13 @@ export class ListenerRuntime {
     const action = route.record.action;
     const date = x.core.dateBytes();
     if (action.kind === 'redirect') {
-      fillReply(x.response, action.status, 0, date);
+      fillReply(x.ownResponse(), action.status, 0, date);
       route.addLocation(x, x.response);
       x.responseCodeDetails = 'direct_response';
       x.core.metrics.add(this.record.metrics.counters + RQ_REDIRECT, 1);
       x.sendReply(NO_BODY);
     } else if (action.kind === 'direct_response') {
-      fillReply(x.response, action.status, action.body.length, date);
+      fillReply(x.ownResponse(), action.status, action.body.length, date);
       x.responseCodeDetails = 'direct_response';
       x.core.metrics.add(this.record.metrics.counters + RQ_DIRECT, 1);
       x.sendReply(action.body);

@@ -30,7 +30,8 @@ function run(
   const head = newHead();
   assert.ok(parseRequestHead(bytes, 0, bytes.length, head, SERVER_OPTIONS) > 0);
   const result = new ForwardingResult();
-  forwarding.apply(head, forwarding.identify({ family: 4, host: peer, port: 1 }, false), result);
+  const address = { family: 4, host: peer, port: 1 } as const;
+  forwarding.apply(head, forwarding.hostOf(address, false), address, result);
   return {
     trusted: result.address.host,
     xff: head.joinedString('x-forwarded-for'),
