@@ -2,7 +2,8 @@
 import { isIP } from 'node:net';
 import type { Address } from '../io/transport.js';
 import { CidrList } from './cidr.js';
-import { type FieldLine, fieldLine, type Head } from './head.js';
+import { type FieldLine, fieldLine } from './field-line.js';
+import type { Head } from './head.js';
 import { N } from './names.js';
 
 export interface ForwardingOptions {

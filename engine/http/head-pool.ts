@@ -1,20 +1,25 @@
 /** HeadPool: spare Heads with stores in the arena; what is given back is reused from the next turn on. */
 import type { Arena } from '../io/transport.js';
-import { Head } from './head.js';
+import { HOME_SLOT_INTS, Head } from './head.js';
 
+const SLOTS_BYTES = HOME_SLOT_INTS * 4;
 /**
- * Store per pooled head: retained request (usually below 1 KiB) plus what we add. Larger ones grow on their own.
- * An odd number of cache lines: stores at a power of two would all fall into the same few cache sets.
+ * Per pooled head: its slots, then its store: a retained request (usually below 1 KiB) plus what we add. Larger ones
+ * grow on their own. An odd number of cache lines: at a power of two all would fall into the same few cache sets.
  */
-const STORE_BYTES = 2112;
+const HEAD_BYTES = 43 * 64;
 
 export class HeadPool {
   readonly #arena: Arena;
+  /** The arena once more: one array for the slots of all heads, so that reading a head needs no array of its own. */
+  readonly #slots: Int32Array;
   readonly #spare: Head[] = [];
   readonly #given: Head[] = [];
 
   constructor(arena: Arena) {
     this.#arena = arena;
+    const { buffer, byteOffset, byteLength } = arena.bytes;
+    this.#slots = new Int32Array(buffer, byteOffset, byteLength >> 2);
   }
 
   take(): Head {
@@ -36,8 +41,9 @@ export class HeadPool {
   }
 
   #create(): Head {
-    const offset = this.#arena.carve(STORE_BYTES);
-    if (offset >= 0) return new Head(this.#arena.bytes, offset, offset + STORE_BYTES);
-    return new Head(new Uint8Array(STORE_BYTES), 0, STORE_BYTES);
+    const offset = this.#arena.carve(HEAD_BYTES);
+    if (offset >= 0)
+      return new Head(this.#arena.bytes, offset + SLOTS_BYTES, offset + HEAD_BYTES, this.#slots, offset >> 2);
+    return new Head(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, new Int32Array(HOME_SLOT_INTS), 0);
   }
 }

@@ -1,5 +1,6 @@
 /** Head: a request or response head as offsets into bytes, protocol-neutral, reused, never garbage. */
-import { LINE_STARTS, N, NAME_BYTES, type NameId, nameId, nameIdOf } from './names.js';
+import type { FieldLine } from './field-line.js';
+import { LINE_STARTS, N, NAME_BYTES, type NameId, nameIdOf } from './names.js';
 
 // Received fields are offsets into `bytes` (relative to `base`, so that a move is one addition). Added fields are
 // composed at once in HTTP/1.1 wire form ("name: value\r\n") in the head's own `store`, so a writer passes them on
@@ -11,6 +12,8 @@ import { LINE_STARTS, N, NAME_BYTES, type NameId, nameId, nameIdOf } from './nam
 
 /** Integers per field in `slots`. */
 const STRIDE = 6;
+/** What a head has room for before it needs an array of its own. */
+export const HOME_SLOT_INTS = STRIDE * 24;
 const NAME_START = 0;
 const NAME_END = 1;
 const VALUE_START = 2;
@@ -57,20 +60,7 @@ export const HEAD_UPGRADE_NAMED = 8192;
 
 const CONTENT_LENGTH = N['content-length'];
 const decoder = new TextDecoder('latin1');
-const encoder = new TextEncoder();
 const EMPTY = new Uint8Array(0);
-
-/** A whole field line in wire form, composed once. */
-export interface FieldLine {
-  readonly id: NameId;
-  readonly nameLength: number;
-  readonly bytes: Uint8Array;
-}
-
-export function fieldLine(id: NameId, value: string): FieldLine {
-  const name = NAME_BYTES[id] as Uint8Array;
-  return { id, nameLength: name.length, bytes: encoder.encode(`${String.fromCharCode(...name)}: ${value}\r\n`) };
-}
 
 export class Head {
   /** Received bytes: borrowed, or `store` after retain(). */
@@ -102,7 +92,10 @@ export class Head {
   fieldCount = 0;
   /** Bit n set: a field with id n (< 32) was received or added at some time since reset(). */
   present = 0;
-  slots: Int32Array = new Int32Array(STRIDE * 24);
+  /** Fields, STRIDE integers each from slotsStart on: in one array of all pooled heads, or an own one of a big head. */
+  slots: Int32Array;
+  slotsStart: number;
+  #slotsEnd: number;
 
   /** Own storage: [storeStart, storeEnd) of `store`, used up to storeUsed. */
   store: Uint8Array;
@@ -114,7 +107,11 @@ export class Head {
   readonly #homeStart: number;
   readonly #homeEnd: number;
 
-  constructor(store: Uint8Array, storeStart: number, storeEnd: number) {
+  /** slots: HOME_SLOT_INTS from slotsStart on are this head's. */
+  constructor(store: Uint8Array, storeStart: number, storeEnd: number, slots: Int32Array, slotsStart: number) {
+    this.slots = slots;
+    this.slotsStart = slotsStart;
+    this.#slotsEnd = slotsStart + HOME_SLOT_INTS;
     this.#home = store;
     this.#homeStart = storeStart;
     this.#homeEnd = storeEnd;
@@ -168,7 +165,7 @@ export class Head {
   find(id: NameId, from = 0): number {
     if (id < 32 && (this.present & (1 << id)) === 0) return -1;
     const slots = this.slots;
-    for (let slot = from, at = from * STRIDE; slot < this.fieldCount; slot++, at += STRIDE)
+    for (let slot = from, at = this.slotsStart + from * STRIDE; slot < this.fieldCount; slot++, at += STRIDE)
       if (slots[at + ID] === id && ((slots[at + FLAGS] as number) & FIELD_REMOVED) === 0) return slot;
     return -1;
   }
@@ -187,29 +184,31 @@ export class Head {
   }
 
   fieldId(slot: number): NameId {
-    return this.slots[slot * STRIDE + ID] as number;
+    return this.slots[this.slotsStart + slot * STRIDE + ID] as number;
   }
   fieldFlags(slot: number): number {
-    return this.slots[slot * STRIDE + FLAGS] as number;
+    return this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number;
   }
   isRemoved(slot: number): boolean {
-    return ((this.slots[slot * STRIDE + FLAGS] as number) & FIELD_REMOVED) !== 0;
+    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & FIELD_REMOVED) !== 0;
   }
   /** The array that the offsets of this field are into. */
   fieldBytes(slot: number): Uint8Array {
-    return ((this.slots[slot * STRIDE + FLAGS] as number) & FIELD_ADDED) !== 0 ? this.store : this.bytes;
+    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & FIELD_ADDED) !== 0
+      ? this.store
+      : this.bytes;
   }
   nameStart(slot: number): number {
-    return (this.slots[slot * STRIDE + NAME_START] as number) + this.fieldBase(slot);
+    return (this.slots[this.slotsStart + slot * STRIDE + NAME_START] as number) + this.fieldBase(slot);
   }
   nameEnd(slot: number): number {
-    return (this.slots[slot * STRIDE + NAME_END] as number) + this.fieldBase(slot);
+    return (this.slots[this.slotsStart + slot * STRIDE + NAME_END] as number) + this.fieldBase(slot);
   }
   valueStart(slot: number): number {
-    return (this.slots[slot * STRIDE + VALUE_START] as number) + this.fieldBase(slot);
+    return (this.slots[this.slotsStart + slot * STRIDE + VALUE_START] as number) + this.fieldBase(slot);
   }
   valueEnd(slot: number): number {
-    return (this.slots[slot * STRIDE + VALUE_END] as number) + this.fieldBase(slot);
+    return (this.slots[this.slotsStart + slot * STRIDE + VALUE_END] as number) + this.fieldBase(slot);
   }
 
   /** ASCII case-insensitive comparison of a value with a lower-case one. */
@@ -257,7 +256,7 @@ export class Head {
   /** Every value of a name, joined by ", " (RFC 9110 §5.3), or null when it is absent. */
   joinedString(lowercase: string): string | null {
     const id = nameIdOf(lowercase);
-    const name = id === 0 ? encoder.encode(lowercase) : (NAME_BYTES[id] as Uint8Array);
+    const name = id === 0 ? new TextEncoder().encode(lowercase) : (NAME_BYTES[id] as Uint8Array);
     let joined: string | null = null;
     let slot = id === 0 ? this.findByName(name) : this.find(id);
     while (slot >= 0) {
@@ -278,8 +277,12 @@ export class Head {
 
   /** A received field; offsets relative to base. */
   push(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, id: NameId, flags: number): void {
-    const at = this.fieldCount++ * STRIDE;
-    if (at >= this.slots.length) this.growSlots();
+    let at = this.slotsStart + this.fieldCount * STRIDE;
+    if (at >= this.#slotsEnd) {
+      this.growSlots();
+      at = this.fieldCount * STRIDE;
+    }
+    this.fieldCount++;
     const slots = this.slots;
     slots[at + NAME_START] = nameStart;
     slots[at + NAME_END] = nameEnd;
@@ -293,7 +296,7 @@ export class Head {
   // ---- changes ---------------------------------------------------------------------------------
 
   remove(slot: number): void {
-    const at = slot * STRIDE + FLAGS;
+    const at = this.slotsStart + slot * STRIDE + FLAGS;
     this.slots[at] = (this.slots[at] as number) | FIELD_REMOVED;
     // Without the field nothing announces a length: a writer must delimit the body in another way.
     if (this.slots[at - FLAGS + ID] === CONTENT_LENGTH) this.contentLength = -1;
@@ -352,7 +355,7 @@ export class Head {
 
   /** end: offset in `store` after the value's last byte. */
   endAdd(end: number): void {
-    this.slots[(this.fieldCount - 1) * STRIDE + VALUE_END] = end - this.storeStart;
+    this.slots[this.slotsStart + (this.fieldCount - 1) * STRIDE + VALUE_END] = end - this.storeStart;
     this.store[end] = 0x0d;
     this.store[end + 1] = 0x0a;
     this.storeUsed = end + 2;
@@ -407,8 +410,9 @@ export class Head {
   /** Makes this an equal head of its own, owing nothing to the other. */
   copyFrom(other: Head): void {
     this.reset();
-    if (this.slots.length < other.fieldCount * STRIDE) this.slots = new Int32Array(other.slots.length);
-    for (let i = 0; i < other.fieldCount * STRIDE; i++) this.slots[i] = other.slots[i] as number;
+    const slotInts = other.fieldCount * STRIDE;
+    if (this.#slotsEnd - this.slotsStart < slotInts) this.growSlots(slotInts);
+    for (let i = 0; i < slotInts; i++) this.slots[this.slotsStart + i] = other.slots[other.slotsStart + i] as number;
     const used = other.storeUsed - other.storeStart;
     if (this.storeStart + used + other.length > this.storeEnd) this.growStore(used + other.length);
     this.store.set(other.store.subarray(other.storeStart, other.storeUsed), this.storeStart);
@@ -438,13 +442,10 @@ export class Head {
     } else this.retain();
   }
 
-  /** Id and bytes of a name in any case, for callers that build heads from text. */
-  static idOfName(bytes: Uint8Array, start: number, end: number): NameId {
-    return nameId(bytes, start, end);
-  }
-
   private fieldBase(slot: number): number {
-    return ((this.slots[slot * STRIDE + FLAGS] as number) & FIELD_ADDED) !== 0 ? this.storeStart : this.base;
+    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & FIELD_ADDED) !== 0
+      ? this.storeStart
+      : this.base;
   }
 
   /** Copies into the store; answers the offset relative to storeStart. */
@@ -467,10 +468,14 @@ export class Head {
     return to - this.storeStart;
   }
 
-  private growSlots(): void {
-    const bigger = new Int32Array(this.slots.length * 2);
-    bigger.set(this.slots);
+  /** Moves the slots to an array of its own, for good: a head that was big once is likely to be again. */
+  private growSlots(leastInts = 0): void {
+    const used = this.slots.subarray(this.slotsStart, this.#slotsEnd);
+    const bigger = new Int32Array(Math.max(used.length * 2, leastInts));
+    bigger.set(used);
     this.slots = bigger;
+    this.slotsStart = 0;
+    this.#slotsEnd = bigger.length;
   }
 
   /** Moves to an array of its own that has room for byteCount more, until reset(). */

@@ -267,6 +267,8 @@ function parseLine(
   if (at < end && bytes[at] === SP) at++;
   while (at < end && (bytes[at] === SP || bytes[at] === HT)) at++;
   const valueStart = at;
+  const memo = isRequest ? REQUEST_LINES : RESPONSE_LINES;
+  if (memo.bytes === bytes) at = memo.skipText(at, end);
   // FIELD_VALUE without the table.
   for (; at < end; at++) {
     byte = bytes[at] as number;
@@ -292,7 +294,6 @@ function parseLine(
   head.push(lineStart - base, nameEnd - base, valueStart - base, valueEnd - base, id, flags);
   // Fields that decide about framing are looked at anew each time, and what becomes of names with an underscore is a
   // listener's choice.
-  const memo = isRequest ? REQUEST_LINES : RESPONSE_LINES;
   if (memo.bytes === bytes && (seen & 2) === 0 && (id > RULED_MAX || id === 0 || id === HOST))
     memo.learn(lineStart, at, end, nameEnd, valueStart, valueEnd, id, flags);
   return at;

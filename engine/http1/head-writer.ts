@@ -118,7 +118,7 @@ function writeFields(conn: Conn, head: Head, arena: Arena, what: number, runStar
   let needsChunked = (what & WRITE_CHUNKED) !== 0;
   const count = head.fieldCount;
   const slots = head.slots;
-  for (let slot = 0, at = 0; slot < count; slot++, at += 6) {
+  for (let slot = 0, at = head.slotsStart; slot < count; slot++, at += 6) {
     const flags = slots[at + 5] as number;
     if ((flags & FIELD_REMOVED) !== 0) continue;
     const id = slots[at + 4] as number;

@@ -58,6 +58,17 @@ export class LineMemo {
     return handle;
   }
 
+  /** Passes over printable ASCII in bytes[at, end), four at a time; stops at or before the first byte that is not. */
+  skipText(at: number, end: number): number {
+    const view = this.#view;
+    for (; at + 4 <= end; at += 4) {
+      const word = view.getInt32(at, true);
+      // The high bit of a byte is set where it is below 0x20, above 0x7e, or next to one that is.
+      if (((word - 0x20202020) | (word + 0x01010101) | word) & 0x80808080) break;
+    }
+    return at;
+  }
+
   length(handle: number): number {
     return this.#facts[handle] as number;
   }

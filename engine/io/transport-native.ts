@@ -44,7 +44,7 @@ import { NO_OWNER, UNKNOWN_ADDRESS } from './unowned.js';
 
 /** One turn's received bytes. Larger gathers more of big bodies per crossing, smaller stays in the cache. */
 const SLAB_BYTES = 512 * 1024;
-/** Stores of pooled heads: 2 KiB each, so 8,192 heads; pages are committed when touched. */
+/** Stores of pooled heads: 2.7 KiB each, so 6,000 heads; pages are committed when touched. */
 const CARVE_BYTES = 16 * 1024 * 1024;
 const DEFAULT_HIGH_MARK_BYTES = 1 << 20;
 

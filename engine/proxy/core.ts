@@ -3,7 +3,7 @@ import { Prng } from '../base/prng.js';
 import { TICK_MS, TimerWheel } from '../base/timer-wheel.js';
 import { DOWN_GONE, type FaultCode, SHUT_DOWN } from '../fault/faults.js';
 import { ForwardingResult } from '../http/forwarded.js';
-import { Head } from '../http/head.js';
+import { HOME_SLOT_INTS, Head } from '../http/head.js';
 import { HeadPool } from '../http/head-pool.js';
 import { rememberLines } from '../http1/line-memo.js';
 import type { Http1Shared } from '../http1/shared.js';
@@ -70,7 +70,7 @@ export class Core {
     this.random = new Prng(...options.seed);
     this.wheel = new TimerWheel(this.transport.nowMs());
     this.heads = new HeadPool(this.transport.arena);
-    this.noResponse = new Head(new Uint8Array(0), 0, 0);
+    this.noResponse = new Head(new Uint8Array(0), 0, 0, new Int32Array(HOME_SLOT_INTS), 0);
     rememberLines(this.transport.arena.bytes);
     this.http1 = {
       arena: this.transport.arena,

@@ -2,7 +2,8 @@
 import { ByteOutput } from '../base/byte-output.js';
 import type { Prng } from '../base/prng.js';
 import type { ExchangeView } from '../format/exchange-view.js';
-import { type FieldLine, fieldLine, type Head } from '../http/head.js';
+import { type FieldLine, fieldLine } from '../http/field-line.js';
+import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
 import type { ForwardRecord, RedirectRecord, RouteConfigRecord, RouteRecord } from '../plan/records.js';
 import { HeaderMutations } from './header-mutations.js';

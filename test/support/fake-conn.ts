@@ -1,6 +1,6 @@
 /** FakeConn and FakeArena: a connection in memory that records what is written; for tests of codecs. */
 import type { FaultCode } from '../../engine/fault/faults.js';
-import { Head } from '../../engine/http/head.js';
+import { HOME_SLOT_INTS, Head } from '../../engine/http/head.js';
 import type { Http1Shared } from '../../engine/http1/shared.js';
 import type { Address, Arena, Conn, ConnOwner, HoldBits } from '../../engine/io/transport.js';
 import { NO_OWNER, UNKNOWN_ADDRESS } from '../../engine/io/unowned.js';
@@ -62,7 +62,7 @@ export class FakeConn implements Conn {
 }
 
 export function newHead(): Head {
-  return new Head(new Uint8Array(2048), 0, 2048);
+  return new Head(new Uint8Array(2048), 0, 2048, new Int32Array(HOME_SLOT_INTS), 0);
 }
 
 export function newShared(arena: Arena = new FakeArena()): Http1Shared {
