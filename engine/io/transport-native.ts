@@ -235,7 +235,8 @@ export class NativeTransport implements Transport {
     const descriptor = this.#poller.listen(family, address.host, address.port, backlog, reusePort, listenerIndex);
     if (descriptor < 0) throw listenError(address, descriptor);
     const actual = addressFrom(this.#addon.addressOf(descriptor)) ?? address;
-    return { address: actual, close: () => this.#poller.closeListener(descriptor) };
+    const close = (): void => this.#poller.closeListener(descriptor);
+    return { address: actual, opened: Promise.resolve(), close };
   }
 
   nowMs(): number {

@@ -9,6 +9,7 @@ import {
   UP_CONNECT_UNREACHABLE,
   UP_RESET,
 } from '../fault/faults.js';
+import { addressText } from './addresses.js';
 import {
   type Address,
   type Arena,
@@ -226,10 +227,14 @@ export class NodeTransport implements Transport {
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#accept(socket, listenerIndex);
     });
-    server.on('error', (error) => {
-      throw error;
-    });
     const { address, backlog } = options;
+    const opened = new Promise<void>((resolve, reject) => {
+      server.once('listening', resolve);
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        this.#servers.delete(server);
+        reject(Object.assign(new Error(`listen ${error.code} ${addressText(address)}`), { code: error.code }));
+      });
+    });
     if (address.family === 'unix') server.listen({ path: address.host, backlog });
     else {
       // reusePort is not in the types of Node 20, which does not have it.
@@ -238,7 +243,11 @@ export class NodeTransport implements Transport {
     }
     this.#servers.add(server);
     return {
-      address,
+      get address() {
+        const actual = server.address();
+        return actual === null || typeof actual === 'string' ? address : { ...address, port: actual.port };
+      },
+      opened,
       close: () => {
         this.#servers.delete(server);
         server.close();

@@ -49,7 +49,7 @@ class Worker {
         this.#prepare(message.plan);
         break;
       case 'commit':
-        this.#commit(message.version, message.listeners);
+        void this.#commit(message.version, message.listeners);
         break;
       case 'drain':
         this.#drain();
@@ -87,38 +87,42 @@ class Worker {
     }
   }
 
-  #commit(version: number, listeners: readonly WorkerListener[]): void {
+  /** Committed means that connections can come. */
+  async #commit(version: number, listeners: readonly WorkerListener[]): Promise<void> {
     let problem: string | null = null;
     if (this.#prepared?.plan.version !== version) problem = `plan ${version} was not prepared`;
     else {
       this.#prepared.commit();
       this.#prepared = null;
-      problem = this.#listenOnly(listeners);
+      try {
+        await Promise.all(this.#listenOnly(listeners).map((listening) => listening.opened));
+      } catch (error) {
+        problem = error instanceof Error ? error.message : String(error);
+      }
     }
     this.#say({ kind: 'committed', version, problem });
   }
 
-  /** Opens what is new, closes what is not named. */
-  #listenOnly(listeners: readonly WorkerListener[]): string | null {
+  /** Closes what is not named, opens what is new and answers with that; throws with the reason. */
+  #listenOnly(listeners: readonly WorkerListener[]): Listening[] {
     const named = new Set(listeners.map((listener) => listener.index));
     for (const [index, listening] of this.#listening)
       if (!named.has(index)) {
         listening.close();
         this.#listening.delete(index);
       }
+    const opened: Listening[] = [];
     for (const { index } of listeners) {
       if (this.#listening.has(index)) continue;
       const runtime = this.#core.snapshot.listeners.get(index);
       if (runtime === undefined) continue;
       const record: ListenerRecord = runtime.listener;
-      try {
-        const options = { address: record.address, backlog: record.backlog, reusePort: record.reusePort };
-        this.#listening.set(index, this.#core.transport.listen(options, index));
-      } catch (error) {
-        return error instanceof Error ? error.message : String(error);
-      }
+      const options = { address: record.address, backlog: record.backlog, reusePort: record.reusePort };
+      const listening = this.#core.transport.listen(options, index);
+      this.#listening.set(index, listening);
+      opened.push(listening);
     }
-    return null;
+    return opened;
   }
 
   #drain(): void {
