@@ -187,6 +187,7 @@ export class NodeTransport implements Transport {
   #isInTurn = false;
   #isFlushPlanned = false;
   #nextId = 1;
+  #turnUs = 0;
   readonly #startMs = performance.now();
   readonly #slab: Buffer;
 
@@ -209,7 +210,7 @@ export class NodeTransport implements Transport {
     socket.once('connect', () => {
       if (timer !== null) clearTimeout(timer);
       conn.isOpen = true;
-      this.#turn(() => conn.owner.onOpen(conn));
+      if (!conn.isEnded) this.#turn(() => conn.owner.onOpen(conn));
     });
     socket.once('close', () => {
       if (timer !== null) clearTimeout(timer);
@@ -293,21 +294,26 @@ export class NodeTransport implements Transport {
   #deliver(conn: NodeConn, bytes: Uint8Array, start: number, end: number): void {
     if (conn.isEnded || conn.isClosed) return;
     conn.bytesRead += end - start;
-    this.#isInTurn = true;
+    this.#beginTurn();
     conn.owner.onBytes(conn, bytes, start, end);
-    this.#isInTurn = false;
     this.#endTurn();
   }
 
   #turn(action: () => void): void {
-    this.#isInTurn = true;
+    this.#beginTurn();
     action();
-    this.#isInTurn = false;
     this.#endTurn();
+  }
+
+  /** Law 10: the clock stands still from here on. */
+  #beginTurn(): void {
+    this.#turnUs = this.nowUs();
+    this.#isInTurn = true;
   }
 
   /** The slab is read into again by the next callback: the turn's writes are copied out now. */
   #endTurn(): void {
+    this.#isInTurn = false;
     this.#flush();
     this.arena.free();
     this.onTurnFlushed();
@@ -371,10 +377,10 @@ export class NodeTransport implements Transport {
   // ---- clock ---------------------------------------------------------------------------------------------
 
   nowMs(): number {
-    return Math.floor(performance.now() - this.#startMs);
+    return Math.floor(this.nowUs() / 1000);
   }
   nowUs(): number {
-    return (performance.now() - this.#startMs) * 1000;
+    return this.#isInTurn ? this.#turnUs : (performance.now() - this.#startMs) * 1000;
   }
   wallMs(): number {
     return Date.now();

@@ -270,6 +270,7 @@ export class Link {
       this.#kernel.push(take(this.#outbound, room));
       this.#kernelBytes += room;
       this.#outboundBytes -= room;
+      this.conn.queuedBytes = this.#outboundBytes;
     }
     if (this.#wasFull && this.#outboundBytes <= this.conn.highMark / 2) {
       this.#wasFull = false;
