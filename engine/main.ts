@@ -54,7 +54,10 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   const registry = new PlanRegistry();
   const transport = chooseTransport(options.transport);
   const count = Math.min(options.concurrency, transport.workersMax);
-  log.info('main', `millrace ${packageVersion()}, ${count} workers, ${transport.name} transport: ${transport.reason}`);
+  log.info(
+    'main',
+    `millrace ${packageVersion()}, ${count} ${count === 1 ? 'worker' : 'workers'}, ${transport.name} transport: ${transport.reason}`,
+  );
   if (transport.name === 'node' && options.transport === 'auto')
     log.warn(
       'main',

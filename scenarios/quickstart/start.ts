@@ -42,9 +42,13 @@ async function start(): Promise<void> {
   const root = packageRoot();
   const config = join(root, 'scenarios', 'quickstart', 'envoy.yaml');
   const main = new URL('../../engine/main.js', import.meta.url).pathname;
-  const proxy = spawn(process.execPath, [main, '-c', config, '--watch', ...process.argv.slice(2)], {
-    stdio: ['ignore', 'inherit', 'pipe'],
-  });
+  const proxy = spawn(
+    process.execPath,
+    [main, '-c', config, '--watch', '--drain-time-s', '1', ...process.argv.slice(2)],
+    {
+      stdio: ['ignore', 'inherit', 'pipe'],
+    },
+  );
   let isShown = false;
   proxy.stderr.on('data', (chunk: Buffer) => {
     process.stderr.write(chunk);
