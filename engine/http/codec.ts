@@ -81,7 +81,7 @@ export interface Codec {
 
 /** What a codec needs of its connection's owner. One object per connection; no closures. */
 export interface CodecHost {
-  /** Exchange over, connection idle and reusable. */
+  /** Exchange over, connection reusable. A server says it again when the next head has begun but is not whole. */
   onIdle(): void;
   /** No further message is possible on this connection; end it once flushed. */
   onFinished(): void;

@@ -374,12 +374,12 @@ export class Http1ServerCodec implements Codec, MessageStream {
     if (rest !== null) this.#readLeftover(rest);
     if ((this.#state as number) === DEAD) return;
     // Whatever waits for more bytes needs them read; what waits for something else holds the connection itself.
-    const mayRead = this.#leftover === null || this.#state === HEAD || this.#body.isInTrailers;
-    if (!mayRead) return;
+    if (this.#leftover !== null && this.#state !== HEAD && !this.#body.isInTrailers) return;
     this.#conn.release((HOLD_PIPELINE | HOLD_BODY | HOLD_PEER_FULL) & ~this.#held);
-    if (!this.#peerEnded) return;
-    if (this.#state === HEAD) this.#host.onFinished();
-    else this.#endInput();
+    if (this.#state !== HEAD) {
+      if (this.#peerEnded) this.#endInput();
+    } else if (this.#peerEnded) this.#host.onFinished();
+    else this.#host.onIdle();
   }
 
   drain(): void {

@@ -139,7 +139,10 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
     return exchange;
   }
 
-  onIdle(): void {}
+  /** A head that began behind a pipelined request has its time too: else it could wait for ever (slowloris). */
+  onIdle(): void {
+    if (this.#exchange === null && this.#codec.hasPartialHead) this.#awaitRest();
+  }
 
   onFinished(): void {
     this.#end();
