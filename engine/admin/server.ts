@@ -35,7 +35,7 @@ interface Route {
   readonly help: string;
   /** It changes something: POST only. */
   readonly isPost?: boolean;
-  readonly answer: (parts: AdminParts, totals: Totals, query: URLSearchParams) => Answer;
+  readonly answer: (parts: AdminParts, totals: Totals, query: URLSearchParams) => Answer | Promise<Answer>;
 }
 
 function text(body: string, status = 200): Answer {
@@ -135,7 +135,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
     help: 'statistics for Prometheus',
     answer: (parts, totals, query) => prometheus(parts, totals, query),
   },
-  '/workers': { help: 'what each worker thread has', answer: (parts) => json(views.workers(parts)) },
+  '/workers': { help: 'what each worker thread has', answer: async (parts) => json(await views.workers(parts)) },
 };
 
 const TEST_ROUTES: Readonly<Record<string, Route>> = {
@@ -199,7 +199,7 @@ export class AdminServer {
     this.#parts = parts;
     this.#totals = new Totals(parts.supervisor.workers.map((worker) => worker.metrics));
     this.#routes = parts.options.hasTestHooks ? { ...ROUTES, ...TEST_ROUTES } : ROUTES;
-    this.#server = createServer((request, response) => this.#onRequest(request, response));
+    this.#server = createServer((request, response) => void this.#onRequest(request, response));
     this.#server.unref();
   }
 
@@ -216,10 +216,10 @@ export class AdminServer {
     this.#server.closeAllConnections();
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: Answer;
     try {
-      answer = this.#answer(request);
+      answer = await this.#answer(request);
     } catch (error) {
       // A query that can't be read (a filter that is no expression) must not end the process.
       answer = text(`error: ${error instanceof Error ? error.message : String(error)}\n`, 400);
@@ -232,7 +232,7 @@ export class AdminServer {
     response.end(request.method === 'HEAD' ? undefined : answer.body, answer.after);
   }
 
-  #answer(request: IncomingMessage): Answer {
+  #answer(request: IncomingMessage): Answer | Promise<Answer> {
     const url = new URL(request.url ?? '/', 'http://admin');
     if (url.pathname === '/') return { status: 200, type: 'text/html; charset=UTF-8', body: indexPage(this.#routes) };
     const route = Object.hasOwn(this.#routes, url.pathname) ? this.#routes[url.pathname] : undefined;

@@ -184,14 +184,18 @@ export function listenersJson(parts: AdminParts): unknown {
   };
 }
 
-export function workers(parts: AdminParts): unknown {
+export async function workers(parts: AdminParts): Promise<unknown> {
+  const memories = await Promise.all(parts.supervisor.workers.map((worker) => worker.memory()));
   return {
-    workers: parts.supervisor.workers.map((worker) => ({
+    workers: parts.supervisor.workers.map((worker, at) => ({
       index: worker.index,
       serving: worker.isServing,
       restarts: worker.restarts,
       connections_active: worker.connections.active,
       connections_total: worker.connections.total,
+      heap_used: memories[at]?.heapUsed ?? null,
+      heap_total: memories[at]?.heapTotal ?? null,
+      external: memories[at]?.external ?? null,
     })),
   };
 }

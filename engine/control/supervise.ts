@@ -6,8 +6,11 @@ import { Piscina } from 'piscina';
 import { WORKER } from '../metrics/declare.js';
 import { type MetricsMemory, newMetricsMemory } from '../metrics/slots.js';
 import { giveBack, newSharedCellsMemory } from '../upstream/shared-cells.js';
-import type { ToMain, ToWorker } from '../worker/mailbox.js';
+import type { ToMain, ToWorker, WorkerMemory } from '../worker/mailbox.js';
 import { PlanRegistry } from './registry.js';
+
+/** A worker that computes can't answer; whoever asks is told so rather than kept waiting. */
+const MEMORY_WAIT_MS = 1000;
 
 export interface SupervisorOptions {
   readonly count: number;
@@ -55,6 +58,13 @@ export class WorkerHandle {
         return isOurs || message.kind === 'gone';
       });
     });
+  }
+
+  /** What the thread holds now; null when it is not there, or too busy to say. */
+  async memory(): Promise<WorkerMemory | null> {
+    const tooLong = new Promise<null>((resolve) => setTimeout(resolve, MEMORY_WAIT_MS, null).unref());
+    this.send({ kind: 'memory' });
+    return (await Promise.race([this.answer('memory', null), tooLong]))?.memory ?? null;
   }
 
   heard(message: ToMain): void {

@@ -21,6 +21,13 @@ export interface WorkerListener {
   readonly index: number;
 }
 
+/** Bytes of one thread: its JavaScript heap, and buffers outside of it. */
+export interface WorkerMemory {
+  readonly heapUsed: number;
+  readonly heapTotal: number;
+  readonly external: number;
+}
+
 export type ToWorker =
   /** Build the plan; answered by `prepared`. */
   | { readonly kind: 'prepare'; readonly plan: SnapshotPlan }
@@ -29,6 +36,8 @@ export type ToWorker =
   | { readonly kind: 'drain' }
   | { readonly kind: 'stopListening' }
   | { readonly kind: 'reopenLogs' }
+  /** Answered by `memory`. */
+  | { readonly kind: 'memory' }
   /** End the thread: logs are flushed, what is left is cut. */
   | { readonly kind: 'stop' }
   /** Test hook: die of an exception. */
@@ -38,6 +47,7 @@ export type ToMain =
   | { readonly kind: 'ready' }
   | { readonly kind: 'prepared'; readonly version: number; readonly problem: string | null }
   | { readonly kind: 'committed'; readonly version: number; readonly problem: string | null }
+  | { readonly kind: 'memory'; readonly memory: WorkerMemory }
   /** Said by main to itself when the thread has ended. */
   | { readonly kind: 'gone' }
   /** No connection is left after `drain`. */

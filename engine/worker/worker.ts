@@ -60,6 +60,11 @@ class Worker {
       case 'reopenLogs':
         this.#core.reopenLogs();
         break;
+      case 'memory': {
+        const { heapUsed, heapTotal, external } = process.memoryUsage();
+        this.#say({ kind: 'memory', memory: { heapUsed, heapTotal, external } });
+        break;
+      }
       case 'stop':
         void this.#stop();
         break;

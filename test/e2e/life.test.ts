@@ -227,6 +227,9 @@ test('admin answers as Envoy does', async () => {
     new RegExp(`origin::127\\.0\\.0\\.1:${originPort}::rq_total::1\n`),
   );
   assert.match(await (await proxy.admin('/listeners')).text(), /^ingress::127\.0\.0\.1:\d+\n$/);
+  const { workers } = (await (await proxy.admin('/workers')).json()) as { workers: { heap_used: number }[] };
+  assert.equal(workers.length, 2);
+  for (const worker of workers) assert.ok(worker.heap_used > 1e6, JSON.stringify(worker));
   assert.equal((await proxy.admin('/quitquitquit')).status, 405);
   assert.equal((await proxy.admin('/stats?filter=(')).status, 400);
   assert.equal((await proxy.admin('/nonsense')).status, 404);
