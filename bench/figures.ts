@@ -1,4 +1,4 @@
-/** Figures that are no ratios: idle connections, many routes, reloads and a worker's death under load, a soak. */
+/** Figures that are no ratios: idle connections, many routes, reloads and a worker's death under load, memory. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import autocannon from 'autocannon';
 import { packageRoot } from '../engine/io/addon.js';
 import { bootstrap } from '../test/support/bootstrap.js';
+import { transferMemory } from './transfer-memory.js';
 
 const PORT = 24080;
 const ADMIN = 24090;
@@ -137,24 +138,24 @@ async function death(): Promise<string> {
   return `back after ${backMs.toFixed(0)} ms; ${failed(result)} of ${result.requests.total} requests failed, over 64 connections on 2 workers`;
 }
 
-async function soak(): Promise<string> {
-  const seconds = Number(process.env['SOAK_SECONDS'] ?? 600);
-  const child = await startProxy(config, 1);
-  await load('/', 10);
-  const first = residentKiB(child);
-  const result = await load('/', seconds);
-  const last = residentKiB(child);
-  await stopProxy(child);
-  return `${seconds} s: ${first} KiB before, ${last} KiB after, ${failed(result)} of ${result.requests.total} requests failed`;
-}
-
-const FIGURES: Readonly<Record<string, () => Promise<string>>> = { idle, routes, reload, death, soak };
+const FIGURES: Readonly<Record<string, () => Promise<string>>> = {
+  idle,
+  routes,
+  reload,
+  death,
+  memory: transferMemory,
+};
 
 async function main(): Promise<void> {
   await new Promise<void>((resolve) => origin.listen(ORIGIN, '127.0.0.1', resolve));
   const wanted = process.argv.slice(2);
   const names = wanted.length > 0 ? wanted : Object.keys(FIGURES);
   const results: Record<string, string> = {};
+  const unknown = names.filter((name) => !(name in FIGURES));
+  if (unknown.length > 0) {
+    console.error(`no figure ${unknown.join(', ')}; there are: ${Object.keys(FIGURES).join(', ')}`);
+    process.exit(2);
+  }
   for (const [at, name] of names.entries()) {
     process.stderr.write(`[${at + 1}/${names.length}] ${name} ...\n`);
     results[name] = await (FIGURES[name] as () => Promise<string>)();
