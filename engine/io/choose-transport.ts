@@ -1,8 +1,9 @@
 /** Which transport: native where the addon loads, else node; decided once on main, with the reason for the log. */
 import { type Addon, loadAddon } from './addon.js';
+import { HAS_REUSE_PORT } from './listening-node.js';
 import type { Transport } from './transport.js';
 import { NativeTransport } from './transport-native.js';
-import { HAS_REUSE_PORT, NodeTransport } from './transport-node.js';
+import { NodeTransport } from './transport-node.js';
 
 const NODE_WORKERS_MAX = HAS_REUSE_PORT ? Number.MAX_SAFE_INTEGER : 1;
 

@@ -236,7 +236,7 @@ export class NativeTransport implements Transport {
     if (descriptor < 0) throw listenError(address, descriptor);
     const actual = addressFrom(this.#addon.addressOf(descriptor)) ?? address;
     const close = (): void => this.#poller.closeListener(descriptor);
-    return { address: actual, opened: Promise.resolve(), close };
+    return { address: actual, whenOpen: (callback) => callback(null), close };
   }
 
   nowMs(): number {

@@ -9,7 +9,7 @@ import {
   UP_CONNECT_UNREACHABLE,
   UP_RESET,
 } from '../fault/faults.js';
-import { addressText } from './addresses.js';
+import { NodeListening } from './listening-node.js';
 import {
   type Address,
   type Arena,
@@ -22,12 +22,6 @@ import {
   type Transport,
 } from './transport.js';
 import { NO_OWNER, UNKNOWN_ADDRESS } from './unowned.js';
-
-/** Several threads can listen on one address: node:net learnt SO_REUSEPORT in 23.1 (and 22.12). */
-export const HAS_REUSE_PORT = ((): boolean => {
-  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
-  return process.platform === 'linux' && (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12));
-})();
 
 const SLAB_BYTES = 64 * 1024;
 const CARVE_BYTES = 8 * 1024 * 1024;
@@ -182,7 +176,7 @@ export class NodeTransport implements Transport {
   onAccepted: (conn: Conn, listenerIndex: number) => void = (conn) => conn.abort(DOWN_RESET);
   onTurnFlushed: () => void = () => {};
   readonly #conns = new Set<NodeConn>();
-  readonly #servers = new Set<net.Server>();
+  readonly #listening = new Set<NodeListening>();
   #dirty: NodeConn[] = [];
   #isInTurn = false;
   #isFlushPlanned = false;
@@ -225,35 +219,9 @@ export class NodeTransport implements Transport {
   }
 
   listen(options: ListenOptions, listenerIndex: number): Listening {
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
-      this.#accept(socket, listenerIndex);
-    });
-    const { address, backlog } = options;
-    const opened = new Promise<void>((resolve, reject) => {
-      server.once('listening', resolve);
-      server.once('error', (error: NodeJS.ErrnoException) => {
-        this.#servers.delete(server);
-        reject(Object.assign(new Error(`listen ${error.code} ${addressText(address)}`), { code: error.code }));
-      });
-    });
-    if (address.family === 'unix') server.listen({ path: address.host, backlog });
-    else {
-      // reusePort is not in the types of Node 20, which does not have it.
-      const options = { host: address.host, port: address.port, backlog, exclusive: true, reusePort: HAS_REUSE_PORT };
-      server.listen(options);
-    }
-    this.#servers.add(server);
-    return {
-      get address() {
-        const actual = server.address();
-        return actual === null || typeof actual === 'string' ? address : { ...address, port: actual.port };
-      },
-      opened,
-      close: () => {
-        this.#servers.delete(server);
-        server.close();
-      },
-    };
+    const listening = new NodeListening(options, (socket) => this.#accept(socket, listenerIndex));
+    this.#listening.add(listening);
+    return listening;
   }
 
   #accept(accepted: net.Socket, listenerIndex: number): void {
@@ -387,7 +355,7 @@ export class NodeTransport implements Transport {
   }
 
   close(): void {
-    for (const server of this.#servers) server.close();
+    for (const listening of this.#listening) listening.close();
     for (const conn of this.#conns) conn.socket?.destroy();
   }
 }

@@ -85,8 +85,8 @@ export interface ListenOptions {
 /** A listening socket of this worker; close() stops accepting and leaves accepted connections alone. */
 export interface Listening {
   readonly address: Address;
-  /** Settles when connections can come; rejects with what the system said. */
-  readonly opened: Promise<void>;
+  /** Called once: when connections can come, or with what the system said instead. */
+  whenOpen(callback: (problem: Error | null) => void): void;
   close(): void;
 }
 

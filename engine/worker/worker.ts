@@ -100,7 +100,7 @@ class Worker {
       this.#prepared.commit();
       this.#prepared = null;
       try {
-        await Promise.all(this.#listenOnly(listeners).map((listening) => listening.opened));
+        await Promise.all(this.#listenOnly(listeners).map(opened));
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error);
       }
@@ -116,7 +116,7 @@ class Worker {
         listening.close();
         this.#listening.delete(index);
       }
-    const opened: Listening[] = [];
+    const fresh: Listening[] = [];
     for (const { index } of listeners) {
       if (this.#listening.has(index)) continue;
       const runtime = this.#core.snapshot.listeners.get(index);
@@ -125,9 +125,9 @@ class Worker {
       const options = { address: record.address, backlog: record.backlog, reusePort: record.reusePort };
       const listening = this.#core.transport.listen(options, index);
       this.#listening.set(index, listening);
-      opened.push(listening);
+      fresh.push(listening);
     }
-    return opened;
+    return fresh;
   }
 
   #drain(): void {
@@ -148,6 +148,12 @@ class Worker {
     this.#init.port.close();
     this.#resolveStopped();
   }
+}
+
+function opened(listening: Listening): Promise<void> {
+  return new Promise((resolve, reject) => {
+    listening.whenOpen((problem) => (problem === null ? resolve() : reject(problem)));
+  });
 }
 
 /** Runs until `stop`; an exception ends the thread, and main starts another. */

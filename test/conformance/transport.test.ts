@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { Prng } from '../../engine/base/prng.js';
 import { UP_CONNECT_REFUSED } from '../../engine/fault/faults.js';
 import { chooseTransport, openTransport } from '../../engine/io/choose-transport.js';
-import type { Address } from '../../engine/io/transport.js';
+import type { Address, Listening } from '../../engine/io/transport.js';
 import type { PeerEnd, SimPeer } from '../sim/link.js';
 import { Schedule } from '../sim/schedule.js';
 import { SimTransport } from '../sim/sim-transport.js';
@@ -66,13 +66,19 @@ async function until(what: string, holds: () => boolean): Promise<void> {
     assert.ok(Date.now() < end, `it never came to this: ${what}`);
 }
 
+function opened(listening: Listening): Promise<void> {
+  return new Promise((resolve, reject) => {
+    listening.whenOpen((problem) => (problem === null ? resolve() : reject(problem)));
+  });
+}
+
 let nextWorker = 60;
 
 async function openSockets(name: 'native' | 'node'): Promise<TransportWorld> {
   const transport = openTransport(name, nextWorker++);
   const loopback: Address = { family: 4, host: '127.0.0.1', port: 0 };
   const listening = transport.listen({ address: loopback, backlog: 512, reusePort: false }, 0);
-  await listening.opened;
+  await opened(listening);
   const dialled: Peer[] = [];
   const server = net.createServer({ allowHalfOpen: true }, (socket) => dialled.push(new SocketPeer(socket)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -201,9 +207,9 @@ for (const name of native.addon === null ? (['node'] as const) : (['native', 'no
     const transport = openTransport(name, nextWorker++);
     const address: Address = { family: 'unix', host: join(directory, 'own.sock'), port: 0 };
     const listening = transport.listen({ address, backlog: 16, reusePort: false }, 3);
-    await listening.opened;
+    await opened(listening);
     await assert.rejects(async () => {
-      await transport.listen({ address, backlog: 16, reusePort: false }, 4).opened;
+      await opened(transport.listen({ address, backlog: 16, reusePort: false }, 4));
     }, /EADDRINUSE/);
     const accepted = new Recorder(transport);
     const dialled = new Recorder(transport);
