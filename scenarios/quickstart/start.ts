@@ -31,7 +31,10 @@ function startOrigin(name: string, port: number): Promise<Server> {
     );
   });
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const isTaken = error.code === 'EADDRINUSE';
+      reject(isTaken ? new Error(`127.0.0.1:${port} (demo origin ${name}) is in use by another process`) : error);
+    });
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }
@@ -42,13 +45,12 @@ async function start(): Promise<void> {
   const root = packageRoot();
   const config = join(root, 'scenarios', 'quickstart', 'envoy.yaml');
   const main = new URL('../../engine/main.js', import.meta.url).pathname;
-  const proxy = spawn(
-    process.execPath,
-    [main, '-c', config, '--watch', '--drain-time-s', '1', ...process.argv.slice(2)],
-    {
-      stdio: ['ignore', 'inherit', 'pipe'],
-    },
-  );
+  const args = [main, '-c', config, '--watch', '--drain-time-s', '1', ...process.argv.slice(2)];
+  const proxy = spawn(process.execPath, args, {
+    stdio: ['ignore', 'inherit', 'pipe'],
+    // In a group of its own: Ctrl-C reaches this process, which passes it on once, however often npm repeats it.
+    detached: true,
+  });
   let isShown = false;
   proxy.stderr.on('data', (chunk: Buffer) => {
     process.stderr.write(chunk);
@@ -67,12 +69,17 @@ async function start(): Promise<void> {
     }
     process.exitCode = code ?? 1;
   });
-  // The terminal sends Ctrl-C to the proxy too; a signal to this process alone is passed on.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => proxy.kill('SIGTERM'));
+  let isStopping = false;
+  const stop = (): void => {
+    if (!isStopping) proxy.kill('SIGTERM');
+    isStopping = true;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  process.on('exit', () => proxy.kill('SIGKILL'));
 }
 
 start().catch((error: unknown) => {
   process.stderr.write(`quickstart: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  // Origins that listen already would keep the process.
+  process.exit(1);
 });
