@@ -99,7 +99,10 @@ async function sampleWhile(proxy: ProxyProcess, seconds: number): Promise<Memory
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' } } });
   const minutes = Number(values.minutes);
-  if (!(minutes >= 1 && minutes <= 600)) throw new Error(`--minutes: ${values.minutes} is not from 1 to 600`);
+  if (!(minutes >= 1 && minutes <= 600)) {
+    console.error(`soak: --minutes ${values.minutes} is not from 1 to 600`);
+    process.exit(2);
+  }
   const seconds = Math.round(minutes * 60);
   const warmUpS = Math.min(WARM_UP_S, seconds / 3);
   const originPort = await freePort();
