@@ -25,6 +25,8 @@ export async function freePort(): Promise<number> {
 
 export interface ProxyOptions {
   readonly args?: readonly string[];
+  /** For node itself. */
+  readonly nodeArgs?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -42,7 +44,8 @@ export class ProxyProcess {
     this.adminPort = adminPort;
     this.#directory = directory;
     this.configPath = join(directory, 'envoy.yaml');
-    this.child = spawn(process.execPath, [MAIN, '-c', this.configPath, ...(options.args ?? ['--concurrency', '2'])], {
+    const args = [MAIN, '-c', this.configPath, ...(options.args ?? ['--concurrency', '2'])];
+    this.child = spawn(process.execPath, [...(options.nodeArgs ?? []), ...args], {
       env: { ...process.env, MILLRACE_TEST_HOOKS: '1', ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
