@@ -35,8 +35,10 @@ export const REQUEST_PREPARED = 512;
 export const TUNNEL = 1024;
 /** The client has sent FIN. */
 export const CLIENT_ENDED = 2048;
-/** Request trailers are not kept: the request can't be sent again. */
+/** Request trailers have been passed on. */
 export const TRAILERS_SENT = 4096;
+/** What has been passed on of the body is kept, see replay.ts. */
+export const BODY_KEPT = 8192;
 
 export abstract class ExchangeRecord extends Timer implements FilterContext {
   readonly core: Core;

@@ -20,6 +20,7 @@ import { dueFault, HALF_CLOSE_GRACE_MS, nextDeadlineMs } from './deadline.js';
 import type { Downstream } from './downstream.js';
 import {
   ACQUIRING,
+  BODY_KEPT,
   CLIENT_ENDED,
   ExchangeRecord,
   FINISHED,
@@ -37,6 +38,7 @@ import {
 import { REDIRECT_TO_PATH } from '../http/normalize.js';
 import { faultBody, fillReply, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
+import { Replay } from './replay.js';
 import { prepareRequest, prepareUpstreamRequest } from './request-fields.js';
 import { prepareReply, prepareResponse } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -63,6 +65,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   #up: MessageStream | null = null;
   readonly #upstreamSide: UpstreamSide;
   #filterAt = 0;
+  /** Made for the first request that needs one, and kept. */
+  #replay: Replay | null = null;
 
   constructor(core: Core) {
     super(core);
@@ -115,7 +119,11 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     }
     const action = route.record.action;
     if (action.kind === 'forward') {
-      if (action.idleTimeoutMs !== null) this.#setIdleTimeout(action.idleTimeoutMs);
+      if (action.idleTimeoutMs !== null) {
+        this.idleTimeoutMs = action.idleTimeoutMs;
+        this.idleDeadlineMs = 0;
+        this.#touch();
+      }
       if (action.maxStreamDurationMs !== null)
         this.durationDeadlineMs =
           action.maxStreamDurationMs === 0 ? 0 : this.core.transport.nowMs() + action.maxStreamDurationMs;
@@ -213,12 +221,20 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       prepareUpstreamRequest(this);
     }
     this.state |= REQUEST_SENT;
-    const isFull = stream.sendHead(this.request, this.is(REQUEST_ENDED));
+    const isAgain = this.bytesReceived > 0 || this.is(TRAILERS_SENT);
+    let isFull = stream.sendHead(this.request, this.is(REQUEST_ENDED) && !isAgain);
     // Kept for a retry when the connection turns out to be dead, and for the log.
     this.request.retain();
+    if (isAgain) isFull = (this.#replay as Replay).send(stream, this.is(REQUEST_ENDED));
     if (this.is(REQUEST_ENDED)) {
       this.upstreamRequestEndUs = this.core.transport.nowUs();
       return;
+    }
+    // The connection may turn out to be dead: an idempotent request keeps what is passed on until it is answered.
+    if (stream.isReused && !isAgain && isIdempotent(this.request.method)) {
+      if (this.#replay === null) this.#replay = new Replay();
+      this.#replay.begin(this.request.contentLength);
+      this.state |= BODY_KEPT;
     }
     if (isFull) this.#down?.hold(HOLD_PEER_FULL);
     this.#down?.release(HOLD_CONNECTING);
@@ -230,6 +246,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (last) this.#endRequest();
     const up = this.#up;
     const down = this.#down;
+    if (this.is(BODY_KEPT)) (this.#replay as Replay).keep(bytes, start, end);
     // No upstream any more: we have answered, and what is left of the body is dropped.
     if (up === null || down === null) return;
     relayData(down, up, bytes, start, end, last);
@@ -243,6 +260,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#endRequest();
     this.upstreamRequestEndUs = this.core.transport.nowUs();
     this.state |= TRAILERS_SENT;
+    if (this.is(BODY_KEPT)) (this.#replay as Replay).trailers = this.#copyOf(trailers);
     this.#up?.sendTrailers(trailers);
   }
 
@@ -327,7 +345,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#touch();
     this.#endUpstream(0);
     down.sendTrailers(trailers);
-    if ((this.listener as ListenerRuntime).logsResponse) this.#keepTrailers(trailers);
+    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.#copyOf(trailers);
     this.#endResponse();
   }
 
@@ -365,9 +383,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const listener = this.listener as ListenerRuntime;
     if (this.is(REQUEST_HEAD) || this.fault !== 0) countFinish(this);
     listener.log(this);
-    const downstream = this.downstream as Downstream;
     this.#down = null;
-    downstream.onExchangeEnd();
+    (this.downstream as Downstream).onExchangeEnd();
     this.core.retire(this);
   }
 
@@ -397,6 +414,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.response !== this.core.noResponse) this.core.heads.give(this.response);
     this.response = this.core.noResponse;
     if (this.responseTrailers !== null) this.core.heads.give(this.responseTrailers);
+    if (this.is(BODY_KEPT)) (this.#replay as Replay).end(this.core.heads);
     this.clear();
     this.#up = null;
     this.#down = null;
@@ -471,10 +489,11 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     );
   }
 
-  /** Nothing behind the head has been passed on, so the same request can be sent again. */
+  /** Nothing behind the head has been passed on, or all of it is still here: the same request can be sent again. */
   #canRetry(): boolean {
-    if (this.attemptCount >= ATTEMPTS_MAX || this.bytesReceived > 0) return false;
-    return !this.is(RESPONSE_HEAD | LOCAL_REPLY | TRAILERS_SENT);
+    if (this.attemptCount >= ATTEMPTS_MAX || this.is(RESPONSE_HEAD | LOCAL_REPLY)) return false;
+    if (this.is(BODY_KEPT)) return (this.#replay as Replay).has(this.bytesReceived);
+    return this.bytesReceived === 0 && !this.is(TRAILERS_SENT);
   }
 
   #hasOther(): boolean {
@@ -493,20 +512,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state |= REQUEST_ENDED;
     this.requestEndUs = this.core.transport.nowUs();
     this.requestDeadlineMs = 0;
-    this.#startRouteTimer();
-  }
-
-  #startRouteTimer(): void {
-    const route = this.route;
-    if (route === null || route.record.action.kind !== 'forward' || route.record.action.timeoutMs === 0) return;
-    if (this.is(TUNNEL)) return;
-    this.routeDeadlineMs = this.core.transport.nowMs() + route.record.action.timeoutMs;
-    this.#armTimer();
-  }
-
-  #setIdleTimeout(timeoutMs: number): void {
-    this.idleTimeoutMs = timeoutMs;
-    this.idleDeadlineMs = timeoutMs === 0 ? 0 : this.core.transport.nowMs() + timeoutMs;
+    if (this.route !== null) this.#armTimer();
   }
 
   #armTimer(): void {
@@ -524,9 +530,10 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.idleTimeoutMs !== 0) this.idleDeadlineMs = this.core.transport.nowMs() + this.idleTimeoutMs;
   }
 
-  #keepTrailers(trailers: Head): void {
-    this.responseTrailers = this.core.heads.take();
-    this.responseTrailers.copyFrom(trailers);
+  #copyOf(trailers: Head): Head {
+    const copy = this.core.heads.take();
+    copy.copyFrom(trailers);
+    return copy;
   }
 
   #beginTunnel(): void {

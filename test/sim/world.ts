@@ -148,8 +148,8 @@ export class World {
     const { hasTimeouts, hasRaces, badEndpoint } = this.climate;
     if (hasTimeouts) return true;
     if (failureAt(script, 0) !== 'none' || failureAt(script, 1) !== 'none') return true;
-    // A request whose kept-alive connection dies under it may be repeated when it is idempotent and has no body.
-    if (hasRaces && (script.method === 'POST' || script.requestFraming !== 'none' || script.isTunnel)) return true;
+    // A request whose kept-alive connection dies under it is repeated when it is idempotent; its body is kept for that.
+    if (hasRaces && (script.method === 'POST' || script.requestLength > 65536 || script.isTunnel)) return true;
     return badEndpoint === 'silent' && script.isTunnel;
   }
 
