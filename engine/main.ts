@@ -39,12 +39,12 @@ async function main(): Promise<void> {
 function readConfig(options: Options): LoadedConfig | null {
   const loaded = loadConfig(options.config);
   const problems = 'problems' in loaded ? loaded.problems : loaded.warnings;
-  if (problems.length > 0) process.stderr.write(`${renderProblems(problems)}\n`);
+  if (problems.length > 0) process.stderr.write(`${renderProblems(problems, options.logFormat)}\n`);
   if (!('problems' in loaded)) return loaded;
   const errors = problems.filter((problem) => problem.severity === 'error').length;
-  process.stderr.write(
-    `millrace: configuration '${options.config.name}' refused: ${errors} ${errors === 1 ? 'error' : 'errors'}\n`,
-  );
+  const message = `configuration '${options.config.name}' refused: ${errors} ${errors === 1 ? 'error' : 'errors'}`;
+  const line = options.logFormat === 'json' ? JSON.stringify({ severity: 'error', message }) : `millrace: ${message}`;
+  process.stderr.write(`${line}\n`);
   return null;
 }
 

@@ -1,10 +1,10 @@
 /** Small values of the document to the form that records have: addresses, matchers, headers, data sources. */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { checkFormat } from '../format/substitution.js';
+import { checkFormat, expandEnvironment } from '../format/substitution.js';
 import type { Address } from '../io/transport.js';
 import type { HeaderAddRecord, HeaderMutationsRecord, RegexRewriteRecord, StringMatchRecord } from '../plan/records.js';
-import { compileRegex } from '../route/regex.js';
+import { checkSubstitution, compileRegex } from '../route/regex.js';
 import type { DocumentReader, Value } from './document.js';
 
 export const HOUR_MS = 3600000;
@@ -64,30 +64,22 @@ export function compileRegexText(reader: DocumentReader, matcher: Value): string
   return pattern;
 }
 
-/** \\0 to \\9 are groups that the pattern must have, \\\\ is a backslash (RE2). */
-function checkSubstitution(reader: DocumentReader, rewrite: Value, pattern: string, substitution: string): void {
-  for (const [written, what] of substitution.matchAll(/\\([\s\S]?)/g))
-    if (what !== '\\' && !/^\d$/.test(what as string))
-      reader.report('error', rewrite, 'substitution', `${JSON.stringify(written)}: a backslash is written \\\\`);
-    else if (what !== '\\' && Number(what) > groupCount(pattern))
-      reader.report('error', rewrite, 'substitution', `${written}: the pattern has ${groupCount(pattern)} groups`);
-}
-
-function groupCount(pattern: string): number {
-  try {
-    return compileRegex(pattern).groupCount();
-  } catch {
-    // Complained of already.
-    return 9;
-  }
-}
-
 export function compileRewrite(reader: DocumentReader, rewrite: Value | undefined): RegexRewriteRecord | null {
   if (rewrite === undefined) return null;
   const pattern = compileRegexText(reader, fieldOf(rewrite, 'pattern') ?? {});
   const substitution = textOf(rewrite, 'substitution');
-  checkSubstitution(reader, rewrite, pattern, substitution);
+  const wrong = substitutionProblem(pattern, substitution);
+  if (wrong !== null) reader.report('error', rewrite, 'substitution', `${JSON.stringify(substitution)}: ${wrong}`);
   return { pattern, substitution };
+}
+
+function substitutionProblem(pattern: string, substitution: string): string | null {
+  try {
+    return checkSubstitution(pattern, substitution);
+  } catch {
+    // The pattern is wrong, and was complained of already.
+    return null;
+  }
 }
 
 export function compileString(reader: DocumentReader, matcher: Value): StringMatchRecord {
@@ -123,13 +115,16 @@ export function readDataSource(reader: DocumentReader, source: Value): Uint8Arra
   }
 }
 
+/** A wrong length or coding makes two messages of one: the codec alone writes them. */
+const FRAMING: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
+const NOT_HERE = "a config can't change it";
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 function compileAdditions(reader: DocumentReader, options: readonly Value[]): HeaderAddRecord[] {
   return options.map((option) => {
     const header = fieldOf(option, 'header') ?? {};
     const name = textOf(header, 'key').toLowerCase();
-    const value = textOf(header, 'value');
+    const value = expandEnvironment(textOf(header, 'value'), reader.environment);
     if (name.startsWith(':') || name === 'host')
       reader.report(
         'error',
@@ -137,6 +132,7 @@ function compileAdditions(reader: DocumentReader, options: readonly Value[]): He
         'key',
         `${name} can't be changed here; use host_rewrite_literal or a path rewrite`,
       );
+    else if (FRAMING.has(name)) reader.report('error', header, 'key', `${name} says where a message ends: ${NOT_HERE}`);
     else if (!TOKEN.test(name)) reader.report('error', header, 'key', `${JSON.stringify(name)} is not a header name`);
     const wrong = checkFormat(value);
     if (wrong !== null) reader.report('error', header, 'value', `${wrong}; a literal % is written %%`);
@@ -154,6 +150,7 @@ function compileRemovals(reader: DocumentReader, value: Value, field: string): s
   names.forEach((name, index) => {
     const at = `${field}[${index}]`;
     if (name.startsWith(':') || name === 'host') reader.report('error', value, at, `${name} can't be removed`);
+    else if (FRAMING.has(name)) reader.report('error', value, at, `${name} says where a message ends: ${NOT_HERE}`);
     else if (!TOKEN.test(name)) reader.report('error', value, at, `${JSON.stringify(name)} is not a header name`);
   });
   return names;

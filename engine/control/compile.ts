@@ -1,6 +1,6 @@
 /** Bootstrap document to plan: pure but for the files that the document names. */
 import { isIP } from 'node:net';
-import { checkFormat } from '../format/substitution.js';
+import { checkFormat, expandEnvironment } from '../format/substitution.js';
 import type { Address } from '../io/transport.js';
 import type { AccessLogRecord, HttpRecord, ListenerRecord, SnapshotPlan } from '../plan/records.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
@@ -293,12 +293,14 @@ function compileAccessLog(reader: DocumentReader, log: Value): AccessLogRecord {
   const json = format['json_format'] ?? log['json_format'] ?? log['typed_json_format'];
   if (json !== undefined) {
     checkJsonFormat(reader, log, json);
-    return { path: standardStream(path), format: { kind: 'json', json, omitEmptyValues } };
+    const expanded = expandJson(json, reader.environment);
+    return { path: standardStream(path), format: { kind: 'json', json: expanded, omitEmptyValues } };
   }
   const source = fieldOf(format, 'text_format_source');
   const bytes = source === undefined ? null : readDataSource(reader, source);
-  const text =
+  const written =
     bytes !== null ? Buffer.from(bytes).toString('utf8') : textOf(format, 'text_format', textOf(log, 'format'));
+  const text = expandEnvironment(written, reader.environment);
   const wrong = checkFormat(text);
   if (wrong !== null)
     reader.report('error', log, source === undefined && log['format'] === undefined ? 'log_format' : 'format', wrong);
@@ -307,6 +309,13 @@ function compileAccessLog(reader: DocumentReader, log: Value): AccessLogRecord {
 
 function standardStream(path: string): string {
   return path === '/dev/stdout' ? '-' : path === '/dev/stderr' ? '=' : path;
+}
+
+function expandJson(json: unknown, environment: DocumentReader['environment']): unknown {
+  if (typeof json === 'string') return expandEnvironment(json, environment);
+  if (Array.isArray(json)) return json.map((part) => expandJson(part, environment));
+  if (typeof json !== 'object' || json === null) return json;
+  return Object.fromEntries(Object.entries(json).map(([key, part]) => [key, expandJson(part, environment)]));
 }
 
 function checkJsonFormat(reader: DocumentReader, log: Value, json: unknown): void {

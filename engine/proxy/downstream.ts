@@ -185,7 +185,8 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   }
 
   #startDrainGrace(): void {
-    this.#waitDeadlineMs = this.core.transport.nowMs() + DRAIN_IDLE_GRACE_MS;
+    const graceMs = Math.min(DRAIN_IDLE_GRACE_MS, this.listener.record.drainTimeoutMs);
+    this.#waitDeadlineMs = this.core.transport.nowMs() + graceMs;
     this.#arm();
   }
 

@@ -105,3 +105,29 @@ test('overlay: a mistake in it is shown in it', () => {
 test('overlay: over an empty file it is the config', () => {
   assert.equal(rendered('', { overlay: yaml() }), '');
 });
+
+test('environment variables are put into header values and log formats on loading', () => {
+  const text = yaml({
+    manager:
+      'access_log: [ { name: f, typed_config: { "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /dev/stdout, log_format: { json_format: { zone: "%ENVIRONMENT(ZONE)%", code: "%RESPONSE_CODE%", deep: [ "%ENVIRONMENT(UNSET)%" ] } } } } ]',
+    host: 'response_headers_to_add: [ { header: { key: x-zone, value: "z=%ENVIRONMENT(ZONE)% 100%%" } } ]',
+  });
+  const environment = { ZONE: 'eu 50%' };
+  const loaded = loadConfig({ path: null, text, name: 'x.yaml', allowsUnknownFields: false, environment });
+  if ('problems' in loaded) assert.fail(renderProblems(loaded.problems));
+  const http = planOf(loaded, new PlanRegistry(), new Map(), 1).plan.listeners[0]?.http;
+  assert.deepEqual(http?.accessLogs[0]?.format, {
+    kind: 'json',
+    json: { zone: 'eu 50%%', code: '%RESPONSE_CODE%', deep: ['%ENVIRONMENT(UNSET)%'] },
+    omitEmptyValues: false,
+  });
+  assert.equal(http?.routeConfig.virtualHosts[0]?.mutations.responseAdd[0]?.value, 'z=eu 50%% 100%%');
+});
+
+test('problems as JSON are one object per line', () => {
+  const loaded = loadConfig({ path: null, text: 'a: 1', name: 'x.yaml', allowsUnknownFields: false, environment: {} });
+  if (!('problems' in loaded)) assert.fail('it loaded');
+  const lines = renderProblems(loaded.problems, 'json').split('\n');
+  assert.equal(lines.length, loaded.problems.length);
+  for (const line of lines) assert.equal(typeof JSON.parse(line).message, 'string');
+});

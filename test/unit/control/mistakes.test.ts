@@ -233,7 +233,7 @@ const ONE: readonly (readonly [string, string, string])[] = [
       routes:
         '[ { match: { prefix: "/" }, route: { cluster: c, regex_rewrite: { pattern: { regex: "^/(a)" }, substitution: "/\\\\2" } } } ]',
     }),
-    `error ${ROUTES}[0].route.regex_rewrite.substitution: \\2: the pattern has 1 groups`,
+    `error ${ROUTES}[0].route.regex_rewrite.substitution: "/\\\\2": there is no group 2: the expression has 1`,
   ],
   [
     'prefix_rewrite without a prefix',
@@ -481,4 +481,18 @@ test('of very many problems a hundred are shown', () => {
   const found = problemsOf(yaml({ clusters }));
   assert.equal(found.length, 101);
   assert.match(found[100]?.message ?? '', /^and \d+ more problems, not shown$/);
+});
+
+test('fields that say where a message ends are not for a config', () => {
+  assert.deepEqual(
+    briefly(
+      yaml({
+        host: 'request_headers_to_remove: [ Content-Length ], response_headers_to_add: [ { header: { key: Transfer-Encoding, value: chunked } } ]',
+      }),
+    ).map((line) => line.replace(/^.*virtual_hosts\[0\]\./, '')),
+    [
+      "request_headers_to_remove[0]: content-length says where a message ends: a config can't change it",
+      "response_headers_to_add[0].header.key: transfer-encoding says where a message ends: a config can't change it",
+    ],
+  );
 });
