@@ -6,6 +6,7 @@ import type { Address } from '../io/transport.js';
 import { ENDPOINT } from '../metrics/declare.js';
 import type { Totals } from '../metrics/totals.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
+import { openBreakers } from '../upstream/breaker.js';
 import type { AdminParts } from './server.js';
 
 const VERSION = packageVersion();
@@ -31,11 +32,14 @@ export function serverValues(parts: AdminParts): Map<string, number> {
     ['listener_manager.total_listeners_active', publisher.plan?.listeners.length ?? 0],
     ['cluster_manager.active_clusters', publisher.plan?.clusters.length ?? 0],
   ]);
+  const cells = new Int32Array(supervisor.sharedCells);
   for (const cluster of publisher.plan?.clusters ?? []) {
     const name = `cluster.${(cluster.altStatName || cluster.name).replaceAll(':', '_')}`;
     values.set(`${name}.membership_total`, cluster.endpoints.length);
     values.set(`${name}.membership_healthy`, cluster.endpoints.filter(({ health }) => health === 'HEALTHY').length);
     values.set(`${name}.membership_degraded`, cluster.endpoints.filter(({ health }) => health === 'DEGRADED').length);
+    values.set(`${name}.membership_excluded`, 0);
+    for (const [gauge, value] of openBreakers(cells, cluster)) values.set(`${name}.${gauge}`, value);
   }
   return values;
 }

@@ -23,6 +23,8 @@ export interface MetricsScope {
 const KEPT_COUNTERS = COUNTERS_MAX >> 2;
 /** The same for histograms, though endpoints have none now. */
 const KEPT_HISTOGRAMS = HISTOGRAMS_MAX >> 2;
+/** No counter of a scope is in the array when its first one is here: adding to it does nothing, and costs no test. */
+export const UNMEASURED = -65536;
 
 export class PlanRegistry {
   readonly #numbers = new Map<string, number>();
@@ -41,7 +43,7 @@ export class PlanRegistry {
     return this.#number('endpoint', key, ENDPOINT_ROWS_MAX);
   }
 
-  /** -1 where there is no room: such a scope is not measured. */
+  /** Negative where there is no room: such a scope is not measured. */
   metrics(kind: ScopeKind, name: string): MetricsBase {
     const key = `${kind} ${name}`;
     const known = this.#scopes.get(key);
@@ -52,7 +54,7 @@ export class PlanRegistry {
     const histogramsMax = HISTOGRAMS_MAX - (isPassing ? KEPT_HISTOGRAMS : 0);
     const hasRoom = this.#counters + names.length <= countersMax;
     const hasHistograms = histograms.length > 0 && this.#histograms + histograms.length <= histogramsMax;
-    const base = { counters: hasRoom ? this.#counters : -1, histograms: hasHistograms ? this.#histograms : -1 };
+    const base = { counters: hasRoom ? this.#counters : UNMEASURED, histograms: hasHistograms ? this.#histograms : -1 };
     if (hasRoom) this.#counters += names.length;
     if (hasHistograms) this.#histograms += histograms.length;
     this.#scopes.set(key, { kind, name, base });

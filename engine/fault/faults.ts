@@ -272,6 +272,7 @@ export const UP_BAD_FRAMING = badResponse('upstream_invalid_framing');
 export const UP_BAD_CHUNK = badResponse('upstream_invalid_chunk');
 export const UP_TOO_BIG_HEAD = badResponse('upstream_headers_too_large');
 export const UP_TOO_MANY_FIELDS = badResponse('upstream_too_many_headers');
+export const UP_TOO_MANY_INTERIMS = badResponse('upstream_too_many_interim_responses');
 /** Bytes from an upstream connection that carries no request. */
 export const UP_UNSOLICITED = row('upstream_unsolicited_bytes', 'upstream', 'never', 0, 0, 'UPE', '', 'info');
 export const UP_DRAINED = row('upstream_drained', 'local', 'never', 0, 0, '', '', 'debug');

@@ -4,6 +4,7 @@ import {
   type FaultCode,
   UP_BAD_FRAMING,
   UP_BAD_HEADER,
+  UP_TOO_MANY_INTERIMS,
   UP_CLOSED,
   UP_TRUNCATED,
   UP_UNSOLICITED,
@@ -46,6 +47,9 @@ const BODY = 2;
 const DONE = 3;
 const DEAD = 4;
 
+/** Interim responses per request: an origin that sends them for ever would keep a client waiting, and us busy, for ever. */
+const INTERIMS_MAX = 64;
+
 const TIMEOUT = new TextEncoder().encode('timeout=');
 /** A longer promise is not worth keeping a connection for. */
 const KEEP_ALIVE_MAX_SECONDS = 86400;
@@ -65,6 +69,7 @@ export class Http1ClientCodec implements Codec, MessageStream {
   #sink: MessageSink | null = null;
   #leftover: Leftover | null = null;
   #state = IDLE;
+  #interims = 0;
   #isRequestEnded = false;
   #isHead = false;
   #isConnect = false;
@@ -98,6 +103,7 @@ export class Http1ClientCodec implements Codec, MessageStream {
     this.id++;
     this.#state = HEAD;
     this.sawResponseBytes = false;
+    this.#interims = 0;
     this.#isRequestEnded = false;
     this.#out.begin(BODY_NONE, 0);
     return this;
@@ -239,6 +245,7 @@ export class Http1ClientCodec implements Codec, MessageStream {
     if (status < 200 && status !== 101) {
       // An interim response has no body (RFC 9110 §8.6); one that announces some would let it be read as a response.
       if (head.contentLength >= 0 || (head.flags & HEAD_CHUNKED) !== 0) return -UP_BAD_FRAMING;
+      if (++this.#interims > INTERIMS_MAX) return -UP_TOO_MANY_INTERIMS;
       shared.responseHead = sink.onHead(head, false);
       return after;
     }

@@ -51,7 +51,7 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
     head.addLine(route.timeoutLine);
   }
   route.mutateRequest(head, x, x.choice);
-  route.rewriteRequest(head, x, x.choice);
+  route.rewriteRequest(head, x, x.choice, !listener.record.router.suppressEnvoyHeaders);
   if (action.hostRewrite !== null && action.hostRewrite.kind === 'auto')
     route.setHost(head, encoder.encode(x.upstreamHostname));
   if (listener.via.length > 0) appendVia(head, listener.via);

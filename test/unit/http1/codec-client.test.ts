@@ -206,3 +206,15 @@ test('limits of a response head', () => {
   many.send('GET', true);
   assert.equal(many.feed(`HTTP/1.1 200 OK\r\n${'X: 1\r\n'.repeat(101)}\r\n`), 'upstream_too_many_headers');
 });
+
+test('interim responses without an end are cut off', () => {
+  const manual = new Manual();
+  manual.send('GET', true);
+  const interim = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
+  assert.equal(manual.feed(interim.repeat(64)), '');
+  assert.equal(manual.feed(interim), 'upstream_too_many_interim_responses');
+  // The next request on another connection begins anew.
+  const next = new Manual();
+  next.send('GET', true);
+  assert.equal(next.feed(`${interim.repeat(64)}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n`), '');
+});

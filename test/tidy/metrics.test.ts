@@ -1,0 +1,26 @@
+/** Metrics: every counter that is declared is fed somewhere; one that stays at zero whatever happens would be a lie. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CLUSTER, ENDPOINT, HTTP, LISTENER, WORKER } from '../../engine/metrics/declare.js';
+import { ENGINE } from './sources.js';
+
+/** Reached by arithmetic from a neighbour: 1xx + n, and the table of single statuses. */
+const BY_PLACE = /_rq_([2-5]xx|\d{3})$/;
+
+test('every declared counter and histogram is named by what feeds it', () => {
+  const text = ENGINE.filter(({ path }) => path !== 'engine/metrics/declare.ts')
+    .map(({ lines }) => lines.join('\n'))
+    .join('\n');
+  const unfed: string[] = [];
+  for (const [scope, { names, histograms }] of Object.entries({ CLUSTER, ENDPOINT, HTTP, LISTENER, WORKER })) {
+    for (const name of names)
+      if (
+        !BY_PLACE.test(name) &&
+        !new RegExp(`\\b${scope}\\.index\\.${name}\\b`).test(text) &&
+        !text.includes(`'${name}'`)
+      )
+        unfed.push(`${scope}: ${name}`);
+    for (const name of histograms) if (!text.includes(`'${name}'`)) unfed.push(`${scope}: ${name}`);
+  }
+  assert.deepEqual(unfed, []);
+});
