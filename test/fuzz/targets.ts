@@ -7,7 +7,10 @@ import { parseRequestHead, parseResponseHead } from '../../engine/http1/head-par
 import { FakeConn, newHead, newShared } from '../support/fake-conn.js';
 import { RecordingSink } from '../support/recording-sink.js';
 import { SERVER_OPTIONS } from '../support/server-harness.js';
+import * as chunked from './targets/chunked.js';
 import * as config from './targets/config.js';
+import * as path from './targets/path.js';
+import * as router from './targets/router.js';
 
 export interface Target {
   readonly name: string;
@@ -100,6 +103,9 @@ export const TARGETS: readonly Target[] = [
   { name: 'http1-head', corpus: [...REQUESTS, ...RESPONSES], run: headRun },
   { name: 'http1-server', corpus: REQUESTS, run: serverRun },
   { name: 'http1-client', corpus: RESPONSES, run: clientRun },
+  chunked,
+  path,
+  router,
   config,
   {
     name: 'format',

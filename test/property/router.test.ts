@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { Prng } from '../../engine/base/prng.js';
 import type { PathMatchRecord, RouteRecord, VirtualHostRecord } from '../../engine/plan/records.js';
 import { Router } from '../../engine/route/router.js';
+import { isPathMatch } from '../support/route-reference.js';
 import { host, requestHead, requestView, route, table } from '../support/routes.js';
 
 interface Request {
@@ -14,18 +15,6 @@ interface Request {
 }
 
 // ---- the documentation, as slow and plain as it can be ------------------------------------------------------
-
-function isPathMatch(each: RouteRecord, target: string): boolean {
-  const bare = target.split('?')[0] as string;
-  const match = each.match.path;
-  if (match.kind === 'connect') return false;
-  if (match.kind === 'safe_regex') return new RegExp(`^(?:${match.value})$`).test(bare);
-  const fold = (text: string): string => (each.match.caseSensitive ? text : text.toLowerCase());
-  const value = fold(match.value);
-  if (match.kind === 'prefix') return fold(target).startsWith(value);
-  if (match.kind === 'path') return fold(bare) === value;
-  return fold(bare) === value || fold(bare).startsWith(`${value}/`);
-}
 
 function isMatch(each: RouteRecord, request: Request): boolean {
   if (!isPathMatch(each, request.target)) return false;

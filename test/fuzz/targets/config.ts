@@ -1,19 +1,13 @@
 /** Fuzz target: config documents. Loading never throws, says where, and a config that loads compiles the same twice. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { loadConfig, planOf } from '../../../engine/control/load.js';
 import { PlanRegistry } from '../../../engine/control/registry.js';
 import { renderProblems } from '../../../engine/fault/problem.js';
-import { packageRoot } from '../../../engine/io/addon.js';
+import { corpusOf } from '../corpus.js';
 
 export const name = 'config';
 
-const directory = join(packageRoot(), 'test', 'fuzz', 'corpus', 'config');
-
 /** Inputs to begin with, as latin1 text. */
-export const corpus: readonly string[] = readdirSync(directory)
-  .sort()
-  .map((file) => readFileSync(join(directory, file), 'latin1'));
+export const corpus = corpusOf(name);
 
 export function run(input: Uint8Array): void {
   const text = Buffer.from(input).toString('utf8');
