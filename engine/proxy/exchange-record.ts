@@ -65,6 +65,8 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   remoteAddress: Address = NOWHERE;
   isInternal = false;
   attemptCount = 0;
+  /** Requests in flight at the endpoint, in the whole process, when this attempt began. */
+  activeAtStart = 0;
   upstreamConnectionId = 0;
   isEdge = false;
   startWallMs = 0;
@@ -114,6 +116,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     this.remoteAddress = NOWHERE;
     this.isInternal = false;
     this.attemptCount = 0;
+    this.activeAtStart = 0;
     this.upstreamConnectionId = 0;
     this.isEdge = false;
     this.startWallMs = 0;
@@ -140,6 +143,11 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   ownResponse(): Head {
     if (this.response === this.core.noResponse) this.response = this.core.heads.take();
     return this.response;
+  }
+
+  isHighPriority(): boolean {
+    const action = this.route?.record.action;
+    return action !== undefined && action.kind === 'forward' && action.priority === 'HIGH';
   }
 
   is(bits: number): boolean {

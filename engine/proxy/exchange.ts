@@ -13,6 +13,7 @@ import type { MessageSink, MessageStream } from '../http/codec.js';
 import type { Head } from '../http/head.js';
 import { isIdempotent, METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
 import { HOLD_CONNECTING, HOLD_FILTER, HOLD_PEER_FULL } from '../io/transport.js';
+import { NO_HASH } from '../upstream/balance/request-hash.js';
 import type { Cluster, StreamWaiter } from '../upstream/cluster.js';
 import type { Pool } from '../upstream/pool.js';
 import type { Core } from './core.js';
@@ -169,7 +170,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       }
     }
     const cluster = this.cluster as NonNullable<typeof this.cluster>;
-    const index = cluster.pick(0, this.tried);
+    const index = cluster.pick(NO_HASH, this.tried);
     if (index < 0) {
       this.fail(cluster.record.dnsFailed ? DNS_FAILED : NO_ENDPOINT);
       return;
@@ -180,13 +181,14 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   #acquire(cluster: Cluster, pool: Pool): void {
-    const isHigh = this.#isHighPriority();
+    const isHigh = this.isHighPriority();
     this.attemptCount++;
     if (!cluster.requestStarted(pool, isHigh)) {
       this.fail(cluster.lastFault);
       return;
     }
     this.state |= UPSTREAM_COUNTED;
+    this.activeAtStart = cluster.lastActive;
     // A retry of the keep-alive race goes on a new connection: the other idle ones are as old as the dead one.
     const stream = cluster.acquire(pool, this.#upstreamSide, this, isHigh, this.attemptCount > 1);
     if (stream !== null) {
@@ -549,11 +551,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.finish();
   }
 
-  #isHighPriority(): boolean {
-    const action = this.route?.record.action;
-    return action !== undefined && action.kind === 'forward' && action.priority === 'HIGH';
-  }
-
   /** The upstream's part is over: cells and counters of the attempt are given back, once. */
   #endUpstream(fault: FaultCode): void {
     this.upstreamEndUs = this.core.transport.nowUs();
@@ -561,8 +558,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state &= ~UPSTREAM_COUNTED;
     const status = this.is(RESPONSE_HEAD) && !this.is(LOCAL_REPLY) ? this.response.status : 0;
     const latencyUs = this.upstreamStartUs === 0 ? 0 : this.upstreamEndUs - this.upstreamStartUs;
-    if (this.cluster !== null && this.pool !== null)
-      this.cluster.requestFinished(this.pool, this.#isHighPriority(), status, fault, latencyUs);
+    const pool = this.pool as Pool;
+    this.cluster?.requestFinished(pool, this.isHighPriority(), status, fault, latencyUs, this.activeAtStart);
   }
 
   /** Lets go of an upstream stream or of the wait for one. */

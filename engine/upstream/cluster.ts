@@ -11,6 +11,7 @@ import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import { buildPicker } from './balance/build-picker.js';
 import { type Picker, wasTried } from './balance/picker.js';
+import type { RequestHash } from './balance/request-hash.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import { EndpointTable } from './endpoint-table.js';
 import { Pool, type StreamWaiter } from './pool.js';
@@ -66,6 +67,8 @@ export class Cluster {
   readonly cells: SharedCells;
   /** Why the last acquire() gave nothing and will not call the waiter; 0 = the waiter hears. */
   lastFault: FaultCode = 0;
+  /** Requests in flight at the endpoint, in the whole process, before the last requestStarted(). */
+  lastActive = 0;
   http1Options: Http1ClientOptions;
   #table: EndpointTable;
   #picker: Picker;
@@ -119,7 +122,7 @@ export class Cluster {
   }
 
   /** An index for endpoint() and acquire(), -1 when there is none to pick. */
-  pick(hash: number, tried: number): number {
+  pick(hash: RequestHash, tried: number): number {
     const index = this.#picker.pick(hash, tried);
     if (index < 0) this.count(NONE_HEALTHY, 1);
     return index;
@@ -168,7 +171,7 @@ export class Cluster {
       this.lastFault = UP_OVERFLOW;
       return false;
     }
-    this.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_REQUESTS), 1);
+    this.lastActive = this.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_REQUESTS), 1);
     const base = this.record.metrics.counters;
     if (base >= 0) {
       const metrics = this.context.metrics;
@@ -180,13 +183,37 @@ export class Cluster {
     return true;
   }
 
-  /** status 0: no response head came. latencyUs counts from the stream, 0 = there was none. */
-  requestFinished(pool: Pool, isHigh: boolean, status: number, fault: FaultCode, latencyUs: number): void {
+  /**
+   * status 0: no response head came. latencyUs counts from the stream, 0 = there was none. activeAtStart: lastActive
+   * when it was started.
+   */
+  requestFinished(
+    pool: Pool,
+    isHigh: boolean,
+    status: number,
+    fault: FaultCode,
+    latencyUs: number,
+    activeAtStart: number,
+  ): void {
     this.cells.add(breakerCell(this.record, CLUSTER_REQUESTS, isHigh), -1);
     this.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_REQUESTS), -1);
     pool.countEndpoint(ENDPOINT_ACTIVE, -1);
     const isGood = status !== 0 && status < 500;
     pool.countEndpoint(isGood ? ENDPOINT_SUCCESS : ENDPOINT_ERROR, 1);
+    this.#learn(pool.endpoint.row, status, fault, latencyUs, activeAtStart);
+    this.#countFinished(pool, status, fault, latencyUs);
+  }
+
+  /** An overloaded or broken endpoint is one that failed; a request that the client gave up says nothing of it. */
+  #learn(row: number, status: number, fault: FaultCode, latencyUs: number, activeAtStart: number): void {
+    const feedback = this.#picker.feedback;
+    if (feedback === null) return;
+    const isBroken = status === 0 && (FAULTS[fault] as Fault).source === 'upstream';
+    if (status === 0 && !isBroken) return;
+    feedback.requestEnded(row, latencyUs, activeAtStart, isBroken || status >= 500 || status === 429);
+  }
+
+  #countFinished(pool: Pool, status: number, fault: FaultCode, latencyUs: number): void {
     const scope = this.record.metrics;
     if (scope.counters < 0) return;
     const metrics = this.context.metrics;

@@ -3,6 +3,7 @@ import type { Prng } from '../../base/prng.js';
 import type { EndpointTable } from '../endpoint-table.js';
 import { DeadlineHeap } from './deadline-heap.js';
 import { type Picker, untriedInstead, wasTried } from './picker.js';
+import type { RequestHash } from './request-hash.js';
 
 export interface LeastRequestConfig {
   /** How many are drawn, with replacement (Envoy's choice_count). */
@@ -13,6 +14,7 @@ export interface LeastRequestConfig {
 }
 
 export class LeastRequestPicker implements Picker {
+  readonly feedback = null;
   readonly #table: EndpointTable;
   readonly #random: Prng;
   readonly #config: LeastRequestConfig;
@@ -31,7 +33,7 @@ export class LeastRequestPicker implements Picker {
       for (const index of pickable) this.#schedule.push(index, random.float() / (table.weights[index] as number));
   }
 
-  pick(_hash: number, tried: number): number {
+  pick(_hash: RequestHash, tried: number): number {
     const pickable = this.#table.pickable;
     if (pickable.length === 0) return -1;
     if (pickable.length === 1) return pickable[0] as number;

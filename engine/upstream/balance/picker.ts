@@ -1,13 +1,25 @@
 /** Picker: chooses an endpoint; built per endpoint list and thrown away with it. */
 import type { Prng } from '../../base/prng.js';
+import type { RequestHash } from './request-hash.js';
 
 // Laws: 1. pick() answers an index of the table that is pickable, or -1 when there is none. 2. An index whose bit is
 // set in `tried` is answered only when every other pickable one was tried too. 3. pick() allocates nothing.
 // 4. State that must survive a new list lives in the shared cells, never in the picker.
 
 export interface Picker {
-  /** hash: of the request, for hashing policies (0 = none). tried: bits of indexes below 31 that this request used. */
-  pick(hash: number, tried: number): number;
+  /** tried: bits of indexes below 31 that this request used. */
+  pick(hash: RequestHash, tried: number): number;
+  /** What the policy learns from requests that ended; null = it learns nothing. */
+  readonly feedback: Feedback | null;
+}
+
+/** What it learns is kept in shared cells by endpoint row, never in the picker (law 4). It allocates nothing. */
+export interface Feedback {
+  /**
+   * A request that was sent to the endpoint of this row is over. latencyUs: from its stream to its end, or to its
+   * failure. activeAtStart: other requests in flight there, in the whole process, when it began.
+   */
+  requestEnded(row: number, latencyUs: number, activeAtStart: number, isFailure: boolean): void;
 }
 
 /** True when index was tried already. */

@@ -2,8 +2,10 @@
 import type { Prng } from '../../base/prng.js';
 import type { EndpointTable } from '../endpoint-table.js';
 import { type Picker, untriedInstead, wasTried } from './picker.js';
+import type { RequestHash } from './request-hash.js';
 
 export class RandomPicker implements Picker {
+  readonly feedback = null;
   readonly #pickable: Int32Array;
   readonly #random: Prng;
   /** Running sums of the weights; empty when all are equal. */
@@ -18,7 +20,7 @@ export class RandomPicker implements Picker {
     this.#sums = isEqual ? new Float64Array(0) : Float64Array.from(weights, (weight) => (sum += weight));
   }
 
-  pick(_hash: number, tried: number): number {
+  pick(_hash: RequestHash, tried: number): number {
     const pickable = this.#pickable;
     if (pickable.length === 0) return -1;
     const index = pickable[this.#draw()] as number;

@@ -2,9 +2,11 @@
 import type { Prng } from '../../base/prng.js';
 import type { EndpointTable } from '../endpoint-table.js';
 import { type Picker, untriedInstead, wasTried } from './picker.js';
+import type { RequestHash } from './request-hash.js';
 import { fairRotation } from './rotation.js';
 
 export class RoundRobinPicker implements Picker {
+  readonly feedback = null;
   readonly #table: EndpointTable;
   readonly #random: Prng;
   readonly #rotation: Int32Array;
@@ -15,7 +17,7 @@ export class RoundRobinPicker implements Picker {
     this.#rotation = fairRotation(table.pickable, table.weights);
   }
 
-  pick(_hash: number, tried: number): number {
+  pick(_hash: RequestHash, tried: number): number {
     const rotation = this.#rotation;
     // With one endpoint there is no position to share.
     if (rotation.length <= 1) return rotation.length === 0 ? -1 : (rotation[0] as number);

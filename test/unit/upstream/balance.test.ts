@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Prng } from '../../../engine/base/prng.js';
 import type { EndpointRecord, LbPolicyRecord } from '../../../engine/plan/records.js';
 import { buildPicker } from '../../../engine/upstream/balance/build-picker.js';
+import { NO_HASH } from '../../../engine/upstream/balance/request-hash.js';
 import { EndpointTable } from '../../../engine/upstream/endpoint-table.js';
 import {
   ENDPOINT_REQUESTS,
@@ -45,7 +46,7 @@ test('round robin over four workers: every share within one', () => {
   const records = endpoints([1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
   const pickers = [0, 1, 2, 3].map((seed) => buildPicker({ name: 'ROUND_ROBIN' }, table(records), Prng.fromSeed(seed)));
   const counts = new Array(10).fill(0);
-  for (let i = 0; i < 100003; i++) counts[(pickers[i % 4] as (typeof pickers)[0]).pick(0, 0)]++;
+  for (let i = 0; i < 100003; i++) counts[(pickers[i % 4] as (typeof pickers)[0]).pick(NO_HASH, 0)]++;
   assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, counts.join());
 });
 
@@ -54,7 +55,7 @@ test('weights are kept: exactly by round robin, within two percent by the others
     const picker = buildPicker(policy, table(endpoints([5, 1, 4])), Prng.fromSeed(7));
     const counts = [0, 0, 0];
     for (let i = 0; i < 100000; i++) {
-      const index = picker.pick(0, 0);
+      const index = picker.pick(NO_HASH, 0);
       counts[index] = (counts[index] as number) + 1;
     }
     const tolerance = policy.name === 'ROUND_ROBIN' ? 0 : 2000;
@@ -71,10 +72,10 @@ test('every policy: only pickable ones, tried ones last, none when there is none
       table(endpoints([1, 1, 1], ['HEALTHY', 'UNHEALTHY', 'HEALTHY'])),
       Prng.fromSeed(3),
     );
-    for (let i = 0; i < 200; i++) assert.notEqual(picker.pick(0, 0), 1, policy.name);
-    for (let i = 0; i < 200; i++) assert.equal(picker.pick(0, 1), 2, policy.name);
+    for (let i = 0; i < 200; i++) assert.notEqual(picker.pick(NO_HASH, 0), 1, policy.name);
+    for (let i = 0; i < 200; i++) assert.equal(picker.pick(NO_HASH, 1), 2, policy.name);
     assert.equal(
-      buildPicker(policy, table(endpoints([1], ['UNHEALTHY'])), Prng.fromSeed(3)).pick(0, 0),
+      buildPicker(policy, table(endpoints([1], ['UNHEALTHY'])), Prng.fromSeed(3)).pick(NO_HASH, 0),
       -1,
       policy.name,
     );
@@ -92,7 +93,7 @@ test('least request sees what other workers have in flight; the dead give back e
     table(records, mine),
     Prng.fromSeed(1),
   );
-  for (let i = 0; i < 50; i++) assert.equal(picker.pick(0, 0), 1);
+  for (let i = 0; i < 50; i++) assert.equal(picker.pick(NO_HASH, 0), 1);
   new SharedCells(shared, mine).add(endpointCell(0, ENDPOINT_REQUESTS), 2);
   giveBack(shared, other);
   assert.equal(new SharedCells(shared, mine).load(endpointCell(0, ENDPOINT_REQUESTS)), 2);
