@@ -19,6 +19,7 @@ enum ConnFlag : uint32_t {
   kFull = 1024,          // JavaScript was told that the queue is at or above the high mark
   kClosed = 2048,        // descriptor is closed, the slot waits for the turn's end
   kDialled = 4096,
+  kWaiting = 8192,       // in the list of clients whose events are served later, with `events`
 };
 
 struct Conn {
@@ -31,6 +32,8 @@ struct Conn {
   uint32_t high_mark = 1 << 20;
   int32_t delay_ms = 0;
   int64_t deadline_ms = 0;  // dial timeout or delayed close; 0 = none
+  uint32_t events = 0;      // what epoll said while the connection is kWaiting
+  uint32_t generation = 0;  // how often the slot was given out: an event of its last owner is told by it
 
   [[nodiscard]] uint32_t queued() const { return queue_end - queue_start; }
 };
@@ -41,7 +44,10 @@ class ConnTable {
     if (!free_.empty()) {
       int32_t slot = free_.back();
       free_.pop_back();
-      conns_[static_cast<size_t>(slot)] = Conn();
+      Conn& conn = conns_[static_cast<size_t>(slot)];
+      uint32_t generation = conn.generation + 1;
+      conn = Conn();
+      conn.generation = generation;
       return slot;
     }
     conns_.emplace_back();

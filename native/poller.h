@@ -10,6 +10,7 @@
 #include "conn_table.h"
 #include "event_layout.h"
 #include "handoff.h"
+#include "slot_queue.h"
 #include "socket.h"
 
 namespace millrace {
@@ -39,7 +40,7 @@ class Poller {
   // Deadlines: call it now and then while HasDeadlines().
   void CheckDeadlines();
   [[nodiscard]] bool HasDeadlines() const { return deadlines_ > 0; }
-  // Makes the next epoll_wait return, when events were left by Execute() outside a turn.
+  // Makes the next epoll_wait return when something is left: events of Execute(), or more than the rounds had room for.
   void WakeIfPending();
 
   // A slot, or -errno.
@@ -51,13 +52,25 @@ class Poller {
   void CloseAll();
 
  private:
+  // Events per epoll_wait: the bytes of so many small messages stay in the first-level cache until they are sent on.
+  static constexpr int kReadyMax = 128;
+
   struct Listener {
     int fd;
     int32_t index;
     bool is_paused;
   };
 
+  enum Stage : int32_t { kStageAgain, kStageReady, kStageClients, kStageCount };
+
   void Emit(int32_t kind, int32_t slot, int32_t a, int32_t b);
+  void EmitPending();
+  [[nodiscard]] bool HasRoom() const;
+  void RunStage(int32_t stage);
+  void ReadRest();
+  void TakeReady();
+  void BeginClients();
+  [[nodiscard]] int32_t Watch(int32_t slot, uint64_t tag);
   void OnEvent(uint64_t data, uint32_t events);
   void OnConnEvent(int32_t slot, uint32_t events);
   void FinishDial(int32_t slot);
@@ -84,10 +97,11 @@ class Poller {
   std::vector<int32_t> closing_;   // reported closed, free after the turn
   std::vector<int32_t> reported_;  // closed in the ring now being read
   std::vector<int32_t> pending_;   // events made by Execute(), four ints each
-  std::vector<int32_t> again_;     // readable, to be read in the next round
-  std::vector<int32_t> rereading_;
+  SlotQueue again_;                // readable, to be read in the next round
+  SlotQueue clients_;              // clients' events, served behind those of upstreams
   std::vector<Handed> handed_;
-  epoll_event ready_[512];
+  int32_t first_stage_ = kStageAgain;
+  epoll_event ready_[kReadyMax];
   int ready_count_ = 0;
   int ready_at_ = 0;
   int32_t event_count_ = 0;
