@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RateCells } from '../limit/rate-cells.js';
 import { LAYOUT_VERSION } from './event-layout.js';
 
 /** family 4, 6 or 1 (unix); numbers below zero are -errno. */
@@ -41,6 +42,7 @@ export interface Addon {
     turn: (count: number) => number,
   ) => AddonPoller;
   readonly Acceptor: new () => AddonAcceptor;
+  readonly RateCells: new (words: BigInt64Array) => RateCells;
   handOff(worker: number, descriptor: number, listener: number): boolean;
   closeDescriptor(descriptor: number): void;
   addressOf(descriptor: number): [family: number, host: string, port: number] | null;

@@ -4,6 +4,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   'engine/base': 0,
   'engine/metrics': 1,
   'engine/fault': 1,
+  'engine/limit': 1,
   'engine/io': 2,
   'engine/http': 2,
   'engine/http1': 3,
