@@ -91,6 +91,9 @@ export function compileFormat(text: string): CompiledFormat {
   return { format: new Format(parts) };
 }
 
+/** A literal %, or an operator whole: of two that touch, their ends are no escaped percent sign. */
+const PIECES = /%%|%([A-Z][A-Z0-9_]*)(?:\(([^)]*)\))?(?::(\d{1,9}))?%/g;
+
 /** Null when the format is good, else what is wrong with it. */
 export function checkFormat(text: string): string | null {
   const compiled = compileFormat(text);
@@ -102,8 +105,8 @@ export function checkFormat(text: string): string | null {
  * not set stays, and is then a missing value.
  */
 export function expandEnvironment(text: string, environment: Readonly<Record<string, string | undefined>>): string {
-  return text.replace(/%%|%ENVIRONMENT\(([^)]+)\)(?::(\d{1,9}))?%/g, (whole, name?: string, length?: string) => {
-    const value = name === undefined ? undefined : environment[name];
+  return text.replace(PIECES, (whole, operator?: string, name?: string, length?: string) => {
+    const value = operator !== 'ENVIRONMENT' || name === undefined ? undefined : environment[name];
     if (value === undefined) return whole;
     return (length === undefined ? value : value.slice(0, Number(length))).replaceAll('%', '%%');
   });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ExchangeView } from '../../../engine/format/exchange-view.js';
-import { checkFormat, compileFormat } from '../../../engine/format/substitution.js';
+import { checkFormat, compileFormat, expandEnvironment } from '../../../engine/format/substitution.js';
 import { parseRequestHead } from '../../../engine/http1/head-parser.js';
 import { newHead } from '../../support/fake-conn.js';
 import { SERVER_OPTIONS } from '../../support/server-harness.js';
@@ -52,4 +52,13 @@ test('mistakes', () => {
   assert.equal(checkFormat('fine %PROTOCOL%'), null);
   assert.match(checkFormat('%NONSENSE%') as string, /unknown operator %NONSENSE%/);
   assert.match(checkFormat('50% off') as string, /not an operator/);
+});
+
+test('environment variables take their places, also right behind another operator', () => {
+  const environment = { A: 'one%', B: 'abcdef' };
+  assert.equal(expandEnvironment('%ENVIRONMENT(A)%', environment), 'one%%');
+  assert.equal(expandEnvironment('%ENVIRONMENT(B):3%.%ENVIRONMENT(C)%', environment), 'abc.%ENVIRONMENT(C)%');
+  assert.equal(expandEnvironment('%PROTOCOL%%ENVIRONMENT(B)%%ENVIRONMENT(B):1%', environment), '%PROTOCOL%abcdefa');
+  assert.equal(expandEnvironment('%REQ(a)%%%ENVIRONMENT(B)%', environment), '%REQ(a)%%%ENVIRONMENT(B)%');
+  assert.equal(expandEnvironment('%%ENVIRONMENT(B)%% 5%', environment), '%%ENVIRONMENT(B)%% 5%');
 });
