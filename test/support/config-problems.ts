@@ -1,5 +1,8 @@
 /** What a config's text has wrong, as the command line prints it. */
-import { loadConfig } from '../../engine/control/load.js';
+import type { Compiled } from '../../engine/control/compile.js';
+import type { Resolved } from '../../engine/control/compile-clusters.js';
+import { loadConfig, planOf } from '../../engine/control/load.js';
+import { PlanRegistry } from '../../engine/control/registry.js';
 import { type Problem, renderProblems } from '../../engine/fault/problem.js';
 
 export interface ReadOptions {
@@ -32,6 +35,9 @@ export function briefly(text: string, options: ReadOptions = {}): string[] {
     ({ severity, path, message }) => `${severity} ${path}${path === '' ? '' : ': '}${message}`,
   );
 }
+
+/** What compiled() knows of the environment. */
+const ENVIRONMENT = { SET: 'set' };
 
 const CLUSTER =
   'load_assignment: { endpoints: [ { lb_endpoints: [ { endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: 9001 } } } } ] } ] }';
@@ -80,4 +86,15 @@ ${(pieces.clusters ?? []).map((each) => `  - ${each}\n`).join('')}${pieces.admin
 /** The cluster's fields with more of them. */
 export function clusterWith(more: string): string {
   return `${CLUSTER}, ${more}`;
+}
+
+/** The plan of a text that must load, with these answers from DNS. */
+export function compiled(
+  text: string,
+  resolved: ReadonlyMap<string, Resolved> = new Map(),
+  registry = new PlanRegistry(),
+): Compiled {
+  const loaded = loadConfig({ path: null, text, name: 'x.yaml', allowsUnknownFields: false, environment: ENVIRONMENT });
+  if ('problems' in loaded) throw new Error(renderProblems(loaded.problems));
+  return planOf(loaded, registry, resolved, 1);
 }
