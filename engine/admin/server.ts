@@ -197,7 +197,7 @@ export class AdminServer {
 
   constructor(parts: AdminParts) {
     this.#parts = parts;
-    this.#totals = new Totals(parts.supervisor.workers.map((worker) => worker.metrics));
+    this.#totals = new Totals(parts.supervisor.metricsMemories);
     this.#routes = parts.options.hasTestHooks ? { ...ROUTES, ...TEST_ROUTES } : ROUTES;
     this.#server = createServer((request, response) => void this.#onRequest(request, response));
     this.#server.unref();

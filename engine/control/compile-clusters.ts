@@ -28,6 +28,9 @@ export interface DnsTarget {
   readonly host: string;
   readonly family: 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL';
   readonly refreshMs: number;
+  readonly respectsTtl: boolean;
+  /** Counters of the cluster that asks. */
+  readonly counters: number;
 }
 
 /** What compiling clusters needs beside them. */
@@ -39,19 +42,22 @@ export interface ClusterContext {
   readonly dnsTargets: DnsTarget[];
 }
 
+function statNameOf(cluster: Value): string {
+  return textOf(cluster, 'alt_stat_name') || textOf(cluster, 'name');
+}
+
 const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 export function compileCluster(context: ClusterContext, cluster: Value): ClusterRecord {
   const { reader, registry } = context;
   const name = textOf(cluster, 'name');
   const common = protocolOptions(reader, cluster);
-  const statName = textOf(cluster, 'alt_stat_name', name);
-  const { endpoints, hasFailed } = compileEndpoints(context, cluster, statName);
+  const { endpoints, hasFailed } = compileEndpoints(context, cluster);
   return {
     name,
     altStatName: textOf(cluster, 'alt_stat_name'),
     index: registry.cluster(name),
-    metrics: registry.metrics('cluster', statName),
+    metrics: registry.metrics('cluster', statNameOf(cluster)),
     type: textOf(cluster, 'type', 'STATIC') as ClusterRecord['type'],
     connectTimeoutMs: numberOf(cluster, 'connect_timeout', 5000),
     bufferLimitBytes: numberOf(cluster, 'per_connection_buffer_limit_bytes', MIB),
@@ -137,7 +143,6 @@ function compileLbPolicy(reader: DocumentReader, cluster: Value): LbPolicyRecord
 function compileEndpoints(
   context: ClusterContext,
   cluster: Value,
-  statName: string,
 ): { readonly endpoints: readonly EndpointRecord[]; readonly hasFailed: boolean } {
   const { reader } = context;
   const type = textOf(cluster, 'type', 'STATIC');
@@ -151,7 +156,7 @@ function compileEndpoints(
       const { addresses, failed } = type === 'STATIC' ? fixed(reader, address) : lookedUp(context, cluster, address);
       hasFailed ||= failed;
       for (const each of type === 'LOGICAL_DNS' ? addresses.slice(0, 1) : addresses) {
-        const record = endpointRecord(context.registry, cluster, statName, locality, lbEndpoint, each);
+        const record = endpointRecord(context.registry, cluster, locality, lbEndpoint, each);
         const same = found.get(record.key);
         if (same === undefined) found.set(record.key, record);
         else {
@@ -208,6 +213,8 @@ function lookedUp(context: ClusterContext, cluster: Value, address: Value): Addr
     host,
     family: textOf(cluster, 'dns_lookup_family', 'AUTO') as DnsTarget['family'],
     refreshMs: numberOf(cluster, 'dns_refresh_rate', 5000),
+    respectsTtl: flagOf(cluster, 'respect_dns_ttl'),
+    counters: context.registry.metrics('cluster', statNameOf(cluster)).counters,
   };
   dnsTargets.push(target);
   const found = resolved.get(dnsKey(target));
@@ -224,14 +231,13 @@ function checkPort(reader: DocumentReader, address: Value): void {
 }
 
 /** Under what a name is looked up once, however many clusters use it. */
-export function dnsKey(target: DnsTarget): string {
-  return `${target.host} ${target.family}`;
+export function dnsKey(target: Pick<DnsTarget, 'host' | 'family' | 'respectsTtl'>): string {
+  return `${target.host} ${target.family}${target.respectsTtl ? ' ttl' : ''}`;
 }
 
 function endpointRecord(
   registry: PlanRegistry,
   cluster: Value,
-  statName: string,
   locality: Value,
   lbEndpoint: Value,
   address: Address,
@@ -243,7 +249,7 @@ function endpointRecord(
   const key = `${textOf(cluster, 'name')}|${keyOf(address)}`;
   return {
     key,
-    row: registry.endpoint(key),
+    ...registry.endpoint(key),
     address,
     hostname: textOf(endpoint, 'hostname', isIP(textOf(socket, 'address')) === 0 ? textOf(socket, 'address') : ''),
     weight: numberOf(lbEndpoint, 'load_balancing_weight', 1),
@@ -253,6 +259,5 @@ function endpointRecord(
     subZone: textOf(where, 'sub_zone'),
     health: status === 'DEGRADED' ? 'DEGRADED' : status === 'UNKNOWN' || status === 'HEALTHY' ? 'HEALTHY' : 'UNHEALTHY',
     metadata: (fieldOf(lbEndpoint, 'metadata')?.['filter_metadata'] as Record<string, unknown> | undefined) ?? {},
-    metrics: registry.metrics('endpoint', `${statName}|${keyOf(address)}`),
   };
 }

@@ -45,6 +45,8 @@ export class DocumentReader {
   /** Paths of what could not be read: what follows from their absence is no news. */
   readonly #missing: string[] = [];
   #dropped = 0;
+  /** Nothing more is reported. */
+  isMuted = false;
 
   constructor(source: string, options: DocumentOptions) {
     this.#options = options;
@@ -137,6 +139,7 @@ export class DocumentReader {
   }
 
   #add(problem: Problem): void {
+    if (this.isMuted) return;
     if (this.problems.length < PROBLEMS_MAX) this.problems.push(problem);
     else this.#dropped++;
   }

@@ -39,8 +39,11 @@ export function loadConfig(source: ConfigSource): Loaded {
     if (!reader.hasErrors) return { problems: [...reader.sorted(), fileProblem(source.name, message)] };
   }
   if (reader.hasErrors) return { problems: reader.sorted() };
+  // Plans are made of it again and again, whenever DNS has news: what is to say has been said.
+  const warnings = reader.sorted();
+  reader.isMuted = true;
   const whole = source.overlay === undefined ? text : `${text}\n# ${source.overlay.name}\n${source.overlay.text}`;
-  return { reader, bootstrap, text: whole, warnings: reader.sorted() };
+  return { reader, bootstrap, text: whole, warnings };
 }
 
 /** The plan of a config that loaded. */

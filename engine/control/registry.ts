@@ -1,8 +1,9 @@
-/** PlanRegistry: the dense numbers of listeners, clusters, endpoints and metrics scopes, stable for the process's life. */
+/** PlanRegistry: the dense numbers of listeners, clusters, endpoints and metrics scopes, stable as long as they are used. */
 import { CLUSTER, ENDPOINT, HTTP, LISTENER, type Scope, WORKER } from '../metrics/declare.js';
 import { COUNTERS_MAX, HISTOGRAMS_MAX } from '../metrics/slots.js';
-import type { MetricsBase } from '../plan/records.js';
+import type { EndpointRecord, MetricsBase, SnapshotPlan } from '../plan/records.js';
 import { CLUSTERS_MAX, ENDPOINT_ROWS_MAX } from '../upstream/shared-cells.js';
+import { type EndpointMemory, EndpointNumbers } from './endpoint-numbers.js';
 
 export type ScopeKind = 'http' | 'cluster' | 'listener' | 'endpoint' | 'worker';
 const SCOPES: Readonly<Record<ScopeKind, Scope<string>>> = {
@@ -19,10 +20,8 @@ export interface MetricsScope {
   readonly base: MetricsBase;
 }
 
-/** Counters that endpoints leave to the rest: they come and go with DNS, and would use up everything in time. */
+/** Counters that endpoints leave to the rest: so many of them may be there that nothing else would be measured. */
 const KEPT_COUNTERS = COUNTERS_MAX >> 2;
-/** The same for histograms, though endpoints have none now. */
-const KEPT_HISTOGRAMS = HISTOGRAMS_MAX >> 2;
 /** No counter of a scope is in the array when its first one is here: adding to it does nothing, and costs no test. */
 export const UNMEASURED = -65536;
 
@@ -30,6 +29,7 @@ export class PlanRegistry {
   readonly #numbers = new Map<string, number>();
   readonly #next = new Map<string, number>();
   readonly #scopes = new Map<string, MetricsScope>();
+  readonly #endpoints = new EndpointNumbers();
   #counters = 0;
   #histograms = 0;
 
@@ -39,30 +39,46 @@ export class PlanRegistry {
   cluster(name: string): number {
     return this.#number('cluster', name, CLUSTERS_MAX);
   }
-  endpoint(key: string): number {
-    return this.#number('endpoint', key, ENDPOINT_ROWS_MAX);
+  endpoint(key: string): Pick<EndpointRecord, 'row' | 'metrics'> {
+    const { row, counters } = this.#endpoints.of(key, () => {
+      const fresh = this.#dense('endpoint', ENDPOINT_ROWS_MAX);
+      return { row: fresh, counters: this.#takeCounters(ENDPOINT.names.length, COUNTERS_MAX - KEPT_COUNTERS) };
+    });
+    return { row, metrics: { counters, histograms: -1 } };
+  }
+
+  /** The plan is in force on every worker: endpoints that it lacks are gone. nowMs: of a clock that only goes forward. */
+  sweep(plan: SnapshotPlan, memory: EndpointMemory, nowMs: number): void {
+    const keys = new Set(plan.clusters.flatMap(({ endpoints }) => endpoints.map(({ key }) => key)));
+    this.#endpoints.sweep(keys, memory, nowMs);
   }
 
   /** Negative where there is no room: such a scope is not measured. */
-  metrics(kind: ScopeKind, name: string): MetricsBase {
+  metrics(kind: Exclude<ScopeKind, 'endpoint'>, name: string): MetricsBase {
     const key = `${kind} ${name}`;
     const known = this.#scopes.get(key);
     if (known !== undefined) return known.base;
     const { names, histograms } = SCOPES[kind];
-    const isPassing = kind === 'endpoint';
-    const countersMax = COUNTERS_MAX - (isPassing ? KEPT_COUNTERS : 0);
-    const histogramsMax = HISTOGRAMS_MAX - (isPassing ? KEPT_HISTOGRAMS : 0);
-    const hasRoom = this.#counters + names.length <= countersMax;
-    const hasHistograms = histograms.length > 0 && this.#histograms + histograms.length <= histogramsMax;
-    const base = { counters: hasRoom ? this.#counters : UNMEASURED, histograms: hasHistograms ? this.#histograms : -1 };
-    if (hasRoom) this.#counters += names.length;
+    const hasHistograms = histograms.length > 0 && this.#histograms + histograms.length <= HISTOGRAMS_MAX;
+    const base = {
+      counters: this.#takeCounters(names.length, COUNTERS_MAX),
+      histograms: hasHistograms ? this.#histograms : -1,
+    };
     if (hasHistograms) this.#histograms += histograms.length;
     this.#scopes.set(key, { kind, name, base });
     return base;
   }
 
-  scopes(): Iterable<MetricsScope> {
-    return this.#scopes.values();
+  #takeCounters(count: number, max: number): number {
+    if (this.#counters + count > max) return UNMEASURED;
+    this.#counters += count;
+    return this.#counters - count;
+  }
+
+  *scopes(): Iterable<MetricsScope> {
+    yield* this.#scopes.values();
+    for (const [name, { counters }] of this.#endpoints.live)
+      yield { kind: 'endpoint', name, base: { counters, histograms: -1 } };
   }
   static declaration(kind: ScopeKind): Scope<string> {
     return SCOPES[kind];
@@ -77,10 +93,18 @@ export class PlanRegistry {
   #number(space: string, key: string, max: number): number {
     const known = this.#numbers.get(`${space} ${key}`);
     if (known !== undefined) return known;
-    const number = this.#next.get(space) ?? 0;
-    if (number >= max) throw new Error(`more than ${max} ${space}s in the life of this process`);
-    this.#next.set(space, number + 1);
+    const number = this.#dense(space, max);
     this.#numbers.set(`${space} ${key}`, number);
+    return number;
+  }
+
+  #dense(space: string, max: number): number {
+    const number = this.#next.get(space) ?? 0;
+    if (number >= max) {
+      const when = space === 'endpoint' ? 'at a time' : 'in the life of this process';
+      throw new Error(`more than ${max} ${space}s ${when}`);
+    }
+    this.#next.set(space, number + 1);
     return number;
   }
 }

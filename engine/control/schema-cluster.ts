@@ -204,7 +204,7 @@ export const Cluster: Message = {
       },
     },
     dns_refresh_rate: { kind: 'duration', min: 1 },
-    respect_dns_ttl: only('names are looked up every dns_refresh_rate', false),
+    respect_dns_ttl: bool,
     dns_lookup_family: oneOf('AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL'),
     max_requests_per_connection: uint,
     metadata: message(() => Metadata),

@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { WORKER } from '../metrics/declare.js';
-import { type MetricsMemory, newMetricsMemory } from '../metrics/slots.js';
-import { giveBack, newSharedCellsMemory } from '../upstream/shared-cells.js';
+import { ENDPOINT, WORKER } from '../metrics/declare.js';
+import { type MetricsMemory, newMetricsMemory, WorkerMetrics } from '../metrics/slots.js';
+import { clearEndpoint, giveBack, isEndpointIdle, newSharedCellsMemory } from '../upstream/shared-cells.js';
 import type { ToMain, ToWorker, WorkerMemory } from '../worker/mailbox.js';
+import type { EndpointMemory, EndpointPlace } from './endpoint-numbers.js';
 import { PlanRegistry } from './registry.js';
 
 /** A worker that computes can't answer; whoever asks is told so rather than kept waiting. */
@@ -82,9 +83,12 @@ export class WorkerHandle {
 const QUICK_RESTARTS = 20;
 const SLOW_RESTART_MS = 1000;
 
-export class Supervisor {
+export class Supervisor implements EndpointMemory {
   readonly workers: readonly WorkerHandle[];
   readonly sharedCells: SharedArrayBuffer;
+  /** What main counts itself. */
+  readonly #ownMemory = newMetricsMemory();
+  readonly metrics = new WorkerMetrics(this.#ownMemory);
   readonly #options: SupervisorOptions;
   readonly #pool: Piscina;
   #isStopping = false;
@@ -116,6 +120,21 @@ export class Supervisor {
     await Promise.all(this.workers.map((worker) => this.#run(worker)));
     if (this.#startError !== null) throw this.#startError;
     this.#hasStarted = true;
+  }
+
+  /** Of everybody who counts. */
+  get metricsMemories(): readonly MetricsMemory[] {
+    return [...this.workers.map(({ metrics }) => metrics), this.#ownMemory];
+  }
+
+  isRowIdle(row: number): boolean {
+    return isEndpointIdle(new Int32Array(this.sharedCells), row);
+  }
+
+  clear({ row, counters }: EndpointPlace): void {
+    clearEndpoint(new Int32Array(this.sharedCells), row);
+    if (counters < 0) return;
+    for (const worker of this.workers) worker.counters.fill(0, counters, counters + ENDPOINT.names.length);
   }
 
   serving(): readonly number[] {

@@ -1,6 +1,6 @@
 /** DNS discovery: looks names up now and then, keeps the last good answer, tells of changes. */
 import { networkInterfaces } from 'node:os';
-import { type DnsFamily, type FoundAddress, type Lookup, lookUp } from './lookup.js';
+import { type DnsFamily, type FoundAddress, type Lookup, lookUp, NOTHING_THERE } from './lookup.js';
 
 export type { Lookup } from './lookup.js';
 
@@ -20,6 +20,8 @@ export interface DnsAnswer {
 
 export interface DnsOptions {
   readonly lookUp?: Lookup;
+  /** Hears of every look-up: that it began, and how it ended. */
+  readonly onLookup?: (key: string, what: 'attempt' | 'success' | 'failure' | 'empty') => void;
   /** One line for the log when a name begins to fail and when it is found again. */
   readonly onTrouble?: (message: string) => void;
   /** How long watch() waits for first answers. */
@@ -51,6 +53,7 @@ export class DnsDiscovery {
   readonly #onChange: () => void;
   readonly #lookUp: Lookup;
   readonly #onTrouble: (message: string) => void;
+  readonly #onLookup: NonNullable<DnsOptions['onLookup']>;
   readonly #firstAnswerMs: number;
   readonly #watches = new Map<string, Watch>();
 
@@ -59,6 +62,7 @@ export class DnsDiscovery {
     this.#onChange = onChange;
     this.#lookUp = options.lookUp ?? lookUp;
     this.#onTrouble = options.onTrouble ?? (() => {});
+    this.#onLookup = options.onLookup ?? (() => {});
     this.#firstAnswerMs = options.firstAnswerMs ?? FIRST_ANSWER_MS;
   }
 
@@ -106,15 +110,19 @@ export class DnsDiscovery {
     const { host, family, respectsTtl } = watch.question;
     let found: readonly FoundAddress[] = [];
     let reason = 'no addresses';
+    let isAnswered = true;
+    this.#onLookup(watch.key, 'attempt');
     try {
       found = await this.#lookUp(host, family, respectsTtl === true);
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
+      isAnswered = NOTHING_THERE.has((error as NodeJS.ErrnoException | null)?.code ?? '');
     }
     if (watch.isOver) return;
     const before = this.answers.get(watch.key);
     const addresses = chooseAddresses(found, family, before?.addresses[0] ?? '');
     const failed = addresses.length === 0;
+    this.#onLookup(watch.key, failed ? (isAnswered ? 'empty' : 'failure') : 'success');
     // The last good list stays: a resolver's outage is no reason to drop endpoints that work.
     const answer = { addresses: failed ? (before?.addresses ?? []) : addresses, failed };
     this.answers.set(watch.key, answer);

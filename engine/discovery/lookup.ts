@@ -20,7 +20,7 @@ const QUERY_TRIES = 2;
 const HOSTS_PATH = process.platform === 'win32' ? 'C:\\Windows\\System32\\drivers\\etc\\hosts' : '/etc/hosts';
 
 /** Answers that say "no such address", in contrast to "no answer". */
-const NOTHING_THERE = new Set(['ENODATA', 'ENOTFOUND']);
+export const NOTHING_THERE: ReadonlySet<string> = new Set(['ENODATA', 'ENOTFOUND']);
 
 export function lookUpBySystem(host: string, family: DnsFamily): Promise<readonly FoundAddress[]> {
   const wanted = family === 'V4_ONLY' ? 4 : family === 'V6_ONLY' ? 6 : 0;

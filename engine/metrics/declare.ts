@@ -130,6 +130,12 @@ export const CLUSTER = scope(
     'upstream_rq_503',
     'upstream_rq_504',
     'upstream_rq_other',
+    // Main's: look-ups of its names, and lists of endpoints that were not the one before.
+    'update_attempt',
+    'update_success',
+    'update_failure',
+    'update_empty',
+    'membership_change',
   ],
   ['upstream_cx_active', 'upstream_rq_active', 'upstream_rq_pending_active'],
   ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'],

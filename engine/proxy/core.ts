@@ -16,7 +16,7 @@ import type { SharedCells } from '../upstream/shared-cells.js';
 import { AccessLog } from './access-log.js';
 import { Downstream } from './downstream.js';
 import { Exchange } from './exchange.js';
-import { buildSnapshot, EMPTY_SNAPSHOT, type ListenerRuntime, type Snapshot } from './snapshot.js';
+import { buildSnapshot, EMPTY_SNAPSHOT, type ListenerRuntime, type Prepared, type Snapshot } from './snapshot.js';
 
 export interface CoreOptions {
   readonly transport: Transport;
@@ -84,12 +84,12 @@ export class Core {
   }
 
   /** Builds everything new first, then swaps: a plan is in force whole or not at all. Throws with the reason. */
-  prepare(plan: SnapshotPlan): () => void {
+  prepare(plan: SnapshotPlan): Prepared {
     return buildSnapshot(this, plan);
   }
 
   apply(plan: SnapshotPlan): void {
-    this.prepare(plan)();
+    this.prepare(plan).commit();
   }
 
   newCluster(record: ClusterRecord): Cluster {

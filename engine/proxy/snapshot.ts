@@ -149,11 +149,33 @@ function http1ServerOptions(listener: ListenerRecord): Http1ServerOptions {
   };
 }
 
+/** A plan that is built: either of the two is called, once. */
+export interface Prepared {
+  /** Puts it in force. */
+  commit(): void;
+  /** It will never be in force: what was opened for it is closed. */
+  discard(): void;
+}
+
 /**
- * Builds everything that the plan needs beside what is in force and answers the function that puts it in force.
- * Clusters keep their pools by name, logs their file by record. Throws when something can't be built.
+ * Builds everything that the plan needs beside what is in force. Clusters keep their pools by name, logs their file by
+ * record. Throws when something can't be built, with nothing left open.
  */
-export function buildSnapshot(core: Core, plan: SnapshotPlan): () => void {
+export function buildSnapshot(core: Core, plan: SnapshotPlan): Prepared {
+  const opened: AccessLog[] = [];
+  const discard = (): void => {
+    for (const log of opened.splice(0)) log.close();
+  };
+  try {
+    return { commit: build(core, plan, opened), discard };
+  } catch (error) {
+    discard();
+    throw error;
+  }
+}
+
+/** opened: filled with the logs that were not open before. */
+function build(core: Core, plan: SnapshotPlan, opened: AccessLog[]): () => void {
   const before = core.snapshot;
   const clusters = new Map<string, Cluster>();
   const accessLogs = new Map<string, AccessLog>();
@@ -163,7 +185,11 @@ export function buildSnapshot(core: Core, plan: SnapshotPlan): () => void {
   for (const record of plan.listeners) {
     const logs = record.http.accessLogs.map((log) => {
       const key = JSON.stringify(log);
-      const open = accessLogs.get(key) ?? before.accessLogs.get(key) ?? core.newAccessLog(log);
+      let open = accessLogs.get(key) ?? before.accessLogs.get(key);
+      if (open === undefined) {
+        open = core.newAccessLog(log);
+        opened.push(open);
+      }
       accessLogs.set(key, open);
       return open;
     });

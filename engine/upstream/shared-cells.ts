@@ -34,6 +34,18 @@ export function clusterCell(cluster: number, cell: number): number {
   return CLUSTER_BASE + cluster * 2 * LINE_INTS + cell;
 }
 
+/** Main: does nothing of any worker count at this endpoint? */
+export function isEndpointIdle(shared: Int32Array, row: number): boolean {
+  for (const cell of [ENDPOINT_REQUESTS, ENDPOINT_CONNECTIONS])
+    if (Atomics.load(shared, endpointCell(row, cell)) !== 0) return false;
+  return true;
+}
+
+/** Main, before another endpoint gets the row: it shall know nothing of the one before. */
+export function clearEndpoint(shared: Int32Array, row: number): void {
+  for (let cell = 0; cell < LINE_INTS; cell++) Atomics.store(shared, endpointCell(row, cell), 0);
+}
+
 export class SharedCells {
   readonly shared: Int32Array;
   readonly #own: Int32Array;

@@ -5,6 +5,7 @@ import { WorkerMetrics } from '../metrics/slots.js';
 import { internalize } from '../plan/internalize.js';
 import type { ListenerRecord, SnapshotPlan } from '../plan/records.js';
 import { Core } from '../proxy/core.js';
+import type { Prepared } from '../proxy/snapshot.js';
 import { SharedCells } from '../upstream/shared-cells.js';
 import type { ToMain, ToWorker, WorkerInit, WorkerListener } from './mailbox.js';
 
@@ -15,7 +16,7 @@ class Worker {
   readonly #init: WorkerInit;
   readonly #core: Core;
   readonly #listening = new Map<number, Listening>();
-  #prepared: { readonly plan: SnapshotPlan; readonly commit: () => void } | null = null;
+  #prepared: { readonly plan: SnapshotPlan; readonly built: Prepared } | null = null;
   #resolveStopped: () => void = () => {};
   readonly stopped: Promise<void>;
 
@@ -78,12 +79,14 @@ class Worker {
   }
 
   #prepare(plan: SnapshotPlan): void {
+    // The one before was refused, by another worker or by main.
+    this.#prepared?.built.discard();
+    this.#prepared = null;
     try {
       internalize(plan);
-      this.#prepared = { plan, commit: this.#core.prepare(plan) };
+      this.#prepared = { plan, built: this.#core.prepare(plan) };
       this.#say({ kind: 'prepared', version: plan.version, problem: null });
     } catch (error) {
-      this.#prepared = null;
       this.#say({
         kind: 'prepared',
         version: plan.version,
@@ -97,7 +100,7 @@ class Worker {
     let problem: string | null = null;
     if (this.#prepared?.plan.version !== version) problem = `plan ${version} was not prepared`;
     else {
-      this.#prepared.commit();
+      this.#prepared.built.commit();
       this.#prepared = null;
       try {
         await Promise.all(this.#listenOnly(listeners).map(opened));

@@ -165,6 +165,15 @@ test('names are asked for, and their answers become endpoints in order', () => {
   assert.equal(record.dnsFailed, false, 'others are there');
 });
 
+test('a cluster that goes by times to live asks for itself', () => {
+  const target = (more: string): Parameters<typeof dnsKey>[0] & { refreshMs: number } =>
+    compiled(yaml({ cluster: `${more}, ${NAMED('STRICT_DNS', ENDPOINT('a.example', 80))}` })).dnsTargets[0] as never;
+  const plain = target('dns_refresh_rate: 2s');
+  const ttl = target('respect_dns_ttl: true');
+  assert.deepEqual([plain.refreshMs, plain.respectsTtl, ttl.respectsTtl], [2000, false, true]);
+  assert.notEqual(dnsKey(plain), dnsKey(ttl));
+});
+
 test('LOGICAL_DNS uses the first address alone; a name that is not known is told from one without endpoints', () => {
   const fields = NAMED('LOGICAL_DNS', ENDPOINT('a.example', 80));
   const key = dnsKey(compiled(yaml({ cluster: fields })).dnsTargets[0] as Parameters<typeof dnsKey>[0]);

@@ -206,11 +206,6 @@ const ONE: readonly (readonly [string, string, string])[] = [
     `error ${HCM}.route_config.virtual_hosts[0].require_tls: ALL is known to Envoy but not supported here yet; supported: NONE`,
   ],
   [
-    'respect_dns_ttl',
-    yaml({ cluster: clusterWith('respect_dns_ttl: true') }),
-    'error static_resources.clusters[0].respect_dns_ttl: only false is supported here: names are looked up every dns_refresh_rate',
-  ],
-  [
     'a domain twice',
     yaml({ host: 'name: w, domains: ["*"]' })
       .replace('{ name: v, domains: ["*"],', '{ name: u, domains: ["a", "A"] }, {')
