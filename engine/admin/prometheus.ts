@@ -1,9 +1,10 @@
 /** Prometheus text: every scope's counters, gauges and histograms under Envoy's names and labels. */
 import { bucketHigh, BUCKETS } from '../metrics/histogram.js';
-import { PlanRegistry, type MetricsScope } from '../control/registry.js';
+import { PlanRegistry, type MetricsScope, type ScopeKind } from '../control/registry.js';
 import type { Totals } from '../metrics/totals.js';
+import type { Reading } from './stats.js';
 
-const LABELS: Readonly<Record<string, string>> = {
+const LABELS: Readonly<Record<ScopeKind, string>> = {
   http: 'envoy_http_conn_manager_prefix',
   cluster: 'envoy_cluster_name',
   listener: 'envoy_listener_address',
@@ -15,11 +16,10 @@ const BOUNDS_MS = [
   0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000,
 ];
 
-/** extra: server-wide values, already named. */
 export function renderPrometheus(
   registry: PlanRegistry,
   totals: Totals,
-  extra: ReadonlyMap<string, number>,
+  extra: readonly Reading[],
   usedOnly: boolean,
 ): string {
   const families = new Map<string, { type: string; lines: string[] }>();
@@ -29,17 +29,26 @@ export function renderPrometheus(
     families.set(name, family);
   };
   for (const scope of registry.scopes()) addScope(scope, totals, usedOnly, add);
-  for (const [name, value] of extra) add(`envoy_${clean(name)}`, 'gauge', `envoy_${clean(name)}{} ${value}`);
+  for (const { kind, scope, name, value } of extra) {
+    if (usedOnly && value === 0) continue;
+    const metric = `envoy_${clean(kind ?? scope)}_${clean(name)}`;
+    add(metric, 'gauge', `${metric}{${kind === null ? '' : labelOf(kind, scope)}} ${value}`);
+  }
   let text = '';
   for (const [name, { type, lines }] of families) text += `# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
   return text;
+}
+
+function labelOf(kind: ScopeKind, name: string): string {
+  const escaped = name.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`));
+  return `${LABELS[kind]}="${escaped}"`;
 }
 
 type Add = (name: string, type: string, line: string) => void;
 
 function addScope(scope: MetricsScope, totals: Totals, usedOnly: boolean, add: Add): void {
   const declaration = PlanRegistry.declaration(scope.kind);
-  const label = `${LABELS[scope.kind] as string}="${scope.name.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`;
+  const label = labelOf(scope.kind, scope.name);
   const isHttpCode = (name: string): RegExpExecArray | null => /_rq_(\d)xx$/.exec(name);
   if (scope.base.counters >= 0)
     declaration.names.forEach((name, at) => {
@@ -54,8 +63,9 @@ function addScope(scope: MetricsScope, totals: Totals, usedOnly: boolean, add: A
   if (scope.base.histograms < 0) return;
   declaration.histograms.forEach((name, at) => {
     const metric = `envoy_${scope.kind}_${clean(name)}`;
-    for (const line of histogramLines(metric, label, totals.buckets(scope.base.histograms + at)))
-      add(metric, 'histogram', line);
+    const buckets = totals.buckets(scope.base.histograms + at);
+    if (usedOnly && buckets.every((count) => count === 0)) return;
+    for (const line of histogramLines(metric, label, buckets)) add(metric, 'histogram', line);
   });
 }
 

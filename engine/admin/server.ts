@@ -9,6 +9,7 @@ import type { Life } from '../life.js';
 import type { Log } from '../log.js';
 import { Totals } from '../metrics/totals.js';
 import type { Options } from '../options.js';
+import { compileRegex } from '../route/regex.js';
 import { renderPrometheus } from './prometheus.js';
 import { counters, histograms, renderJson, renderText, type StatsQuery } from './stats.js';
 import * as views from './views.js';
@@ -172,7 +173,7 @@ function queryOf(query: URLSearchParams): StatsQuery {
   const filter = query.get('filter');
   return {
     usedOnly: query.has('usedonly'),
-    filter: filter === null ? null : new RegExp(filter),
+    filter: filter === null ? null : compileRegex(filter),
     type: query.get('type') ?? '',
   };
 }
@@ -180,13 +181,13 @@ function queryOf(query: URLSearchParams): StatsQuery {
 function stats(parts: AdminParts, totals: Totals, query: URLSearchParams): Answer {
   if (query.get('format') === 'prometheus') return prometheus(parts, totals, query);
   const wanted = queryOf(query);
-  const values = counters(parts.registry, totals, views.serverValues(parts), wanted);
+  const values = counters(parts.registry, totals, views.readings(parts), wanted);
   const found = histograms(parts.registry, totals, wanted);
   return query.get('format') === 'json' ? json(renderJson(values, found)) : text(renderText(values, found));
 }
 
 function prometheus(parts: AdminParts, totals: Totals, query: URLSearchParams): Answer {
-  return text(renderPrometheus(parts.registry, totals, views.serverValues(parts), query.has('usedonly')));
+  return text(renderPrometheus(parts.registry, totals, views.readings(parts), query.has('usedonly')));
 }
 
 export class AdminServer {
@@ -233,7 +234,7 @@ export class AdminServer {
   }
 
   #answer(request: IncomingMessage): Answer | Promise<Answer> {
-    const url = new URL(request.url ?? '/', 'http://admin');
+    const url = new URL(`http://admin${request.url ?? '/'}`);
     if (url.pathname === '/') return { status: 200, type: 'text/html; charset=UTF-8', body: indexPage(this.#routes) };
     const route = Object.hasOwn(this.#routes, url.pathname) ? this.#routes[url.pathname] : undefined;
     if (route === undefined) return text(`invalid path. ${helpText()}`, 404);

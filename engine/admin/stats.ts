@@ -2,11 +2,25 @@
 import type { Histogram } from 'hdr-histogram-js';
 import { PlanRegistry, type ScopeKind } from '../control/registry.js';
 import type { Totals } from '../metrics/totals.js';
+import type { Regex } from '../route/regex.js';
 
 export interface StatsQuery {
   readonly usedOnly: boolean;
-  readonly filter: RegExp | null;
+  /** Part of the name has to match. */
+  readonly filter: Regex | null;
   readonly type: string;
+}
+
+/** A gauge that is no slot in memory. kind: of a scope that has counters too, null = none. */
+export interface Reading {
+  readonly kind: ScopeKind | null;
+  readonly scope: string;
+  readonly name: string;
+  readonly value: number;
+}
+
+function isWanted(filter: Regex | null, name: string): boolean {
+  return filter === null || filter.matcher(name).find();
 }
 
 const QUANTILES = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100];
@@ -20,7 +34,7 @@ function prefixOf(kind: ScopeKind, name: string): string {
 export function counters(
   registry: PlanRegistry,
   totals: Totals,
-  extra: ReadonlyMap<string, number>,
+  extra: readonly Reading[],
   query: StatsQuery,
 ): [string, number][] {
   const found: [string, number][] = [];
@@ -35,10 +49,11 @@ export function counters(
       if ((!query.usedOnly || value !== 0) && wants(kinds[at] as string)) found.push([`${prefix}.${each}`, value]);
     });
   }
-  if (wants('gauge')) for (const [name, value] of extra) found.push([name, value]);
-  return found
-    .filter(([name]) => query.filter === null || query.filter.test(name))
-    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  if (wants('gauge'))
+    for (const { kind, scope, name, value } of extra)
+      if (!query.usedOnly || value !== 0)
+        found.push([`${kind === null ? scope : prefixOf(kind, scope)}.${name}`, value]);
+  return found.filter(([name]) => isWanted(query.filter, name)).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 export function histograms(registry: PlanRegistry, totals: Totals, query: StatsQuery): [string, Histogram][] {
@@ -48,7 +63,7 @@ export function histograms(registry: PlanRegistry, totals: Totals, query: StatsQ
     if (base.histograms < 0) continue;
     PlanRegistry.declaration(kind).histograms.forEach((each, at) => {
       const full = `${prefixOf(kind, name)}.${each}`;
-      if (query.filter !== null && !query.filter.test(full)) return;
+      if (!isWanted(query.filter, full)) return;
       const histogram = totals.histogram(base.histograms + at);
       if (!query.usedOnly || histogram.totalCount > 0) found.push([full, histogram]);
     });

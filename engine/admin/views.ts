@@ -8,6 +8,7 @@ import type { Totals } from '../metrics/totals.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import { openBreakers } from '../upstream/breaker.js';
 import type { AdminParts } from './server.js';
+import type { Reading } from './stats.js';
 
 const VERSION = packageVersion();
 
@@ -16,32 +17,49 @@ function addressJson(address: Address): unknown {
   return { socket_address: { address: address.host, port_value: address.port } };
 }
 
-/** server.* gauges and what else belongs to no scope. */
-export function serverValues(parts: AdminParts): Map<string, number> {
+/** Gauges that nobody counts: they are read off what there is when somebody asks. */
+export function readings(parts: AdminParts): Reading[] {
   const { supervisor, publisher, life, options } = parts;
-  const values = new Map<string, number>([
-    ['server.live', life.state === 'LIVE' ? 1 : 0],
-    ['server.state', life.state === 'LIVE' ? 0 : life.state === 'DRAINING' ? 1 : 2],
-    ['server.uptime', Math.floor((Date.now() - life.startedAt) / 1000)],
-    ['server.concurrency', options.concurrency],
-    ['server.memory_allocated', process.memoryUsage.rss()],
-    ['server.total_connections', supervisor.workers.reduce((sum, worker) => sum + worker.connections.active, 0)],
-    ['server.worker_restarts', supervisor.workers.reduce((sum, worker) => sum + worker.restarts, 0)],
-    ['server.config_reload_success', publisher.reloads.success],
-    ['server.config_reload_failure', publisher.reloads.failure],
-    ['listener_manager.total_listeners_active', publisher.plan?.listeners.length ?? 0],
-    ['cluster_manager.active_clusters', publisher.plan?.clusters.length ?? 0],
-  ]);
+  const found: Reading[] = [];
+  const add = (scope: string, name: string, value: number): void => {
+    found.push({ kind: null, scope, name, value });
+  };
+  add('server', 'live', life.state === 'LIVE' ? 1 : 0);
+  add('server', 'state', life.state === 'LIVE' ? 0 : life.state === 'DRAINING' ? 1 : 2);
+  add('server', 'uptime', Math.floor((Date.now() - life.startedAt) / 1000));
+  add('server', 'concurrency', options.concurrency);
+  add('server', 'memory_allocated', process.memoryUsage.rss());
+  add(
+    'server',
+    'total_connections',
+    supervisor.workers.reduce((sum, worker) => sum + worker.connections.active, 0),
+  );
+  add(
+    'server',
+    'worker_restarts',
+    supervisor.workers.reduce((sum, worker) => sum + worker.restarts, 0),
+  );
+  add('server', 'config_reload_success', publisher.reloads.success);
+  add('server', 'config_reload_failure', publisher.reloads.failure);
+  add('listener_manager', 'total_listeners_active', publisher.plan?.listeners.length ?? 0);
+  add('cluster_manager', 'active_clusters', publisher.plan?.clusters.length ?? 0);
   const cells = new Int32Array(supervisor.sharedCells);
-  for (const cluster of publisher.plan?.clusters ?? []) {
-    const name = `cluster.${(cluster.altStatName || cluster.name).replaceAll(':', '_')}`;
-    values.set(`${name}.membership_total`, cluster.endpoints.length);
-    values.set(`${name}.membership_healthy`, cluster.endpoints.filter(({ health }) => health === 'HEALTHY').length);
-    values.set(`${name}.membership_degraded`, cluster.endpoints.filter(({ health }) => health === 'DEGRADED').length);
-    values.set(`${name}.membership_excluded`, 0);
-    for (const [gauge, value] of openBreakers(cells, cluster)) values.set(`${name}.${gauge}`, value);
-  }
-  return values;
+  for (const cluster of publisher.plan?.clusters ?? []) found.push(...clusterReadings(cells, cluster));
+  return found;
+}
+
+function clusterReadings(cells: Int32Array, cluster: ClusterRecord): Reading[] {
+  const count = (health: EndpointRecord['health']): number =>
+    cluster.endpoints.filter((endpoint) => endpoint.health === health).length;
+  const gauges: [string, number][] = [
+    ['membership_total', cluster.endpoints.length],
+    ['membership_healthy', count('HEALTHY')],
+    ['membership_degraded', count('DEGRADED')],
+    ['membership_excluded', 0],
+    ...openBreakers(cells, cluster),
+  ];
+  const scope = cluster.altStatName || cluster.name;
+  return gauges.map(([name, value]) => ({ kind: 'cluster', scope, name, value }));
 }
 
 export function serverInfo(parts: AdminParts): unknown {
