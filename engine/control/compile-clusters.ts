@@ -14,6 +14,7 @@ import {
   numberOf,
   textOf,
 } from './compile-values.js';
+import { compileLearningPolicy } from './compile-learning.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 
@@ -124,6 +125,8 @@ function compileLbPolicy(reader: DocumentReader, cluster: Value): LbPolicyRecord
   if (typed !== undefined && cluster['lb_policy'] !== undefined && legacy !== 'LOAD_BALANCING_POLICY_CONFIG')
     reader.report('warning', cluster, 'lb_policy', 'has no effect: load_balancing_policy comes before it');
   const type = typed === undefined ? '' : String(typed['@type']);
+  const learning = typed === undefined ? null : compileLearningPolicy(type, typed);
+  if (learning !== null) return learning;
   const isLeast = typed === undefined ? legacy === 'LEAST_REQUEST' : type.endsWith('.LeastRequest');
   if (cluster['least_request_lb_config'] !== undefined && (typed !== undefined || !isLeast))
     reader.report('warning', cluster, 'least_request_lb_config', 'has no effect: lb_policy is not LEAST_REQUEST');

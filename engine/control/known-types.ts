@@ -15,7 +15,7 @@ const NETWORK_FILTERS = `client_ssl_auth connection_limit direct_response dubbo_
   mysql_proxy postgres_proxy ratelimit rbac redis_proxy reverse_tunnel rocketmq_proxy set_filter_state sip_proxy
   sni_cluster sni_dynamic_forward_proxy tcp_proxy thrift_proxy wasm zookeeper_proxy`;
 const ACCESS_LOGGERS = 'dynamic_modules file fluentd grpc open_telemetry stats stream wasm';
-const POLICIES = `client_side_weighted_round_robin cluster_provided least_request maglev override_host random
+const POLICIES = `client_side_weighted_round_robin cluster_provided least_request maglev override_host peak_ewma pick_first random
   random_subsetting ring_hash round_robin subset wrr_locality`;
 
 function known(prefix: string, names: string): string[] {

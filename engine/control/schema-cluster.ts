@@ -1,5 +1,6 @@
 /** Messages of a cluster: endpoints, balancing, breakers, protocol options. */
 import { Address, Locality, Metadata, UpstreamProtocolOptions } from './schema-core.js';
+import { LEARNING_POLICIES } from './schema-learning.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const Endpoint: Message = {
@@ -100,6 +101,7 @@ const TypedExtensionConfig: Message = {
         [LeastRequest.typeUrl as string]: LeastRequest,
         [RoundRobin.typeUrl as string]: RoundRobin,
         [Random.typeUrl as string]: Random,
+        ...LEARNING_POLICIES,
       }),
     },
   },

@@ -304,6 +304,14 @@ export type LbPolicyRecord =
       readonly choiceCount: number;
       readonly fullScan: boolean;
       readonly activeRequestBias: number;
+    }
+  | {
+      readonly name: 'PEAK_EWMA';
+      readonly decayUs: number;
+      readonly defaultRttUs: number;
+      readonly penaltyUs: number;
+      readonly failurePenaltyUs: number;
+      readonly fullScan: boolean;
     };
 
 export interface BreakerRecord {

@@ -558,8 +558,9 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state &= ~UPSTREAM_COUNTED;
     const status = this.is(RESPONSE_HEAD) && !this.is(LOCAL_REPLY) ? this.response.status : 0;
     const latencyUs = this.upstreamStartUs === 0 ? 0 : this.upstreamEndUs - this.upstreamStartUs;
-    const pool = this.pool as Pool;
-    this.cluster?.requestFinished(pool, this.isHighPriority(), status, fault, latencyUs, this.activeAtStart);
+    const headUs = status === 0 ? latencyUs : this.upstreamHeadUs - this.upstreamStartUs;
+    const { pool, activeAtStart } = this;
+    this.cluster?.requestFinished(pool as Pool, this.isHighPriority(), status, fault, latencyUs, activeAtStart, headUs);
   }
 
   /** Lets go of an upstream stream or of the wait for one. */

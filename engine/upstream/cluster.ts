@@ -185,7 +185,7 @@ export class Cluster {
 
   /**
    * status 0: no response head came. latencyUs counts from the stream, 0 = there was none. activeAtStart: lastActive
-   * when it was started.
+   * when it was started. headUs: from the stream to the response head, or to the failure.
    */
   requestFinished(
     pool: Pool,
@@ -194,23 +194,24 @@ export class Cluster {
     fault: FaultCode,
     latencyUs: number,
     activeAtStart: number,
+    headUs: number,
   ): void {
     this.cells.add(breakerCell(this.record, CLUSTER_REQUESTS, isHigh), -1);
     this.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_REQUESTS), -1);
     pool.countEndpoint(ENDPOINT_ACTIVE, -1);
     const isGood = status !== 0 && status < 500;
     pool.countEndpoint(isGood ? ENDPOINT_SUCCESS : ENDPOINT_ERROR, 1);
-    this.#learn(pool.endpoint.row, status, fault, latencyUs, activeAtStart);
+    this.#learn(pool.endpoint.row, status, fault, headUs, activeAtStart);
     this.#countFinished(pool, status, fault, latencyUs);
   }
 
   /** An overloaded or broken endpoint is one that failed; a request that the client gave up says nothing of it. */
-  #learn(row: number, status: number, fault: FaultCode, latencyUs: number, activeAtStart: number): void {
+  #learn(row: number, status: number, fault: FaultCode, headUs: number, activeAtStart: number): void {
     const feedback = this.#picker.feedback;
     if (feedback === null) return;
     const isBroken = status === 0 && (FAULTS[fault] as Fault).source === 'upstream';
     if (status === 0 && !isBroken) return;
-    feedback.requestEnded(row, latencyUs, activeAtStart, isBroken || status >= 500 || status === 429);
+    feedback.requestEnded(row, headUs, activeAtStart, isBroken || status >= 500 || status === 429);
   }
 
   #countFinished(pool: Pool, status: number, fault: FaultCode, latencyUs: number): void {

@@ -5,6 +5,8 @@ import { ENDPOINT_REQUESTS, endpointCell, type SharedCells } from './shared-cell
 export class EndpointTable {
   readonly records: readonly EndpointRecord[];
   readonly size: number;
+  /** Row of each in what all workers share. */
+  readonly rows: Int32Array;
   /** Cell of each endpoint's requests in flight, in the whole process. */
   readonly requestCells: Int32Array;
   readonly weights: Float64Array;
@@ -19,6 +21,7 @@ export class EndpointTable {
     this.size = records.length;
     this.cells = cells;
     this.cluster = cluster;
+    this.rows = Int32Array.from(records, ({ row }) => row);
     this.requestCells = Int32Array.from(records, (record) => endpointCell(record.row, ENDPOINT_REQUESTS));
     this.weights = Float64Array.from(records, (record) => record.weight);
     this.pickable = Int32Array.from(pickableIndexes(records));

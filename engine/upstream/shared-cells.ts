@@ -1,8 +1,11 @@
-/** SharedCells: what the whole process knows exactly: requests, connections and positions, shared by every worker. */
+/** SharedCells: what the whole process knows exactly: requests, connections, positions and averages, for every worker. */
 
-// Each endpoint row and each cluster has cache lines of its own (64 B), so two workers only meet where they must.
+// Each endpoint row and each cluster has cache lines of its own (64 B), so two workers only meet where they must. Only
+// the first 48 bytes of a line are used: allocators put 16 bytes before a buffer, so that a line of ours may begin 16
+// bytes into one of the CPU's. What is learned of an endpoint stands beside its requests in flight, because whoever
+// counts a request has the line already, and whoever picks reads both.
 // What a worker adds to the shared array it also notes in an array of its own, in plain stores: when its thread dies,
-// main subtracts exactly that (giveBack).
+// main subtracts exactly that (giveBack). Averages belong to nobody and stay.
 
 const LINE_INTS = 16;
 /** Rows of endpoints and clusters that fit; memory is committed when touched. */
@@ -14,6 +17,13 @@ const CELLS = CLUSTER_BASE + CLUSTERS_MAX * 2 * LINE_INTS;
 // Cells of an endpoint row.
 export const ENDPOINT_REQUESTS = 0;
 export const ENDPOINT_CONNECTIONS = 1;
+/** 1 while a worker changes one of the row's averages. */
+const ENDPOINT_CLAIM = 2;
+// Averages of an endpoint row, each two Float64: the value, and when it held (0 = never).
+/** Latency until the response head, microseconds. */
+export const AVERAGE_LATENCY = 2;
+/** Failures, each counted as a request that is still in flight for a while. */
+export const AVERAGE_FAILURES = 4;
 // Cells of a cluster: four per priority, and the round-robin position in a line of its own.
 export const CLUSTER_CONNECTIONS = 0;
 export const CLUSTER_PENDING = 1;
@@ -30,6 +40,10 @@ export function newSharedCellsMemory(): SharedArrayBuffer {
 export function endpointCell(row: number, cell: number): number {
   return row * LINE_INTS + cell;
 }
+/** Index into `floats` of an average's value; the next one is when it held. */
+export function averageCell(row: number, average: number): number {
+  return row * (LINE_INTS / 2) + average;
+}
 export function clusterCell(cluster: number, cell: number): number {
   return CLUSTER_BASE + cluster * 2 * LINE_INTS + cell;
 }
@@ -45,14 +59,43 @@ export function isEndpointIdle(shared: Int32Array, row: number): boolean {
 export function clearEndpoint(shared: Int32Array, row: number): void {
   for (let cell = 0; cell < LINE_INTS; cell++) Atomics.store(shared, endpointCell(row, cell), 0);
 }
+/** One clock for all workers, so that one may say when and another how long ago. */
+export interface ProcessClock {
+  /** Microseconds, monotonic, above 0. */
+  nowUs(): number;
+}
+
+const STILL: ProcessClock = { nowUs: () => 1 };
+/** Tries to claim a row before its holder is taken for dead: it would have needed less than a microsecond. */
+const CLAIM_TRIES = 10000;
 
 export class SharedCells {
   readonly shared: Int32Array;
+  /** Averages: see averageCell(). */
+  readonly floats: Float64Array;
+  readonly clock: ProcessClock;
   readonly #own: Int32Array;
 
-  constructor(shared: SharedArrayBuffer, own: SharedArrayBuffer) {
+  /** clock: the same for all who share; without one time stands still. */
+  constructor(shared: SharedArrayBuffer, own: SharedArrayBuffer, clock: ProcessClock = STILL) {
     this.shared = new Int32Array(shared);
+    this.floats = new Float64Array(shared);
     this.#own = new Int32Array(own);
+    this.clock = clock;
+  }
+
+  /**
+   * Only one worker at a time changes the averages of a row: a lost sample may be the one that matters. Between claim
+   * and release nothing may loop, throw or take long.
+   */
+  claim(row: number): void {
+    const cell = row * LINE_INTS + ENDPOINT_CLAIM;
+    for (let tries = 0; tries < CLAIM_TRIES; tries++)
+      if (Atomics.compareExchange(this.shared, cell, 0, 1) === 0) return;
+  }
+
+  release(row: number): void {
+    Atomics.store(this.shared, row * LINE_INTS + ENDPOINT_CLAIM, 0);
   }
 
   /** Adds and answers the value before. */

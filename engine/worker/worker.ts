@@ -8,6 +8,7 @@ import { Core } from '../proxy/core.js';
 import type { Prepared } from '../proxy/snapshot.js';
 import { SharedCells } from '../upstream/shared-cells.js';
 import type { ToMain, ToWorker, WorkerInit, WorkerListener } from './mailbox.js';
+import { ProcessTime } from './process-time.js';
 
 /** How often a draining worker looks whether it is done. */
 const DRAIN_LOOK_MS = 20;
@@ -25,10 +26,11 @@ class Worker {
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
+    const transport = openTransport(init.transport, init.index);
     this.#core = new Core({
-      transport: openTransport(init.transport, init.index),
+      transport,
       metrics: new WorkerMetrics(init.metrics),
-      cells: new SharedCells(init.sharedCells, init.ownCells),
+      cells: new SharedCells(init.sharedCells, init.ownCells, new ProcessTime(transport)),
       seed: init.seed,
       hostname: init.hostname,
       workerIndex: init.index,

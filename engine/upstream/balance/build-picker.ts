@@ -3,6 +3,7 @@ import type { Prng } from '../../base/prng.js';
 import type { LbPolicyRecord } from '../../plan/records.js';
 import type { EndpointTable } from '../endpoint-table.js';
 import { LeastRequestPicker } from './least-request.js';
+import { PeakEwmaPicker } from './peak-ewma.js';
 import type { Picker } from './picker.js';
 import { RandomPicker } from './random.js';
 import { RoundRobinPicker } from './round-robin.js';
@@ -15,5 +16,7 @@ export function buildPicker(policy: LbPolicyRecord, table: EndpointTable, random
       return new RandomPicker(table, random);
     case 'LEAST_REQUEST':
       return new LeastRequestPicker(table, random, policy);
+    case 'PEAK_EWMA':
+      return new PeakEwmaPicker(table, random, policy);
   }
 }

@@ -16,8 +16,8 @@ export interface Picker {
 /** What it learns is kept in shared cells by endpoint row, never in the picker (law 4). It allocates nothing. */
 export interface Feedback {
   /**
-   * A request that was sent to the endpoint of this row is over. latencyUs: from its stream to its end, or to its
-   * failure. activeAtStart: other requests in flight there, in the whole process, when it began.
+   * A request that was sent to the endpoint of this row is over. latencyUs: from its stream to its response head, or to
+   * its failure; what comes after the head is as slow as the client, or lasts as long as a tunnel. activeAtStart: other requests in flight there, in the whole process, when it began.
    */
   requestEnded(row: number, latencyUs: number, activeAtStart: number, isFailure: boolean): void;
 }

@@ -19,7 +19,7 @@ test('a request counts from start to finish, in the cluster and at its endpoint'
   assert.equal(harness.cells.load(clusterCell(0, CLUSTER_REQUESTS)), 1);
   assert.equal(harness.cells.load(endpointCell(0, ENDPOINT_REQUESTS)), 1);
   assert.equal(harness.countEndpoint(0, 'rq_active'), 1);
-  harness.cluster.requestFinished(pool, false, 204, 0, 1500, 0);
+  harness.cluster.requestFinished(pool, false, 204, 0, 1500, 0, 1000);
   assert.equal(harness.cells.load(clusterCell(0, CLUSTER_REQUESTS)), 0);
   assert.equal(harness.cells.load(endpointCell(0, ENDPOINT_REQUESTS)), 0);
   for (const name of ['upstream_rq_total', 'upstream_rq_completed', 'upstream_rq_2xx', 'upstream_rq_204'] as const)
@@ -47,7 +47,7 @@ test('each end of a request without an answer is counted as what it was', () => 
     const harness = new UpstreamHarness();
     const pool = harness.cluster.pool(0);
     harness.cluster.requestStarted(pool, false);
-    harness.cluster.requestFinished(pool, false, 0, fault, latencyUs, 0);
+    harness.cluster.requestFinished(pool, false, 0, fault, latencyUs, 0, latencyUs);
     for (const name of names) assert.equal(harness.count(name), name === counted ? 1 : 0, `${fault} ${name}`);
     assert.equal(harness.countEndpoint(0, 'rq_error'), 1);
   }
@@ -66,7 +66,7 @@ test('max_requests: exact over workers, per priority, and free again after the e
   assert.equal(workers[1]?.count('upstream_rq_pending_overflow'), 1);
   assert.ok(start(1, true));
   const { cluster } = workers[0] as UpstreamHarness;
-  cluster.requestFinished(cluster.pool(0), false, 200, 0, 1, 0);
+  cluster.requestFinished(cluster.pool(0), false, 200, 0, 1, 0, 1);
   assert.ok(start(1));
 });
 

@@ -1,0 +1,25 @@
+/** Policies that learn: their typed configs to records, with the defaults. */
+import type { LbPolicyRecord } from '../plan/records.js';
+import { numberOf, textOf } from './compile-values.js';
+import type { Value } from './document.js';
+
+/** What a failure counts as where nothing else is said (linkerd's value). */
+const FAILURE_PENALTY_MS = 5000;
+
+/** Null for the type of another policy. */
+export function compileLearningPolicy(type: string, config: Value): LbPolicyRecord | null {
+  if (type.endsWith('.PeakEwma')) return peakEwma(config);
+  return null;
+}
+
+function peakEwma(config: Value): LbPolicyRecord {
+  return {
+    name: 'PEAK_EWMA',
+    decayUs: numberOf(config, 'decay_time', 10000) * 1000,
+    defaultRttUs: numberOf(config, 'default_rtt', 10) * 1000,
+    // Envoy's costs are milliseconds.
+    penaltyUs: numberOf(config, 'penalty_value', 1e6) * 1000,
+    failurePenaltyUs: numberOf(config, 'failure_penalty', FAILURE_PENALTY_MS) * 1000,
+    fullScan: textOf(config, 'selection_method') === 'FULL_SCAN',
+  };
+}

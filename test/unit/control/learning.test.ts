@@ -1,0 +1,71 @@
+/** Policies that learn: what their typed configs come to, with defaults, and what is refused. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadConfig, planOf } from '../../../engine/control/load.js';
+import { PlanRegistry } from '../../../engine/control/registry.js';
+import type { LbPolicyRecord } from '../../../engine/plan/records.js';
+import { briefly, yaml } from '../../support/config-problems.js';
+
+const ENDPOINTS =
+  'load_assignment: { endpoints: [ { lb_endpoints: [ { endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: 9001 } } } } ] } ] }';
+const ENVOY = 'envoy.extensions.load_balancing_policies';
+const OURS = 'millrace.load_balancing_policies';
+
+function text(type: string, fields = ''): string {
+  const policy = `{ typed_extension_config: { name: p, typed_config: { "@type": type.googleapis.com/${type}${fields === '' ? '' : `, ${fields}`} } } }`;
+  return yaml({ cluster: `load_balancing_policy: { policies: [ ${policy} ] }, ${ENDPOINTS}` });
+}
+
+function policyOf(type: string, fields = ''): LbPolicyRecord | undefined {
+  const source = text(type, fields);
+  assert.deepEqual(briefly(source), []);
+  const loaded = loadConfig({ path: null, text: source, name: 'x', allowsUnknownFields: false, environment: {} });
+  if ('problems' in loaded) assert.fail('it has problems');
+  return planOf(loaded, new PlanRegistry(), new Map(), 1).plan.clusters[0]?.lbPolicy;
+}
+
+test('peak_ewma: the defaults of Envoy, and the fields that only exist here', () => {
+  const defaults = {
+    name: 'PEAK_EWMA',
+    decayUs: 10_000_000,
+    defaultRttUs: 10_000,
+    penaltyUs: 1e9,
+    failurePenaltyUs: 5_000_000,
+    fullScan: false,
+  };
+  assert.deepEqual(policyOf(`${ENVOY}.peak_ewma.v3alpha.PeakEwma`), defaults);
+  assert.deepEqual(policyOf(`${OURS}.peak_ewma.v1.PeakEwma`), defaults);
+  assert.deepEqual(
+    policyOf(`${ENVOY}.peak_ewma.v3alpha.PeakEwma`, 'decay_time: 1s, default_rtt: 0.03s, penalty_value: 500'),
+    { ...defaults, decayUs: 1_000_000, defaultRttUs: 30_000, penaltyUs: 500_000 },
+  );
+  assert.deepEqual(
+    policyOf(`${OURS}.peak_ewma.v1.PeakEwma`, 'selection_method: FULL_SCAN, failure_penalty: 0.25s, decayTime: 2s'),
+    { ...defaults, decayUs: 2_000_000, fullScan: true, failurePenaltyUs: 250_000 },
+  );
+});
+
+const AT = 'static_resources.clusters[0].load_balancing_policy.policies[0].typed_extension_config.typed_config';
+const MISTAKES: readonly (readonly [string, string, string])[] = [
+  [
+    `${ENVOY}.peak_ewma.v3alpha.PeakEwma`,
+    'aggregation_interval: 0.1s',
+    `error ${AT}.aggregation_interval: aggregation_interval of PeakEwma is known to Envoy but not supported here yet`,
+  ],
+  [
+    `${OURS}.peak_ewma.v1.PeakEwma`,
+    'decay_time: 0s',
+    `error ${AT}.decay_time: must be a duration of at least 0.001s, not "0s"`,
+  ],
+  [
+    `${OURS}.peak_ewma.v1.PeakEwma`,
+    'selection_method: SCAN',
+    `error ${AT}.selection_method: must be one of N_CHOICES, FULL_SCAN (did you mean FULL_SCAN?), not "SCAN"`,
+  ],
+];
+
+for (const [type, fields, want] of MISTAKES)
+  test(`refused: ${fields}`, () => {
+    const said = briefly(text(type, fields));
+    assert.deepEqual(said, [want]);
+  });

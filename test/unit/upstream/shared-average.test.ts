@@ -1,0 +1,107 @@
+/** Shared averages: the published figures of peak EWMA, one clock for all, and no sample lost between two threads. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { SharedAverage } from '../../../engine/upstream/shared-average.js';
+import { AVERAGE_FAILURES, AVERAGE_LATENCY, newSharedCellsMemory } from '../../../engine/upstream/shared-cells.js';
+import { Fleet } from '../../support/balancing.js';
+
+const SECOND_US = 1e6;
+const near = (value: number, want: number): void =>
+  assert.ok(Math.abs(value - want) <= Math.abs(want) * 1e-9, `${value} instead of ${want}`);
+
+test("tower's figures: 10 ms fade to 9.05 and 8.19 ms after 100 and 200 ms of a second", () => {
+  const { cells, clock } = Fleet.of(1);
+  const average = new SharedAverage(cells, AVERAGE_LATENCY, SECOND_US);
+  average.seed(0, 10_000);
+  near(average.read(0), 10_000);
+  clock.passMs(100);
+  near(average.read(0), 10_000 * Math.exp(-0.1));
+  assert.equal(average.read(0).toFixed(0), '9048');
+  clock.passMs(100);
+  assert.equal(average.read(0).toFixed(0), '8187');
+});
+
+test('a peak counts at once and is 1/e of it after the decay; lower samples take their share by time', () => {
+  const { cells, clock } = Fleet.of(1);
+  const average = new SharedAverage(cells, AVERAGE_LATENCY, SECOND_US);
+  average.mixPeak(0, 10_000);
+  average.mixPeak(0, 400_000);
+  near(average.read(0), 400_000);
+  clock.passMs(1000);
+  near(average.read(0), 400_000 / Math.E);
+  average.mixPeak(0, 10_000);
+  near(average.read(0), 400_000 / Math.E + 10_000 * (1 - 1 / Math.E));
+  // In the same moment nothing has faded, so a lower one says nothing.
+  average.mixPeak(0, 0);
+  near(average.read(0), 400_000 / Math.E + 10_000 * (1 - 1 / Math.E));
+});
+
+test('a mixed sample never jumps, and takes the place of nothing at all', () => {
+  const { cells, clock } = Fleet.of(2);
+  const average = new SharedAverage(cells, AVERAGE_LATENCY, SECOND_US);
+  average.mixPeak(0, 1000);
+  clock.passMs(10);
+  average.mix(0, 5_000_000);
+  near(average.read(0), 1000 * Math.exp(-0.01) + 5_000_000 * (1 - Math.exp(-0.01)));
+  average.mix(1, 7);
+  assert.equal(average.read(1), 7);
+});
+
+test('a negative seed stays apart until the first sample, and is set once', () => {
+  const { cells, clock } = Fleet.of(1);
+  const average = new SharedAverage(cells, AVERAGE_LATENCY, SECOND_US);
+  average.seed(0, -10_000);
+  average.seed(0, -99_000);
+  clock.passMs(1000);
+  near(average.read(0), -10_000 / Math.E);
+  average.mixPeak(0, 3000);
+  assert.equal(average.read(0), 3000);
+  average.seed(0, -10_000);
+  assert.equal(average.read(0), 3000);
+});
+
+test('a clock that is behind makes nothing grow', () => {
+  const { cells, clock } = Fleet.of(1);
+  const average = new SharedAverage(cells, AVERAGE_LATENCY, SECOND_US);
+  average.mixPeak(0, 5000);
+  clock.us -= 500_000;
+  assert.equal(average.read(0), 5000);
+  average.mixPeak(0, 100);
+  assert.equal(average.read(0), 5000);
+  clock.us += 500_000;
+  assert.equal(average.read(0), 5000);
+});
+
+test('a sum fades; rows and averages are apart', () => {
+  const { cells, clock } = Fleet.of(2);
+  const failures = new SharedAverage(cells, AVERAGE_FAILURES, SECOND_US);
+  failures.add(0, 1);
+  failures.add(0, 1);
+  clock.passMs(1000);
+  failures.add(0, 1);
+  near(failures.read(0), 1 + 2 / Math.E);
+  assert.equal(failures.read(1), 0);
+  assert.equal(new SharedAverage(cells, AVERAGE_LATENCY, SECOND_US).read(0), 0);
+});
+
+test('two threads at one row: no sample is lost', async () => {
+  const shared = newSharedCellsMemory();
+  const each = 200_000;
+  const engine = new URL('../../../engine/upstream/', import.meta.url).href;
+  const source = `
+    const { workerData } = require('node:worker_threads');
+    (async () => {
+      const { SharedCells, AVERAGE_FAILURES } = await import(workerData.engine + 'shared-cells.js');
+      const { SharedAverage } = await import(workerData.engine + 'shared-average.js');
+      const cells = new SharedCells(workerData.shared, new SharedArrayBuffer(workerData.shared.byteLength));
+      const sum = new SharedAverage(cells, AVERAGE_FAILURES, 1);
+      for (let i = 0; i < workerData.each; i++) sum.add(3, 1);
+    })();`;
+  const threads = [0, 1].map(() => new Worker(source, { eval: true, workerData: { shared, each, engine } }));
+  await Promise.all(threads.map((thread) => once(thread, 'exit')));
+  // Without a clock no time passes, so nothing fades.
+  const { cells } = new Fleet([], undefined, shared);
+  assert.equal(cells.floats[3 * 8 + AVERAGE_FAILURES], 2 * each);
+});
