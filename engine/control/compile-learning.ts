@@ -1,6 +1,6 @@
 /** Policies that learn: their typed configs to records, with the defaults. */
 import type { LbPolicyRecord } from '../plan/records.js';
-import { numberOf, textOf } from './compile-values.js';
+import { fieldOf, numberOf, textOf } from './compile-values.js';
 import type { Value } from './document.js';
 
 /** What a failure counts as where nothing else is said (linkerd's value). */
@@ -9,6 +9,7 @@ const FAILURE_PENALTY_MS = 5000;
 /** Null for the type of another policy. */
 export function compileLearningPolicy(type: string, config: Value): LbPolicyRecord | null {
   if (type.endsWith('.PeakEwma')) return peakEwma(config);
+  if (type === 'millrace.load_balancing_policies.least_request.v1.LeastRequest') return biasedLeastRequest(config);
   return null;
 }
 
@@ -21,5 +22,16 @@ function peakEwma(config: Value): LbPolicyRecord {
     penaltyUs: numberOf(config, 'penalty_value', 1e6) * 1000,
     failurePenaltyUs: numberOf(config, 'failure_penalty', FAILURE_PENALTY_MS) * 1000,
     fullScan: textOf(config, 'selection_method') === 'FULL_SCAN',
+  };
+}
+
+/** Envoy's least_request, and what failures count as. */
+function biasedLeastRequest(config: Value): LbPolicyRecord {
+  return {
+    name: 'LEAST_REQUEST',
+    choiceCount: numberOf(config, 'choice_count', 2),
+    fullScan: textOf(config, 'selection_method') === 'FULL_SCAN',
+    activeRequestBias: numberOf(fieldOf(config, 'active_request_bias') ?? {}, 'default_value', 1),
+    failurePenaltyUs: numberOf(config, 'failure_penalty', FAILURE_PENALTY_MS) * 1000,
   };
 }

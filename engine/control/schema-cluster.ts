@@ -1,5 +1,5 @@
 /** Messages of a cluster: endpoints, balancing, breakers, protocol options. */
-import { Address, Locality, Metadata, UpstreamProtocolOptions } from './schema-core.js';
+import { Address, Locality, Metadata, RuntimeDouble, UpstreamProtocolOptions } from './schema-core.js';
 import { LEARNING_POLICIES } from './schema-learning.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
@@ -59,10 +59,6 @@ const CircuitBreakers: Message = {
   unsupported: ['per_host_thresholds'],
 };
 
-const RuntimeDouble: Message = {
-  name: 'RuntimeDouble',
-  fields: { default_value: { kind: 'number', min: 0 }, runtime_key: string },
-};
 const LeastRequestLbConfig: Message = {
   name: 'LeastRequestLbConfig',
   fields: { choice_count: { kind: 'uint', min: 2 }, active_request_bias: message(() => RuntimeDouble) },

@@ -202,3 +202,8 @@ export const SubstitutionFormatString: Message = {
 };
 
 export const LIST_OF_HEADERS = list(message(() => HeaderValueOption));
+
+export const RuntimeDouble: Message = {
+  name: 'RuntimeDouble',
+  fields: { default_value: { kind: 'number', min: 0 }, runtime_key: string },
+};

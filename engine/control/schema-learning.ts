@@ -1,5 +1,6 @@
 /** Messages of the balancing policies that learn from requests: Envoy's, and those that only exist here. */
-import { type Message, oneOf } from './schema.js';
+import { RuntimeDouble } from './schema-core.js';
+import { type Message, message, oneOf } from './schema.js';
 
 const peakEwmaFields: Message['fields'] = {
   decay_time: { kind: 'duration', min: 1 },
@@ -23,8 +24,18 @@ const MillracePeakEwma: Message = {
     failure_penalty: { kind: 'duration' },
   },
 };
+const MillraceLeastRequest: Message = {
+  name: 'LeastRequest',
+  typeUrl: 'millrace.load_balancing_policies.least_request.v1.LeastRequest',
+  fields: {
+    choice_count: { kind: 'uint', min: 2 },
+    active_request_bias: message(() => RuntimeDouble),
+    selection_method: oneOf('N_CHOICES', 'FULL_SCAN'),
+    failure_penalty: { kind: 'duration' },
+  },
+};
 
 /** By type URL without "type.googleapis.com/". */
 export const LEARNING_POLICIES: Readonly<Record<string, Message>> = Object.fromEntries(
-  [PeakEwma, MillracePeakEwma].map((each) => [each.typeUrl as string, each]),
+  [PeakEwma, MillracePeakEwma, MillraceLeastRequest].map((each) => [each.typeUrl as string, each]),
 );

@@ -304,6 +304,7 @@ export type LbPolicyRecord =
       readonly choiceCount: number;
       readonly fullScan: boolean;
       readonly activeRequestBias: number;
+      readonly failurePenaltyUs?: number;
     }
   | {
       readonly name: 'PEAK_EWMA';

@@ -8,6 +8,8 @@ import {
   type ProcessClock,
   SharedCells,
 } from '../../engine/upstream/shared-cells.js';
+import type { Picker } from '../../engine/upstream/balance/picker.js';
+import { NO_HASH } from '../../engine/upstream/balance/request-hash.js';
 import { endpointRecord } from './upstream-harness.js';
 
 export class ManualClock implements ProcessClock {
@@ -52,4 +54,28 @@ export function tally(size: number, picks: number, pick: () => number): number[]
     counts[index] = (counts[index] as number) + 1;
   }
   return counts;
+}
+
+/**
+ * Open-loop requests to a fleet of which row 0 fails after 0.1 ms and the others answer after 5 ms; one every 0.5 ms.
+ * isSeen: the policy hears of failures as such, else they are answers like any other. Answers the picks per index.
+ */
+export function failingFast(fleet: Fleet, picker: Picker, requests: number, isSeen: boolean): number[] {
+  const underWay: { readonly row: number; readonly endUs: number; readonly latencyUs: number }[] = [];
+  return tally(fleet.table.size, requests, () => {
+    fleet.clock.us += 500;
+    for (const each of underWay.splice(0)) {
+      if (each.endUs > fleet.clock.us) {
+        underWay.push(each);
+        continue;
+      }
+      fleet.setActive(each.row, fleet.table.active(each.row) - 1);
+      picker.feedback?.requestEnded(each.row, each.latencyUs, 0, isSeen && each.row === 0);
+    }
+    const row = picker.pick(NO_HASH, 0);
+    const latencyUs = row === 0 ? 100 : 5000;
+    fleet.setActive(row, fleet.table.active(row) + 1);
+    underWay.push({ row, endUs: fleet.clock.us + latencyUs, latencyUs });
+    return row;
+  });
 }

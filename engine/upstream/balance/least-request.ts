@@ -1,8 +1,10 @@
 /** LEAST_REQUEST: fewest requests in flight in the whole process, of a few drawn at random or of all. */
 import type { Prng } from '../../base/prng.js';
 import type { EndpointTable } from '../endpoint-table.js';
+import { SharedAverage } from '../shared-average.js';
+import { AVERAGE_FAILURES } from '../shared-cells.js';
 import { DeadlineHeap } from './deadline-heap.js';
-import { type Picker, untriedInstead, wasTried } from './picker.js';
+import { type Feedback, type Picker, untriedInstead, wasTried } from './picker.js';
 import type { RequestHash } from './request-hash.js';
 
 export interface LeastRequestConfig {
@@ -11,10 +13,16 @@ export interface LeastRequestConfig {
   readonly fullScan: boolean;
   /** Exponent of the load against the weight when weights differ; 0 = weights only. */
   readonly activeRequestBias: number;
+  /** A failure counts as a request in flight that fades in this time; 0 or absent = failures don't count. */
+  readonly failurePenaltyUs?: number;
 }
 
-export class LeastRequestPicker implements Picker {
-  readonly feedback = null;
+// An endpoint that fails at once has nothing in flight, so it would draw everything. With a failure penalty each of its
+// failures is in flight a little longer, as if it had taken that time to answer (linkerd's load biaser).
+
+export class LeastRequestPicker implements Picker, Feedback {
+  readonly feedback: Feedback | null;
+  readonly #failures: SharedAverage | null;
   readonly #table: EndpointTable;
   readonly #random: Prng;
   readonly #config: LeastRequestConfig;
@@ -25,6 +33,9 @@ export class LeastRequestPicker implements Picker {
     this.#table = table;
     this.#random = random;
     this.#config = config;
+    const penaltyUs = config.failurePenaltyUs ?? 0;
+    this.#failures = penaltyUs === 0 ? null : new SharedAverage(table.cells, AVERAGE_FAILURES, penaltyUs);
+    this.feedback = penaltyUs === 0 ? null : this;
     const pickable = table.pickable;
     const isWeighted = pickable.some((index) => table.weights[index] !== table.weights[pickable[0] as number]);
     this.#schedule = new DeadlineHeap(isWeighted ? pickable.length : 0);
@@ -42,17 +53,26 @@ export class LeastRequestPicker implements Picker {
     return tried !== 0 && wasTried(tried, index) ? untriedInstead(pickable, index, tried, this.#random) : index;
   }
 
+  requestEnded(row: number, _latencyUs: number, _activeAtStart: number, isFailure: boolean): void {
+    if (isFailure) this.#failures?.add(row, 1);
+  }
+
+  /** Requests in flight, and failures that count as such. */
+  #load(index: number): number {
+    const active = this.#table.active(index);
+    return this.#failures === null ? active : active + this.#failures.read(this.#table.rows[index] as number);
+  }
+
   #draw(): number {
-    const table = this.#table;
-    const pickable = table.pickable;
+    const pickable = this.#table.pickable;
     let best = pickable[this.#random.below(pickable.length)] as number;
-    let least = table.active(best);
+    let least = this.#load(best);
     for (let i = 1; i < this.#config.choiceCount; i++) {
       const other = pickable[this.#random.below(pickable.length)] as number;
-      const active = table.active(other);
-      if (active < least) {
+      const load = this.#load(other);
+      if (load < least) {
         best = other;
-        least = active;
+        least = load;
       }
     }
     return best;
@@ -60,19 +80,18 @@ export class LeastRequestPicker implements Picker {
 
   /** Ties go to a random one of the least: reservoir sampling. */
   #scan(): number {
-    const table = this.#table;
-    const pickable = table.pickable;
+    const pickable = this.#table.pickable;
     let best = -1;
     let least = Number.MAX_SAFE_INTEGER;
     let ties = 0;
     for (let i = 0; i < pickable.length; i++) {
       const index = pickable[i] as number;
-      const active = table.active(index);
-      if (active < least) {
+      const load = this.#load(index);
+      if (load < least) {
         best = index;
-        least = active;
+        least = load;
         ties = 1;
-      } else if (active === least && this.#random.below(++ties) === 0) best = index;
+      } else if (load === least && this.#random.below(++ties) === 0) best = index;
     }
     return best;
   }
@@ -85,12 +104,12 @@ export class LeastRequestPicker implements Picker {
     return index;
   }
 
-  /** weight / (active + 1)^bias. */
+  /** weight / (load + 1)^bias. */
   #effective(index: number): number {
     const weight = this.#table.weights[index] as number;
     const bias = this.#config.activeRequestBias;
     if (bias === 0) return weight;
-    const load = this.#table.active(index) + 1;
+    const load = this.#load(index) + 1;
     return bias === 1 ? weight / load : weight / load ** bias;
   }
 }

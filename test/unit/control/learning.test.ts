@@ -45,6 +45,19 @@ test('peak_ewma: the defaults of Envoy, and the fields that only exist here', ()
   );
 });
 
+test('least_request with a failure penalty', () => {
+  const defaults = { name: 'LEAST_REQUEST', choiceCount: 2, fullScan: false, activeRequestBias: 1 };
+  const type = `${OURS}.least_request.v1.LeastRequest`;
+  assert.deepEqual(policyOf(type), { ...defaults, failurePenaltyUs: 5_000_000 });
+  assert.deepEqual(
+    policyOf(
+      type,
+      'choice_count: 3, selection_method: FULL_SCAN, failure_penalty: 1s, active_request_bias: { default_value: 0.5, runtime_key: r }',
+    ),
+    { ...defaults, choiceCount: 3, fullScan: true, activeRequestBias: 0.5, failurePenaltyUs: 1_000_000 },
+  );
+});
+
 const AT = 'static_resources.clusters[0].load_balancing_policy.policies[0].typed_extension_config.typed_config';
 const MISTAKES: readonly (readonly [string, string, string])[] = [
   [

@@ -5,7 +5,7 @@ import { Prng } from '../../../../engine/base/prng.js';
 import { type PeakEwmaConfig, PeakEwmaPicker } from '../../../../engine/upstream/balance/peak-ewma.js';
 import { NO_HASH } from '../../../../engine/upstream/balance/request-hash.js';
 import { EndpointTable } from '../../../../engine/upstream/endpoint-table.js';
-import { Fleet, tally } from '../../../support/balancing.js';
+import { failingFast, Fleet, tally } from '../../../support/balancing.js';
 import { endpointRecord } from '../../../support/upstream-harness.js';
 
 const CONFIG: PeakEwmaConfig = {
@@ -75,34 +75,13 @@ test('the scan answers one of the cheapest, all of them alike; two choices are n
   );
 });
 
-/** Ten endpoints, one of which fails at once; answers how often each was picked. */
-function failingFast(config: PeakEwmaConfig, requests: number, isSeen: boolean): number[] {
-  const fleet = Fleet.of(10);
-  const policy = picker(fleet, config, 5);
-  const ending: { readonly row: number; readonly atUs: number; readonly latencyUs: number }[] = [];
-  return tally(10, requests, () => {
-    fleet.clock.us += 500;
-    for (const each of ending.splice(0)) {
-      if (each.atUs > fleet.clock.us) {
-        ending.push(each);
-        continue;
-      }
-      fleet.setActive(each.row, fleet.table.active(each.row) - 1);
-      policy.requestEnded(each.row, each.latencyUs, 0, isSeen && each.row === 0);
-    }
-    const row = policy.pick(NO_HASH, 0);
-    const latencyUs = row === 0 ? 100 : 5000;
-    fleet.setActive(row, fleet.table.active(row) + 1);
-    ending.push({ row, atUs: fleet.clock.us + latencyUs, latencyUs });
-    return row;
-  });
-}
-
 test('an endpoint that fails fast draws no more than 1.5 times its share; taken for an answer it would draw all it can', () => {
   for (const config of FORMS) {
-    const counts = failingFast(config, 10_000, true);
+    const seen = Fleet.of(10);
+    const counts = failingFast(seen, picker(seen, config), 10_000, true);
     assert.ok((counts[0] as number) <= 1500, counts.join());
-    const trapped = failingFast(config, 10_000, false);
+    const unseen = Fleet.of(10);
+    const trapped = failingFast(unseen, picker(unseen, config), 10_000, false);
     // One of two drawn is it twice in ten times.
     assert.ok((trapped[0] as number) > (config.fullScan ? 9000 : 1800), trapped.join());
   }
