@@ -18,7 +18,7 @@ export function murmurHash2(into: RequestHash, bytes: Uint8Array, from: number, 
   let at = from;
   for (; to - at >= 8; at += 8) {
     let wordLow = wordAt(bytes, at, 4);
-    let wordHigh = timesHigh(wordLow, wordAt(bytes, at + 4, 4));
+    const wordHigh = timesHigh(wordLow, wordAt(bytes, at + 4, 4));
     wordLow = Math.imul(wordLow, MUL_LOW);
     wordLow ^= wordHigh >>> 15;
     low ^= Math.imul(wordLow, MUL_LOW);
