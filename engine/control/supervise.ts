@@ -155,6 +155,7 @@ export class Supervisor implements EndpointMemory {
     const random = randomBytes(16);
     const init = {
       index: worker.index,
+      workers: this.workers.length,
       transport: this.#options.transport,
       port: port2,
       metrics: worker.metrics,

@@ -6,6 +6,8 @@ import type { SnapshotPlan } from '../plan/records.js';
 /** What a worker thread starts with. */
 export interface WorkerInit {
   readonly index: number;
+  /** How many workers there are. */
+  readonly workers: number;
   readonly transport: 'native' | 'node';
   readonly port: MessagePort;
   readonly metrics: MetricsMemory;

@@ -30,7 +30,7 @@ class Worker {
     this.#core = new Core({
       transport,
       metrics: new WorkerMetrics(init.metrics),
-      cells: new SharedCells(init.sharedCells, init.ownCells, new ProcessTime(transport)),
+      cells: new SharedCells(init.sharedCells, init.ownCells, new ProcessTime(transport), init.workers === 1),
       seed: init.seed,
       hostname: init.hostname,
       workerIndex: init.index,

@@ -100,3 +100,19 @@ test('least request sees what other workers have in flight; the dead give back e
   giveBack(shared, mine);
   assert.equal(new SharedCells(shared, mine).load(endpointCell(0, ENDPOINT_REQUESTS)), 0);
 });
+
+test('a worker that is alone counts the same, and gives back the same', () => {
+  const counts = [false, true].map((isAlone) => {
+    const all = newSharedCellsMemory();
+    const own = newSharedCellsMemory();
+    const cells = new SharedCells(all, own, undefined, isAlone);
+    const cell = endpointCell(7, ENDPOINT_REQUESTS);
+    const seen = [cells.add(cell, 3), cells.add(cell, -1), cells.load(cell)];
+    const taken = [0, 1, 2].map(() => cells.tryTake(cell, 4));
+    const positions = [cells.nextPosition(2), cells.nextPosition(2)];
+    giveBack(all, own);
+    return { seen, taken, positions, left: cells.load(cell) };
+  });
+  assert.deepEqual(counts[0], { seen: [0, 3, 2], taken: [true, true, false], positions: [0, 1], left: 0 });
+  assert.deepEqual(counts[1], counts[0]);
+});
