@@ -3,6 +3,7 @@ import { HOST, hexValue, isDigit } from '../base/ascii.js';
 
 const COLON = 0x3a;
 const DOT = 0x2e;
+const ZERO = 0x30;
 const PERCENT = 0x25;
 
 /** RFC 3986 §3.2.2 without userinfo and without an empty host; a port, where there is one, is 1 to 5 digits. */
@@ -87,6 +88,8 @@ function isIpv4(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at <= end; at++)
     if (at === end || bytes[at] === DOT) {
       if (decimal(bytes, from, at, 3) > 255) return false;
+      // Some read a leading zero as octal; RFC 3986 §3.2.2 has none.
+      if (bytes[from] === ZERO && at > from + 1) return false;
       parts++;
       from = at + 1;
     }

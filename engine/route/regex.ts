@@ -14,6 +14,8 @@ export function matchesWhole(regex: Regex, text: string): boolean {
   return regex.matches(text);
 }
 
+const FLAGS = /^\(\?[A-Za-z-]*\)/;
+
 /**
  * What every text that matches as a whole begins with: '' when nothing is certain. Comparing it first spares most
  * requests the expression.
@@ -34,6 +36,8 @@ export function literalPrefix(pattern: string): string {
     const next = pattern[after];
     // Optional or repeated: the character itself is not certain.
     if (next === '*' || next === '?' || next === '{') break;
+    // A group of flags alone may stand before a repetition, which then is one of the character.
+    if (next === '(' && FLAGS.test(pattern.slice(after))) break;
     prefix += char;
     if (next === '+') break;
     at = after;

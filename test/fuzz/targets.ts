@@ -7,9 +7,12 @@ import { parseRequestHead, parseResponseHead } from '../../engine/http1/head-par
 import { FakeConn, newHead, newShared } from '../support/fake-conn.js';
 import { RecordingSink } from '../support/recording-sink.js';
 import { SERVER_OPTIONS } from '../support/server-harness.js';
+import * as authority from './targets/authority.js';
 import * as chunked from './targets/chunked.js';
 import * as config from './targets/config.js';
+import * as jsonFormat from './targets/json-format.js';
 import * as path from './targets/path.js';
+import * as regex from './targets/regex.js';
 import * as router from './targets/router.js';
 
 export interface Target {
@@ -104,9 +107,12 @@ export const TARGETS: readonly Target[] = [
   { name: 'http1-server', corpus: REQUESTS, run: serverRun },
   { name: 'http1-client', corpus: RESPONSES, run: clientRun },
   chunked,
+  authority,
   path,
+  regex,
   router,
   config,
+  jsonFormat,
   {
     name: 'format',
     corpus: ['%REQ(:METHOD)% %START_TIME(%Y)% %%', '%RESP(a?b):3%'],

@@ -43,6 +43,8 @@ test('bad ones', () => {
   ])
     assert.equal(is(text), false, text);
   for (const text of [
+    '[::ffff:1.2.3.04]',
+    '[::ffff:01.2.3.4]',
     'a%',
     'a%4',
     'a%zz',

@@ -39,6 +39,7 @@ test('beginnings that every match has', () => {
   assert.equal(literalPrefix('/ab{0,2}c'), '/a');
   assert.equal(literalPrefix('/ab+c'), '/ab');
   assert.equal(literalPrefix('/a|/b'), '');
+  assert.equal(literalPrefix('/a(?i)*'), '/');
   assert.equal(literalPrefix('(?i)/a'), '');
   assert.equal(literalPrefix('/\\d'), '/');
   assert.equal(literalPrefix('.*'), '');
