@@ -85,6 +85,11 @@ export class Acceptor {
     for (const index of [...this.#open.keys()]) this.#close(index);
   }
 
+  /** Closes these; the others go on. */
+  closeOnly(records: readonly ListenerRecord[]): void {
+    for (const { index } of records) this.#close(index);
+  }
+
   #close(index: number): void {
     const open = this.#open.get(index);
     this.#open.delete(index);

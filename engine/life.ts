@@ -65,7 +65,16 @@ export class Life {
 
   stopListening(): void {
     this.#parts.acceptor.close();
-    for (const worker of this.#parts.supervisor.workers) worker.send({ kind: 'stopListening' });
+    for (const worker of this.#parts.supervisor.workers) worker.send({ kind: 'stopListening', only: null });
+  }
+
+  /** Listeners whose traffic_direction is INBOUND. */
+  stopListeningInbound(): void {
+    const { acceptor, publisher, supervisor } = this.#parts;
+    const inbound = (publisher.plan?.listeners ?? []).filter((each) => each.trafficDirection === 'INBOUND');
+    acceptor.closeOnly(inbound);
+    const only = inbound.map(({ index }) => index);
+    for (const worker of supervisor.workers) worker.send({ kind: 'stopListening', only });
   }
 
   #isDrained(): boolean {

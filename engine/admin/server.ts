@@ -61,10 +61,14 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   '/config_dump': { help: 'the config in force', answer: (parts) => json(views.configDump(parts)) },
   '/drain_listeners': {
-    help: 'stop accepting; graceful: drain connections too',
+    help: 'stop accepting; ?inboundonly; ?graceful: drain connections too, then exit (&skip_exit: do not)',
     isPost: true,
     answer: (parts, _totals, query) => {
-      if (query.has('graceful')) {
+      if (query.has('inboundonly')) {
+        if (query.has('graceful'))
+          return text('error: connections drain together: graceful and inboundonly are not supported at once\n', 400);
+        parts.life.stopListeningInbound();
+      } else if (query.has('graceful')) {
         if (query.has('skip_exit')) parts.life.drain();
         else void parts.life.drainAndExit('/drain_listeners');
       } else parts.life.stopListening();

@@ -80,7 +80,13 @@ export function serverInfo(parts: AdminParts): unknown {
       drain_time: `${options.drainTimeMs / 1000}s`,
       allow_unknown_static_fields: options.config.allowsUnknownFields,
     },
-    node: { id: publisher.plan?.nodeId ?? '', cluster: publisher.plan?.nodeCluster ?? '', user_agent_name: 'millrace' },
+    node: {
+      id: publisher.plan?.nodeId ?? '',
+      cluster: publisher.plan?.nodeCluster ?? '',
+      metadata: publisher.plan?.nodeMetadata ?? {},
+      locality: publisher.plan?.nodeLocality ?? {},
+      user_agent_name: 'millrace',
+    },
   };
 }
 

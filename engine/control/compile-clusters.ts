@@ -17,6 +17,7 @@ import {
 import { compileLearningPolicy } from './compile-learning.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
+import type { Runtime } from './runtime.js';
 
 /** What a name of a DNS cluster stands for right now. */
 export interface Resolved {
@@ -38,6 +39,7 @@ export interface DnsTarget {
 export interface ClusterContext {
   readonly reader: DocumentReader;
   readonly registry: PlanRegistry;
+  readonly runtime: Runtime;
   readonly resolved: ReadonlyMap<string, Resolved>;
   /** Filled with the names to look up. */
   readonly dnsTargets: DnsTarget[];
@@ -50,7 +52,7 @@ function statNameOf(cluster: Value): string {
 const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 export function compileCluster(context: ClusterContext, cluster: Value): ClusterRecord {
-  const { reader, registry } = context;
+  const { reader, registry, runtime } = context;
   const name = textOf(cluster, 'name');
   const common = protocolOptions(reader, cluster);
   const { endpoints, hasFailed } = compileEndpoints(context, cluster);
@@ -62,8 +64,8 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     type: textOf(cluster, 'type', 'STATIC') as ClusterRecord['type'],
     connectTimeoutMs: numberOf(cluster, 'connect_timeout', 5000),
     bufferLimitBytes: numberOf(cluster, 'per_connection_buffer_limit_bytes', MIB),
-    lbPolicy: compileLbPolicy(reader, cluster),
-    breakers: { default: compileBreaker(cluster, 'DEFAULT'), high: compileBreaker(cluster, 'HIGH') },
+    lbPolicy: compileLbPolicy(reader, runtime, cluster),
+    breakers: { default: compileBreaker(runtime, cluster, 'DEFAULT'), high: compileBreaker(runtime, cluster, 'HIGH') },
     protocol: 'HTTP1',
     idleTimeoutMs: numberOf(common, 'idle_timeout', HOUR_MS),
     maxConnectionDurationMs: numberOf(common, 'max_connection_duration', 0),
@@ -102,19 +104,22 @@ function protocolOptions(reader: DocumentReader, cluster: Value): Value {
   return (typed === undefined ? own : fieldOf(typed, 'common_http_protocol_options')) ?? {};
 }
 
-function compileBreaker(cluster: Value, priority: string): BreakerRecord {
+function compileBreaker(runtime: Runtime, cluster: Value, priority: string): BreakerRecord {
   const thresholds = fieldsOf(fieldOf(cluster, 'circuit_breakers') ?? {}, 'thresholds');
   // The first entry of a priority counts (Envoy).
   const entry = thresholds.find((each) => textOf(each, 'priority', 'DEFAULT') === priority) ?? {};
+  const prefix = `circuit_breakers.${textOf(cluster, 'name')}.${priority.toLowerCase()}`;
+  const limit = (field: string, otherwise: number): number =>
+    runtime.integer(`${prefix}.${field}`, numberOf(entry, field, otherwise));
   return {
-    maxConnections: numberOf(entry, 'max_connections', 1024),
-    maxPendingRequests: numberOf(entry, 'max_pending_requests', 1024),
-    maxRequests: numberOf(entry, 'max_requests', 1024),
-    maxRetries: numberOf(entry, 'max_retries', 3),
+    maxConnections: limit('max_connections', 1024),
+    maxPendingRequests: limit('max_pending_requests', 1024),
+    maxRequests: limit('max_requests', 1024),
+    maxRetries: limit('max_retries', 3),
   };
 }
 
-function compileLbPolicy(reader: DocumentReader, cluster: Value): LbPolicyRecord {
+function compileLbPolicy(reader: DocumentReader, runtime: Runtime, cluster: Value): LbPolicyRecord {
   const policies = fieldsOf(fieldOf(cluster, 'load_balancing_policy') ?? {}, 'policies');
   // Envoy takes the first that it knows; the schema refuses those that are not known here.
   const extension = fieldOf(policies[0] ?? {}, 'typed_extension_config') ?? {};
@@ -133,11 +138,12 @@ function compileLbPolicy(reader: DocumentReader, cluster: Value): LbPolicyRecord
   if (typed === undefined ? legacy === 'RANDOM' : type.endsWith('.Random')) return { name: 'RANDOM' };
   if (!isLeast) return { name: 'ROUND_ROBIN' };
   const config = typed ?? fieldOf(cluster, 'least_request_lb_config') ?? {};
+  const bias = fieldOf(config, 'active_request_bias') ?? {};
   return {
     name: 'LEAST_REQUEST',
     choiceCount: numberOf(config, 'choice_count', 2),
     fullScan: textOf(config, 'selection_method') === 'FULL_SCAN' || flagOf(config, 'enable_full_scan'),
-    activeRequestBias: numberOf(fieldOf(config, 'active_request_bias') ?? {}, 'default_value', 1),
+    activeRequestBias: runtime.number(textOf(bias, 'runtime_key'), numberOf(bias, 'default_value', 1)),
   };
 }
 

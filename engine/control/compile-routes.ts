@@ -3,21 +3,17 @@ import { suggest } from '../fault/problem.js';
 import type {
   ClusterChoiceRecord,
   ForwardRecord,
-  HeaderMatchRecord,
   PathMatchRecord,
   RedirectRecord,
   RouteActionRecord,
   RouteConfigRecord,
-  RouteMatchRecord,
   RouteRecord,
   UpgradeRecord,
   VirtualHostRecord,
 } from '../plan/records.js';
 import {
   compileMutations,
-  compileRegexText,
   compileRewrite,
-  compileString,
   flagOf,
   numberOf,
   readDataSource,
@@ -25,7 +21,9 @@ import {
   fieldOf,
   fieldsOf,
 } from './compile-values.js';
+import { compileMatch } from './compile-match.js';
 import type { DocumentReader, Value } from './document.js';
+import type { Runtime } from './runtime.js';
 
 /** clusters: names that the document defines; used: filled with those that routes name. */
 export interface RouteContext {
@@ -34,6 +32,7 @@ export interface RouteContext {
   readonly used: Set<string>;
   /** Names of the connection manager's filters: what typed_per_filter_config may be for. */
   readonly filters: ReadonlySet<string>;
+  readonly runtime: Runtime;
 }
 
 /** Envoy's default for direct response bodies. */
@@ -137,7 +136,7 @@ function checkDomain(reader: DocumentReader, host: Value, at: string, domain: st
 // ---- one route ----------------------------------------------------------------------------------------------
 
 function compileRoute(context: RouteContext, route: Value, maxBody: number): RouteRecord {
-  const match = compileMatch(context.reader, fieldOf(route, 'match') ?? {});
+  const match = compileMatch(context, fieldOf(route, 'match') ?? {});
   checkPerFilter(context, route);
   return {
     name: textOf(route, 'name'),
@@ -147,80 +146,6 @@ function compileRoute(context: RouteContext, route: Value, maxBody: number): Rou
     typedPerFilterConfig: (route['typed_per_filter_config'] as Record<string, unknown> | undefined) ?? {},
     statPrefix: textOf(route, 'stat_prefix'),
   };
-}
-
-function compileMatch(reader: DocumentReader, match: Value): RouteMatchRecord {
-  const fraction = fieldOf(fieldOf(match, 'runtime_fraction') ?? {}, 'default_value');
-  const denominators = { HUNDRED: 100, TEN_THOUSAND: 10000, MILLION: 1000000 } as const;
-  return {
-    path: compilePath(reader, match),
-    caseSensitive: flagOf(match, 'case_sensitive', true),
-    headers: fieldsOf(match, 'headers').map((header) => compileHeader(reader, header)),
-    queryParameters: fieldsOf(match, 'query_parameters').map((query) => {
-      const matcher = fieldOf(query, 'string_match');
-      return { name: textOf(query, 'name'), string: matcher === undefined ? null : compileString(reader, matcher) };
-    }),
-    grpc: match['grpc'] !== undefined,
-    runtimeFraction:
-      fraction === undefined
-        ? null
-        : {
-            numerator: numberOf(fraction, 'numerator', 0),
-            denominator: denominators[textOf(fraction, 'denominator', 'HUNDRED') as keyof typeof denominators],
-          },
-  };
-}
-
-function compilePath(reader: DocumentReader, match: Value): PathMatchRecord {
-  if (match['connect_matcher'] !== undefined) return { kind: 'connect' };
-  const regex = fieldOf(match, 'safe_regex');
-  if (regex !== undefined) return { kind: 'safe_regex', value: compileRegexText(reader, regex) };
-  for (const kind of ['path', 'prefix'] as const) checkPlainPath(reader, match, kind);
-  if (match['path'] !== undefined) return { kind: 'path', value: textOf(match, 'path') };
-  if (match['path_separated_prefix'] !== undefined) {
-    const value = textOf(match, 'path_separated_prefix');
-    if (/[?#]/.test(value) || value.endsWith('/'))
-      reader.report('error', match, 'path_separated_prefix', 'must not hold ? or # nor end in /');
-    return { kind: 'path_separated_prefix', value };
-  }
-  return { kind: 'prefix', value: textOf(match, 'prefix') };
-}
-
-/** Legal, but no request has such a path. */
-function checkPlainPath(reader: DocumentReader, match: Value, field: 'path' | 'prefix'): void {
-  const value = textOf(match, field, '/');
-  if (value !== '' && !value.startsWith('/') && !value.startsWith('*'))
-    reader.report('warning', match, field, `${JSON.stringify(value)} matches nothing: paths begin with /`);
-  else if (value.includes('#') || (field === 'path' && value.includes('?')))
-    reader.report(
-      'warning',
-      match,
-      field,
-      `${JSON.stringify(value)} matches nothing: it is the path without the query`,
-    );
-}
-
-function compileHeader(reader: DocumentReader, header: Value): HeaderMatchRecord {
-  return {
-    name: textOf(header, 'name').toLowerCase(),
-    match: headerMatch(reader, header),
-    invert: flagOf(header, 'invert_match'),
-    treatMissingAsEmpty: flagOf(header, 'treat_missing_header_as_empty'),
-  };
-}
-
-function headerMatch(reader: DocumentReader, header: Value): HeaderMatchRecord['match'] {
-  const matcher = fieldOf(header, 'string_match');
-  if (matcher !== undefined) return { kind: 'string', string: compileString(reader, matcher) };
-  const regex = fieldOf(header, 'safe_regex_match');
-  if (regex !== undefined)
-    return { kind: 'string', string: { kind: 'safe_regex', value: compileRegexText(reader, regex) } };
-  const range = fieldOf(header, 'range_match');
-  if (range !== undefined) return { kind: 'range', start: numberOf(range, 'start', 0), end: numberOf(range, 'end', 0) };
-  for (const kind of ['exact', 'prefix', 'suffix', 'contains'] as const)
-    if (header[`${kind}_match`] !== undefined)
-      return { kind: 'string', string: { kind, value: textOf(header, `${kind}_match`), ignoreCase: false } };
-  return { kind: 'present', present: flagOf(header, 'present_match', true) };
 }
 
 function compileAction(context: RouteContext, route: Value, path: PathMatchRecord, maxBody: number): RouteActionRecord {
@@ -329,6 +254,12 @@ function compileHostRewrite(reader: DocumentReader, action: Value): ForwardRecor
   return rewrite === null ? null : { kind: 'path_regex', rewrite };
 }
 
+/** Under what the runtime may have another weight; '' = nothing. */
+function weightKey(weighted: Value, cluster: Value): string {
+  const prefix = textOf(weighted, 'runtime_key_prefix');
+  return prefix === '' ? '' : `${prefix}.${textOf(cluster, 'name')}`;
+}
+
 function compileClusterChoice(context: RouteContext, action: Value): ClusterChoiceRecord {
   if (action['cluster_header'] !== undefined)
     return { kind: 'cluster_header', header: textOf(action, 'cluster_header').toLowerCase() };
@@ -342,16 +273,17 @@ function compileClusterChoice(context: RouteContext, action: Value): ClusterChoi
     checkCluster(context, cluster, 'name', textOf(cluster, 'name'));
     return {
       name: textOf(cluster, 'name'),
-      weight: numberOf(cluster, 'weight', 0),
+      weight: context.runtime.integer(weightKey(weighted, cluster), numberOf(cluster, 'weight', 0)),
       mutations: compileMutations(context.reader, cluster),
       hostRewriteLiteral: (cluster['host_rewrite_literal'] as string | undefined) ?? null,
     };
   });
   const sum = clusters.reduce((total, cluster) => total + cluster.weight, 0);
-  const total = numberOf(weighted, 'total_weight', sum);
+  const written = fieldsOf(weighted, 'clusters').reduce((total, each) => total + numberOf(each, 'weight', 0), 0);
+  const total = numberOf(weighted, 'total_weight', written);
   if (sum === 0) context.reader.report('error', weighted, 'clusters', 'the weights must not all be 0');
-  else if (total !== sum)
-    context.reader.report('error', weighted, 'total_weight', `is ${total}, but the weights add up to ${sum}`);
+  else if (total !== written)
+    context.reader.report('error', weighted, 'total_weight', `is ${total}, but the weights add up to ${written}`);
   return { kind: 'weighted', clusters, totalWeight: sum };
 }
 

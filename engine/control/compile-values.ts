@@ -51,8 +51,11 @@ export function compileAddress(reader: DocumentReader, address: Value, hint: str
 
 export function compileRegexText(reader: DocumentReader, matcher: Value): string {
   const pattern = textOf(matcher, 'regex');
+  const max = numberOf(fieldOf(matcher, 'google_re2') ?? {}, 'max_program_size', Number.POSITIVE_INFINITY);
   try {
-    compileRegex(pattern);
+    const size = compileRegex(pattern).programSize();
+    if (size > max)
+      reader.report('error', matcher, 'regex', `its program has ${size} steps, max_program_size is ${max}`);
   } catch (error) {
     reader.report(
       'error',

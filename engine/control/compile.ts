@@ -19,6 +19,7 @@ import {
 } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
+import { Runtime } from './runtime.js';
 
 export interface Compiled {
   readonly plan: SnapshotPlan;
@@ -44,16 +45,28 @@ export function compile(
   if (reader.lacks(/^static_resources(\.clusters(\[\d+\])?)?$/)) names.add('');
   const used = new Set<string>();
   const listenerValues = fieldsOf(resources, 'listeners');
-  const listeners = listenerValues.map((listener) => compileListener(reader, listener, registry, names, used));
-  const context: ClusterContext = { reader, registry, resolved, dnsTargets };
+  const runtime = new Runtime(reader, bootstrap);
+  const listenerContext: ListenerContext = { reader, registry, runtime, clusters: names, used };
+  const listeners = listenerValues.map((listener) => compileListener(listenerContext, listener));
+  const context: ClusterContext = { reader, registry, runtime, resolved, dnsTargets };
   const clusters = clusterValues.map((cluster) => compileCluster(context, cluster));
   checkListeners(reader, listenerValues, listeners);
   if (listeners.length === 0 && !reader.hasErrors)
     reader.report('warning', bootstrap, 'static_resources', 'there are no listeners: nothing is served');
   checkUse(reader, clusterValues, listeners, used);
+  // A route or cluster that could not be read may be the one that reads it.
+  if (!reader.hasErrors) runtime.reportUnread(new Set(listeners.map(({ name }) => name)));
   const admin = fieldOf(fieldOf(bootstrap, 'admin') ?? {}, 'address');
   return {
-    plan: { version, nodeId: textOf(node, 'id'), nodeCluster: textOf(node, 'cluster'), listeners, clusters },
+    plan: {
+      version,
+      nodeId: textOf(node, 'id'),
+      nodeCluster: textOf(node, 'cluster'),
+      nodeMetadata: fieldOf(node, 'metadata') ?? {},
+      nodeLocality: fieldOf(node, 'locality') ?? {},
+      listeners,
+      clusters,
+    },
     admin: admin === undefined ? null : compileAddress(reader, admin, 'admin listens on one'),
     dnsTargets,
   };
@@ -99,13 +112,19 @@ function checkListeners(reader: DocumentReader, values: readonly Value[], listen
 
 // ---- listeners ----------------------------------------------------------------------------------------------
 
-function compileListener(
-  reader: DocumentReader,
-  listener: Value,
-  registry: PlanRegistry,
-  clusters: ReadonlySet<string>,
-  used: Set<string>,
-): ListenerRecord {
+/** What compiling listeners needs beside them. */
+interface ListenerContext {
+  readonly reader: DocumentReader;
+  readonly registry: PlanRegistry;
+  readonly runtime: Runtime;
+  /** Names that the document defines. */
+  readonly clusters: ReadonlySet<string>;
+  /** Filled with those that routes name. */
+  readonly used: Set<string>;
+}
+
+function compileListener(context: ListenerContext, listener: Value): ListenerRecord {
+  const { reader, registry } = context;
   const address = compileAddress(reader, fieldOf(listener, 'address') ?? {}, 'a listener has one');
   const chains = fieldsOf(listener, 'filter_chains');
   if (chains.length > 1) reader.report('error', listener, 'filter_chains', 'only one filter chain is supported yet');
@@ -121,20 +140,16 @@ function compileListener(
     index: registry.listener(key),
     address,
     reusePort: flagOf(listener, 'enable_reuse_port'),
+    trafficDirection: textOf(listener, 'traffic_direction', 'UNSPECIFIED') as ListenerRecord['trafficDirection'],
     backlog: numberOf(listener, 'tcp_backlog_size', 4096),
     bufferLimitBytes: numberOf(listener, 'per_connection_buffer_limit_bytes', MIB),
-    http: compileHttp(reader, manager ?? {}, registry, clusters, used),
+    http: compileHttp(context, manager ?? {}),
     metrics: registry.metrics('listener', textOf(listener, 'stat_prefix', keyOf(address).replaceAll(':', '_'))),
   };
 }
 
-function compileHttp(
-  reader: DocumentReader,
-  http: Value,
-  registry: PlanRegistry,
-  clusters: ReadonlySet<string>,
-  used: Set<string>,
-): HttpRecord {
+function compileHttp(context: ListenerContext, http: Value): HttpRecord {
+  const { reader, registry } = context;
   const statPrefix = textOf(http, 'stat_prefix');
   const router = checkFilters(reader, http);
   const filters = new Set(fieldsOf(http, 'http_filters').map((filter) => textOf(filter, 'name')));
@@ -169,7 +184,7 @@ function compileHttp(
       startChildSpan: false,
       respectExpectedRqTimeout: false,
     },
-    routeConfig: compileRouteConfig({ reader, clusters, used, filters }, fieldOf(http, 'route_config') ?? {}),
+    routeConfig: compileRouteConfig({ ...context, filters }, fieldOf(http, 'route_config') ?? {}),
   };
 }
 

@@ -61,10 +61,27 @@ const StaticResources: Message = {
   unsupported: ['secrets'],
 };
 
+const RuntimeLayer: Message = {
+  name: 'RuntimeLayer',
+  fields: { name: text, static_layer: struct },
+  unsupported: ['disk_layer', 'admin_layer', 'rtds_layer'],
+  required: ['name'],
+  oneof: [['static_layer', 'disk_layer', 'admin_layer', 'rtds_layer']],
+};
+const LayeredRuntime: Message = {
+  name: 'LayeredRuntime',
+  fields: { layers: list(message(() => RuntimeLayer)) },
+};
+
 export const Bootstrap: Message = {
   name: 'Bootstrap',
   typeUrl: 'envoy.config.bootstrap.v3.Bootstrap',
-  fields: { node: message(() => Node), static_resources: message(() => StaticResources), admin: message(() => Admin) },
+  fields: {
+    node: message(() => Node),
+    static_resources: message(() => StaticResources),
+    admin: message(() => Admin),
+    layered_runtime: message(() => LayeredRuntime),
+  },
   unsupported: [
     'dynamic_resources',
     'cluster_manager',
@@ -76,7 +93,6 @@ export const Bootstrap: Message = {
     'watchdog',
     'watchdogs',
     'tracing',
-    'layered_runtime',
     'runtime',
     'overload_manager',
     'enable_dispatcher_stats',

@@ -114,9 +114,12 @@ export const HeaderMatcher: Message = {
   ],
 };
 
+/** Envoy takes false for true. */
+const PRESENT: Field = { kind: 'only', values: [true], why: 'a parameter that is not there can not be asked for' };
+
 export const QueryParameterMatcher: Message = {
   name: 'QueryParameterMatcher',
-  fields: { name: text, string_match: message(() => StringMatcher), present_match: bool },
+  fields: { name: text, string_match: message(() => StringMatcher), present_match: PRESENT },
   required: ['name'],
   oneof: [['?', 'string_match', 'present_match']],
 };

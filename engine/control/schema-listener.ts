@@ -263,7 +263,7 @@ export const Listener: Message = {
     per_connection_buffer_limit_bytes: uint,
     enable_reuse_port: bool,
     tcp_backlog_size: uint,
-    traffic_direction: only('all listeners drain together', 'UNSPECIFIED'),
+    traffic_direction: oneOf('UNSPECIFIED', 'INBOUND', 'OUTBOUND'),
     bind_to_port: only('every listener is bound', true),
     connection_balance_config: only(
       'connections go to the worker with the fewest; enable_reuse_port leaves it to the kernel',

@@ -12,6 +12,9 @@ export interface SnapshotPlan {
   readonly version: number;
   readonly nodeId: string;
   readonly nodeCluster: string;
+  /** For who asks admin. */
+  readonly nodeMetadata: Readonly<Record<string, unknown>>;
+  readonly nodeLocality: Readonly<Record<string, unknown>>;
   readonly listeners: readonly ListenerRecord[];
   readonly clusters: readonly ClusterRecord[];
 }
@@ -24,6 +27,8 @@ export interface ListenerRecord {
   readonly index: number;
   readonly address: Address;
   readonly reusePort: boolean;
+  /** What /drain_listeners?inboundonly goes by. */
+  readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
   readonly backlog: number;
   /** High mark of a connection's write queue, bytes. */
   readonly bufferLimitBytes: number;

@@ -36,7 +36,8 @@ export type ToWorker =
   /** Put the prepared plan in force, and listen on exactly these; answered by `committed`. */
   | { readonly kind: 'commit'; readonly version: number; readonly listeners: readonly WorkerListener[] }
   | { readonly kind: 'drain' }
-  | { readonly kind: 'stopListening' }
+  /** only: numbers of the listeners to close; null = all. */
+  | { readonly kind: 'stopListening'; readonly only: readonly number[] | null }
   | { readonly kind: 'reopenLogs' }
   /** Answered by `memory`. */
   | { readonly kind: 'memory' }

@@ -58,7 +58,7 @@ class Worker {
         this.#drain();
         break;
       case 'stopListening':
-        this.#listenOnly([]);
+        this.#listenOnly(this.#without(message.only));
         break;
       case 'reopenLogs':
         this.#core.reopenLogs();
@@ -133,6 +133,13 @@ class Worker {
       fresh.push(listening);
     }
     return fresh;
+  }
+
+  /** What is listened on now, apart from these; null = apart from all. */
+  #without(only: readonly number[] | null): WorkerListener[] {
+    return only === null
+      ? []
+      : [...this.#listening.keys()].filter((index) => !only.includes(index)).map((index) => ({ index }));
   }
 
   #drain(): void {

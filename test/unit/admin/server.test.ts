@@ -21,7 +21,7 @@ let control: RunningControl;
 let admin: AdminServer;
 let life: Life;
 
-const TEXT = `node: { id: n1, cluster: front }\n${yaml({
+const TEXT = `node: { id: n1, cluster: front, metadata: { a: [ 1 ] }, locality: { zone: z } }\n${yaml({
   cluster:
     `alt_stat_name: "alt:c", circuit_breakers: { thresholds: [ { max_requests: 0 } ] }, load_assignment: { endpoints: [
     { priority: 1, locality: { region: r, zone: z, sub_zone: s }, lb_endpoints: [ { load_balancing_weight: 3, health_status: DEGRADED, endpoint: { hostname: h, address: { socket_address: { address: "::1", port_value: 9002 } } } } ] },
@@ -92,7 +92,13 @@ test('/server_info: state, options and node', async () => {
   const info = (await json('/server_info')) as Record<string, never>;
   assert.equal(info['state'], 'LIVE');
   assert.match(info['version'] as string, /^millrace\/\d+\.\d+\.\d+/);
-  assert.deepEqual(info['node'], { id: 'n1', cluster: 'front', user_agent_name: 'millrace' });
+  assert.deepEqual(info['node'], {
+    id: 'n1',
+    cluster: 'front',
+    metadata: { a: [1] },
+    locality: { zone: 'z' },
+    user_agent_name: 'millrace',
+  });
   assert.equal((info['command_line_options'] as Record<string, unknown>)['concurrency'], 2);
 });
 
@@ -250,6 +256,30 @@ test('/logging, paths that are none, and the index', async () => {
     assert.ok(index.includes(`"${each}"`), each);
     assert.notEqual((await ask(each as string)).status, 404, each);
   }
+});
+
+test('/drain_listeners?inboundonly closes those alone, whoever listens', async () => {
+  const listener = (name: string, direction: string, reuse: boolean): string =>
+    `{ name: ${name}, traffic_direction: ${direction}, enable_reuse_port: ${reuse}, address: { pipe: { path: ${join(directory, name)} } }, filter_chains: [ { filters: [ { name: h, typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: s, route_config: { virtual_hosts: [ { name: v, domains: ["*"], routes: [ { match: { prefix: "/" }, direct_response: { status: 200 } } ] } ] }, http_filters: [ { name: r, typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router } } ] } } ] } ] }`;
+  const all = [
+    listener('in', 'INBOUND', false),
+    listener('out', 'OUTBOUND', false),
+    listener('any', 'UNSPECIFIED', false),
+  ];
+  assert.equal(await control.reload(`static_resources: { listeners: [ ${all.join(', ')} ] }`), true);
+  const isOpen = (name: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      const request = http.get({ socketPath: join(directory, name), path: '/', agent: false }, (response) => {
+        response.resume();
+        resolve(true);
+      });
+      request.on('error', () => resolve(false));
+    });
+  assert.equal((await ask('/drain_listeners?graceful&inboundonly', 'POST')).status, 400);
+  assert.deepEqual(await Promise.all(['in', 'out', 'any'].map(isOpen)), [true, true, true]);
+  assert.equal((await ask('/drain_listeners?inboundonly', 'POST')).body, 'OK\n');
+  assert.deepEqual(await Promise.all(['in', 'out', 'any'].map(isOpen)), [false, true, true]);
+  assert.equal(await control.reload(TEXT), true);
 });
 
 test('endpoints that left are gone from what admin shows', async () => {

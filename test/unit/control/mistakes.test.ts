@@ -206,6 +206,22 @@ const ONE: readonly (readonly [string, string, string])[] = [
     `error ${HCM}.route_config.virtual_hosts[0].require_tls: ALL is known to Envoy but not supported here yet; supported: NONE`,
   ],
   [
+    'a query parameter that must not be there',
+    yaml({
+      routes:
+        '[ { match: { prefix: "/", query_parameters: [ { name: a, present_match: false } ] }, route: { cluster: c } } ]',
+    }),
+    `error ${ROUTES}[0].match.query_parameters[0].present_match: only true is supported here: a parameter that is not there can not be asked for`,
+  ],
+  [
+    'an expression that is larger than it says',
+    yaml({
+      routes:
+        '[ { match: { safe_regex: { regex: "/[a-z]{50}", google_re2: { max_program_size: 20 } } }, route: { cluster: c } } ]',
+    }),
+    `error ${ROUTES}[0].match.safe_regex.regex: its program has 53 steps, max_program_size is 20`,
+  ],
+  [
     'a domain twice',
     yaml({ host: 'name: w, domains: ["*"]' })
       .replace('{ name: v, domains: ["*"],', '{ name: u, domains: ["a", "A"] }, {')
