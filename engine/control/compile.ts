@@ -2,7 +2,14 @@
 import { isIP } from 'node:net';
 import { checkFormat, expandEnvironment } from '../format/substitution.js';
 import type { Address } from '../io/transport.js';
-import type { AccessLogRecord, HttpRecord, ListenerRecord, SnapshotPlan } from '../plan/records.js';
+import type {
+  AccessLogRecord,
+  HeaderAddRecord,
+  HttpRecord,
+  ListenerRecord,
+  RouteConfigRecord,
+  SnapshotPlan,
+} from '../plan/records.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
 import { compileRouteConfig, compileUpgrades } from './compile-routes.js';
 import {
@@ -148,11 +155,34 @@ function compileListener(context: ListenerContext, listener: Value): ListenerRec
   };
 }
 
+const UPSTREAM_ADDRESS = '%UPSTREAM_LOCAL_';
+
+function asksUpstreamAddress(logs: readonly AccessLogRecord[], routes: RouteConfigRecord): boolean {
+  const mutations = [routes.mutations];
+  for (const host of routes.virtualHosts) {
+    mutations.push(host.mutations);
+    for (const { mutations: own, action } of host.routes) {
+      mutations.push(own);
+      if (action.kind === 'forward' && action.cluster.kind === 'weighted')
+        mutations.push(...action.cluster.clusters.map((cluster) => cluster.mutations));
+    }
+  }
+  const isAsking = ({ value }: HeaderAddRecord): boolean => value.includes(UPSTREAM_ADDRESS);
+  return (
+    JSON.stringify(logs).includes(UPSTREAM_ADDRESS) ||
+    mutations.some(({ requestAdd, responseAdd }) => requestAdd.some(isAsking) || responseAdd.some(isAsking))
+  );
+}
+
 function compileHttp(context: ListenerContext, http: Value): HttpRecord {
   const { reader, registry } = context;
+  const accessLogs = fieldsOf(http, 'access_log').map((log) =>
+    compileAccessLog(reader, fieldOf(log, 'typed_config') ?? {}),
+  );
   const statPrefix = textOf(http, 'stat_prefix');
   const router = checkFilters(reader, http);
   const filters = new Set(fieldsOf(http, 'http_filters').map((filter) => textOf(filter, 'name')));
+  const routeConfig = compileRouteConfig({ ...context, filters }, fieldOf(http, 'route_config') ?? {});
   const ranges = fieldsOf(fieldOf(http, 'internal_address_config') ?? {}, 'cidr_ranges');
   return {
     statPrefix,
@@ -177,14 +207,15 @@ function compileHttp(context: ListenerContext, http: Value): HttpRecord {
     alwaysSetRequestIdInResponse: flagOf(http, 'always_set_request_id_in_response'),
     proxy100Continue: true,
     upgrades: compileUpgrades(fieldsOf(http, 'upgrade_configs')),
-    accessLogs: fieldsOf(http, 'access_log').map((log) => compileAccessLog(reader, fieldOf(log, 'typed_config') ?? {})),
+    accessLogs,
+    asksUpstreamAddress: asksUpstreamAddress(accessLogs, routeConfig),
     filters: [],
     router: {
       suppressEnvoyHeaders: flagOf(router, 'suppress_envoy_headers'),
       startChildSpan: false,
       respectExpectedRqTimeout: false,
     },
-    routeConfig: compileRouteConfig({ ...context, filters }, fieldOf(http, 'route_config') ?? {}),
+    routeConfig,
   };
 }
 

@@ -94,7 +94,7 @@ export const BAD_CONTENT_LENGTH = badRequest('invalid_content_length');
 export const BAD_CONTENT_LENGTH_DUPLICATE = badRequest('duplicate_content_length');
 export const BAD_LENGTH_AND_CODING = badRequest('content_length_with_transfer_encoding');
 export const BAD_TRANSFER_ENCODING = badRequest('invalid_transfer_encoding');
-/** A transfer coding that we don't implement (gzip, chunked): 501, RFC 9112 §6.1. */
+/** Transfer codings that we don't implement ("gzip", "gzip, chunked"): 501, RFC 9112 §6.1. */
 export const BAD_TRANSFER_CODING_UNKNOWN = badRequest('unsupported_transfer_coding', 501);
 export const BAD_TRANSFER_ENCODING_HTTP10 = badRequest('transfer_encoding_in_http10');
 export const BAD_CHUNK_SIZE = badRequest('invalid_chunk_size');

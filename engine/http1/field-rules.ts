@@ -91,7 +91,7 @@ function applyHost(head: Head, bytes: Uint8Array, start: number, end: number): F
   return 0;
 }
 
-/** Exactly one "chunked", alone: anything else is a coding that we would have to decode, or an attack (RFC 9112 §6.1). */
+/** Exactly one "chunked", alone: else there is a coding that we would have to decode, or an attack (RFC 9112 §6.1). */
 function applyTransferEncoding(
   head: Head,
   bytes: Uint8Array,
@@ -106,10 +106,21 @@ function applyTransferEncoding(
     head.flags |= HEAD_CHUNKED;
     return 0;
   }
-  // A well-formed list of other codings is not implemented (501); the rest is malformed.
-  if (!isTokenList(bytes, start, end)) return BAD_TRANSFER_ENCODING;
-  if (equalsIgnoreCase(bytes, start, end, IDENTITY) || containsChunked(bytes, start, end)) return BAD_TRANSFER_ENCODING;
-  return BAD_TRANSFER_CODING_UNKNOWN;
+  // A well-formed list of other codings, chunked once and last if at all, is not implemented (501); the rest is malformed.
+  if (!isTokenList(bytes, start, end) || equalsIgnoreCase(bytes, start, end, IDENTITY)) return BAD_TRANSFER_ENCODING;
+  return containsChunked(bytes, start, endOfOthers(bytes, start, end))
+    ? BAD_TRANSFER_ENCODING
+    : BAD_TRANSFER_CODING_UNKNOWN;
+}
+
+/** Where the list ends without its last coding, if that is chunked. */
+function endOfOthers(bytes: Uint8Array, start: number, end: number): number {
+  const last = end - CHUNKED.length;
+  if (last <= start || !equalsIgnoreCase(bytes, last, end, CHUNKED)) return end;
+  let at = last;
+  while (at > start && (bytes[at - 1] === 0x20 || bytes[at - 1] === 9)) at--;
+  // Another token may end like it: that is no chunked at all.
+  return at > start && bytes[at - 1] === 0x2c ? at : end;
 }
 
 function containsChunked(bytes: Uint8Array, start: number, end: number): boolean {

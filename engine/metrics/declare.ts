@@ -157,7 +157,7 @@ export const ENDPOINT = scope(
 
 /** worker_<n>. : what one worker does; also the acceptor's measure of how busy it is. */
 export const WORKER = scope(
-  ['downstream_cx_total', 'downstream_cx_active', 'exchanges_pooled'],
+  ['downstream_cx_total', 'downstream_cx_active', 'exchanges_pooled', 'access_log_lines_dropped'],
   ['downstream_cx_active', 'exchanges_pooled'],
   [],
 );

@@ -83,6 +83,8 @@ export interface HttpRecord {
   readonly proxy100Continue: boolean;
   readonly upgrades: readonly UpgradeRecord[];
   readonly accessLogs: readonly AccessLogRecord[];
+  /** A log or a header has %UPSTREAM_LOCAL_ADDRESS% or a part of it. */
+  readonly asksUpstreamAddress: boolean;
   /** Filters before the router, in order (none are built in yet besides the router). */
   readonly filters: readonly FilterRecord[];
   readonly router: RouterRecord;

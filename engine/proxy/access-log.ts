@@ -4,7 +4,7 @@ import type { ExchangeView } from '../format/exchange-view.js';
 import { compileJsonFormat, type JsonNode } from '../format/json-format.js';
 import { compileFormat, type Format } from '../format/substitution.js';
 import type { AccessLogRecord } from '../plan/records.js';
-import { LogFile } from './log-file.js';
+import { LogFile, type LogFileOwner } from './log-file.js';
 
 /** Envoy's default format. */
 export const DEFAULT_FORMAT =
@@ -34,22 +34,17 @@ export class AccessLog {
   #isTimed = false;
 
   /** Throws when the file can't be opened or the format is wrong (main has checked both). */
-  constructor(record: AccessLogRecord, onTrouble: (message: string) => void) {
+  constructor(record: AccessLogRecord, owner: LogFileOwner) {
     const format = record.format;
     this.#text = format.kind === 'text' ? formatOf(format.text === '' ? DEFAULT_FORMAT : format.text) : null;
     this.#json = format.kind === 'json' ? compileJsonFormat(format.json, format.omitEmptyValues) : null;
     this.#missing = encoder.encode(format.omitEmptyValues ? '' : '-');
-    this.#file = new LogFile(record.path, onTrouble);
+    this.#file = new LogFile(record.path, owner);
     this.#flushMs = this.#file.isStream ? STREAM_FLUSH_MS : FILE_FLUSH_MS;
     this.#handOver = () => {
       this.#isTimed = false;
       this.#giveBlock();
     };
-  }
-
-  /** Lines lost to a disk that failed or could not keep up. */
-  get linesDropped(): number {
-    return this.#file.linesDropped;
   }
 
   log(x: ExchangeView): void {

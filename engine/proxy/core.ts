@@ -18,6 +18,9 @@ import { Downstream } from './downstream.js';
 import { Exchange } from './exchange.js';
 import { buildSnapshot, EMPTY_SNAPSHOT, type ListenerRuntime, type Prepared, type Snapshot } from './snapshot.js';
 
+/** What --concurrency allows at most. */
+const WORKERS_MAX = 1024;
+
 export interface CoreOptions {
   readonly transport: Transport;
   readonly metrics: WorkerMetrics;
@@ -98,7 +101,10 @@ export class Core {
   }
 
   newAccessLog(record: AccessLogRecord): AccessLog {
-    return new AccessLog(record, (message) => this.options.log('warn', 'access_log', message));
+    return new AccessLog(record, {
+      onTrouble: (message) => this.options.log('warn', 'access_log', message),
+      onDropped: (lines) => this.metrics.add(this.workerBase + WORKER.index.access_log_lines_dropped, lines),
+    });
   }
 
   // ---- exchanges and connections ---------------------------------------------------------------------
@@ -128,6 +134,11 @@ export class Core {
 
   activeConnections(): number {
     return this.#connections.size;
+  }
+
+  /** id: of one of this worker's connections; another worker has connections with the same one. */
+  processWideId(id: number): number {
+    return id * WORKERS_MAX + this.options.workerIndex;
   }
 
   activeExchanges(): number {

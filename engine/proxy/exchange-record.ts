@@ -8,6 +8,7 @@ import { methodName } from '../http/methods.js';
 import type { ClusterChoice, CompiledRoute } from '../route/compiled-route.js';
 import type { Cluster } from '../upstream/cluster.js';
 import type { Pool } from '../upstream/pool.js';
+import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { Core } from './core.js';
 import type { Downstream } from './downstream.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -68,6 +69,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   /** Requests in flight at the endpoint, in the whole process, when this attempt began. */
   activeAtStart = 0;
   upstreamConnectionId = 0;
+  upstreamLocalAddress: Address | null = null;
   isEdge = false;
   startWallMs = 0;
   startUs = 0;
@@ -118,6 +120,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     this.attemptCount = 0;
     this.activeAtStart = 0;
     this.upstreamConnectionId = 0;
+    this.upstreamLocalAddress = null;
     this.isEdge = false;
     this.startWallMs = 0;
     this.startUs = 0;
@@ -137,6 +140,12 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     this.goneDeadlineMs = 0;
     this.idleTimeoutMs = 0;
     this.ticketNumber++;
+  }
+
+  /** Of the connection that this attempt goes on; its address only where a format asks, for it costs a system call. */
+  protected noteConnection(conn: UpstreamConn): void {
+    this.upstreamConnectionId = this.core.processWideId(conn.id);
+    if (this.listener?.record.asksUpstreamAddress === true) this.upstreamLocalAddress = conn.localAddress;
   }
 
   /** A head for an answer of our own. */
@@ -184,7 +193,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     return this.downstream === null ? NOWHERE : this.downstream.conn.localAddress;
   }
   get connectionId(): number {
-    return this.downstream === null ? 0 : this.downstream.conn.id;
+    return this.downstream === null ? 0 : this.core.processWideId(this.downstream.conn.id);
   }
   get nowUs(): number {
     return this.core.transport.nowUs();
@@ -209,9 +218,6 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   }
   get upstreamAddress(): Address | null {
     return this.pool === null ? null : this.pool.endpoint.address;
-  }
-  get upstreamLocalAddress(): Address | null {
-    return null;
   }
   get upstreamHostname(): string {
     return this.pool === null ? '' : this.pool.endpoint.hostname;

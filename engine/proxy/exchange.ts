@@ -16,6 +16,7 @@ import { HOLD_CONNECTING, HOLD_FILTER, HOLD_PEER_FULL } from '../io/transport.js
 import { NO_HASH } from '../upstream/balance/request-hash.js';
 import type { Cluster, StreamWaiter } from '../upstream/cluster.js';
 import type { Pool } from '../upstream/pool.js';
+import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { Core } from './core.js';
 import { dueFault, HALF_CLOSE_GRACE_MS, nextDeadlineMs } from './deadline.js';
 import type { Downstream } from './downstream.js';
@@ -209,6 +210,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state &= ~ACQUIRING;
     this.#up = stream;
     this.upstreamStartUs = this.core.transport.nowUs();
+    this.noteConnection(this.pool?.lastConn as UpstreamConn);
     this.#sendHead(stream);
   }
 

@@ -10,9 +10,16 @@ const PIPE_FULL_MS = 10;
 const PIPE_FULL_TIMES_MAX = 500;
 const NEWLINE = 0x0a;
 
+export interface LogFileOwner {
+  /** One line for people, when something begins to go wrong. */
+  onTrouble(message: string): void;
+  /** So many lines are lost to a disk that failed or could not keep up. */
+  onDropped(lines: number): void;
+}
+
 export class LogFile {
   readonly #path: string;
-  readonly #onTrouble: (message: string) => void;
+  readonly #owner: LogFileOwner;
   /** Longest piece of one write call; 0 = a whole block. */
   #pieceBytes = 0;
   /** -1 while closed: opened again when another block comes. */
@@ -24,13 +31,11 @@ export class LogFile {
   #wantsReopen = false;
   #isTroubled = false;
   #drained: (() => void)[] = [];
-  /** Lines lost to a disk that failed or could not keep up. */
-  linesDropped = 0;
 
   /** path: '-' stdout, '=' stderr. Throws when it can't be opened. */
-  constructor(path: string, onTrouble: (message: string) => void) {
+  constructor(path: string, owner: LogFileOwner) {
     this.#path = path;
-    this.#onTrouble = onTrouble;
+    this.#owner = owner;
     this.#descriptor = path === '-' ? 1 : path === '=' ? 2 : openSync(path, 'a', 0o640);
     this.#pieceBytes = fstatSync(this.#descriptor).isFile() ? 0 : PIPE_PIECE_BYTES;
   }
@@ -102,7 +107,7 @@ export class LogFile {
   #open(): void {
     open(this.#path, 'a', 0o640, (error, descriptor) => {
       if (error !== null) {
-        this.#onTrouble(`access log ${this.#path}: not opened: ${error.message}`);
+        this.#owner.onTrouble(`access log ${this.#path}: not opened: ${error.message}`);
         if (this.#descriptor < 0) this.#dropWaiting(error.message);
         this.#done();
         return;
@@ -149,8 +154,8 @@ export class LogFile {
   }
 
   #drop(lines: number, why: string): void {
-    this.linesDropped += lines;
-    if (!this.#isTroubled) this.#onTrouble(`access log ${this.#path}: lines dropped: ${why}`);
+    this.#owner.onDropped(lines);
+    if (!this.#isTroubled) this.#owner.onTrouble(`access log ${this.#path}: lines dropped: ${why}`);
     this.#isTroubled = true;
   }
 }

@@ -34,6 +34,8 @@ interface Waiting {
 export class Pool {
   readonly cluster: Cluster;
   endpoint: EndpointRecord;
+  /** What the last stream that was given away is on. */
+  lastConn: UpstreamConn | null = null;
   /** Idle and reusable, the most recently used last. */
   readonly #idle: UpstreamConn[] = [];
   readonly #all = new Set<UpstreamConn>();
@@ -53,8 +55,11 @@ export class Pool {
   /** A stream on an idle connection, or null: then cluster.lastFault says why, or the waiter hears later. */
   acquire(sink: MessageSink, waiter: StreamWaiter, isHigh: boolean, isFresh: boolean): MessageStream | null {
     while (!isFresh && this.#idle.length > 0) {
-      const stream = (this.#idle.pop() as UpstreamConn).openStream(sink);
-      if (stream !== null) return stream;
+      const conn = this.#idle.pop() as UpstreamConn;
+      const stream = conn.openStream(sink);
+      if (stream === null) continue;
+      this.lastConn = conn;
+      return stream;
     }
     this.#wait(sink, waiter, isHigh);
     return null;
@@ -131,6 +136,7 @@ export class Pool {
       this.#waiting.shift();
       this.#leavePending(waiting);
       if (this.#isDraining) conn.drain();
+      this.lastConn = conn;
       waiting.waiter.onStreamReady(stream);
     } else if (this.#isDraining) conn.end();
     else {
@@ -157,6 +163,7 @@ export class Pool {
   onClosed(conn: UpstreamConn, fault: FaultCode, wasOpen: boolean, cell: number): void {
     const cluster = this.cluster;
     this.#all.delete(conn);
+    if (this.lastConn === conn) this.lastConn = null;
     this.leaveIdle(conn);
     cluster.cells.add(cell, -1);
     cluster.cells.add(endpointCell(this.endpoint.row, ENDPOINT_CONNECTIONS), -1);

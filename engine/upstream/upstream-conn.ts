@@ -3,7 +3,7 @@ import { Timer } from '../base/timer-wheel.js';
 import { type FaultCode, UP_CONNECT_TIMEOUT, UP_RESET } from '../fault/faults.js';
 import type { CodecHost, MessageSink, MessageStream } from '../http/codec.js';
 import { Http1ClientCodec } from '../http1/codec-client.js';
-import type { Conn, ConnOwner } from '../io/transport.js';
+import type { Address, Conn, ConnOwner } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { Pool } from './pool.js';
 
@@ -67,6 +67,9 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
 
   get id(): number {
     return this.#conn.id;
+  }
+  get localAddress(): Address {
+    return this.#conn.localAddress;
   }
 
   /** Null when the connection turned out not to take any more. */

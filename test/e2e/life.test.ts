@@ -1,7 +1,7 @@
 /** The life of the process: start, validate, reload, drain, a worker's death, the admin endpoints. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -299,6 +299,95 @@ test('an access log gets a line per request', async () => {
   await proxy.stop();
   assert.equal(readFileSync(path, 'utf8'), 'GET /logged?a=1 200 - 4 - origin\n');
   rmSync(directory, { recursive: true });
+});
+
+/** A log as a config names it. */
+function fileLog(path: string, text: string): unknown {
+  const type = 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog';
+  return { typed_config: { '@type': type, path, log_format: { text_format_source: { inline_string: text } } } };
+}
+
+for (const transport of ['native', 'node'])
+  test(`connections in the log, ${transport} transport: ids of both sides, and our address of the upstream one`, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-log-'));
+    const path = join(directory, 'access.log');
+    const seen: (number | undefined)[] = [];
+    const closing = http.createServer((request, response) => {
+      seen.push(request.socket.remotePort);
+      // The connection is over with the response: the log is written when it is closed.
+      response.writeHead(200, { connection: 'close' }).end('x');
+    });
+    await new Promise<void>((resolve) => closing.listen(0, '127.0.0.1', resolve));
+    const log = fileLog(path, '%CONNECTION_ID% %UPSTREAM_CONNECTION_ID% %UPSTREAM_LOCAL_ADDRESS%\n');
+    const routes = [
+      { match: { path: '/here' }, direct_response: { status: 200 } },
+      { match: { prefix: '/' }, route: { cluster: 'origin' } },
+    ];
+    const proxy = await ProxyProcess.start(
+      bootstrap({ origins: [(closing.address() as AddressInfo).port], routes, manager: { access_log: [log] } }),
+      { args: ['--concurrency', '1', '--transport', transport] },
+    );
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    for (const target of ['/a', '/b', '/here'])
+      await new Promise<void>((resolve, reject) => {
+        http
+          .get({ port: proxy.port, host: '127.0.0.1', path: target, agent }, (response) =>
+            response.resume().on('end', resolve),
+          )
+          .on('error', reject);
+      });
+    agent.destroy();
+    await proxy.stop();
+    closing.close();
+    const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+    const [first, second, third] = lines.map((line) => line.split(' '));
+    assert.equal(first?.[0], second?.[0], 'one connection of the client');
+    assert.match(first?.[1] ?? '', /^\d+$/);
+    assert.notEqual(first?.[1], second?.[1], 'two to the origin');
+    assert.deepEqual(
+      [first?.[2], second?.[2]],
+      seen.map((port) => `127.0.0.1:${port}`),
+    );
+    assert.deepEqual(third?.slice(1), ['-', '-']);
+    rmSync(directory, { recursive: true });
+  });
+
+test('ids of connections are of the process, not of a worker', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-log-'));
+  const path = join(directory, 'access.log');
+  const manager = { access_log: [fileLog(path, '%CONNECTION_ID%\n%UPSTREAM_CONNECTION_ID%\n')] };
+  const proxy = await ProxyProcess.start(bootstrap({ origins: [originPort], manager }));
+  const agent = new http.Agent({ keepAlive: true });
+  await Promise.all(
+    Array.from(
+      { length: 6 },
+      () =>
+        new Promise<void>((resolve, reject) => {
+          http
+            .get({ port: proxy.port, host: '127.0.0.1', path: '/?delay=300', agent }, (response) =>
+              response.resume().on('end', resolve),
+            )
+            .on('error', reject);
+        }),
+    ),
+  );
+  agent.destroy();
+  await proxy.stop();
+  const ids = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  assert.equal(ids.length, 12);
+  assert.equal(new Set(ids).size, 12, ids.join());
+  rmSync(directory, { recursive: true });
+});
+
+test('lines that a full disk loses are counted', { skip: !existsSync('/dev/full') }, async () => {
+  const manager = { access_log: [fileLog('/dev/full', 'x\n')] };
+  const proxy = await ProxyProcess.start(bootstrap({ origins: [originPort], manager }), {
+    args: ['--concurrency', '1'],
+  });
+  for (let i = 0; i < 3; i++) await (await fetch(`http://127.0.0.1:${proxy.port}/`)).text();
+  await proxy.until(async () => (await proxy.stat('server.worker_0.access_log_lines_dropped')) === 3);
+  assert.match(proxy.log, /access log \/dev\/full: lines dropped: ENOSPC/);
+  await proxy.stop();
 });
 
 test('the node transport does the same', async () => {
