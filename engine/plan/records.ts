@@ -320,7 +320,22 @@ export type LbPolicyRecord =
       readonly penaltyUs: number;
       readonly failurePenaltyUs: number;
       readonly fullScan: boolean;
-    };
+    }
+  | ({
+      readonly name: 'RING_HASH';
+      readonly minimumRingSize: number;
+      readonly maximumRingSize: number;
+      readonly hashFunction: 'XX_HASH' | 'MURMUR_HASH_2';
+    } & ConsistentHashingRecord)
+  /** tableSize: a prime. */
+  | ({ readonly name: 'MAGLEV'; readonly tableSize: number } & ConsistentHashingRecord);
+
+export interface ConsistentHashingRecord {
+  /** An endpoint without a hash_key in its metadata is hashed by its hostname instead of its address. */
+  readonly useHostname: boolean;
+  /** Percent of the mean that an endpoint's requests in flight may reach, at least 100; 0 = no bound. */
+  readonly balanceFactor: number;
+}
 
 export interface BreakerRecord {
   readonly maxConnections: number;

@@ -10,6 +10,7 @@ import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import { buildPicker } from './balance/build-picker.js';
+import { HashTables } from './balance/hash-tables.js';
 import { type Picker, wasTried } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
 import { breakerCell, breakerOf } from './breaker.js';
@@ -72,6 +73,7 @@ export class Cluster {
   http1Options: Http1ClientOptions;
   #table: EndpointTable;
   #picker: Picker;
+  readonly #hashTables = new HashTables();
   /** By endpoint key, over lists. */
   readonly #pools = new Map<string, Pool>();
   /** By index of the table. */
@@ -83,7 +85,7 @@ export class Cluster {
     this.cells = context.cells;
     this.http1Options = clientOptions(record);
     this.#table = new EndpointTable(record.endpoints, record.index, context.cells);
-    this.#picker = buildPicker(record.lbPolicy, this.#table, context.random);
+    this.#picker = buildPicker(record.lbPolicy, this.#table, context.random, this.#hashTables);
     this.#placePools();
   }
 
@@ -93,7 +95,7 @@ export class Cluster {
     this.record = record;
     this.http1Options = clientOptions(record);
     this.#table = new EndpointTable(record.endpoints, record.index, this.cells);
-    this.#picker = buildPicker(record.lbPolicy, this.#table, this.context.random);
+    this.#picker = buildPicker(record.lbPolicy, this.#table, this.context.random, this.#hashTables);
     this.#placePools();
   }
 

@@ -2,13 +2,21 @@
 import type { Prng } from '../../base/prng.js';
 import type { LbPolicyRecord } from '../../plan/records.js';
 import type { EndpointTable } from '../endpoint-table.js';
+import { HashPicker } from './hash-picker.js';
+import { HashTables } from './hash-tables.js';
 import { LeastRequestPicker } from './least-request.js';
 import { PeakEwmaPicker } from './peak-ewma.js';
 import type { Picker } from './picker.js';
 import { RandomPicker } from './random.js';
 import { RoundRobinPicker } from './round-robin.js';
 
-export function buildPicker(policy: LbPolicyRecord, table: EndpointTable, random: Prng): Picker {
+/** tables: those of the cluster, so that its next picker finds them. */
+export function buildPicker(
+  policy: LbPolicyRecord,
+  table: EndpointTable,
+  random: Prng,
+  tables = new HashTables(),
+): Picker {
   switch (policy.name) {
     case 'ROUND_ROBIN':
       return new RoundRobinPicker(table, random);
@@ -18,5 +26,8 @@ export function buildPicker(policy: LbPolicyRecord, table: EndpointTable, random
       return new LeastRequestPicker(table, random, policy);
     case 'PEAK_EWMA':
       return new PeakEwmaPicker(table, random, policy);
+    case 'RING_HASH':
+    case 'MAGLEV':
+      return new HashPicker(table, random, policy, tables);
   }
 }

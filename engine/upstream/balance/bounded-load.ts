@@ -1,0 +1,50 @@
+/** BoundedLoad: no endpoint takes a request above its share of all that are in flight, times a factor. */
+import type { EndpointTable } from '../endpoint-table.js';
+import { wasTried } from './picker.js';
+
+// Mirrokni, Thorup, Zadimoghaddam: "Consistent Hashing with Bounded Loads" (arXiv 1608.01350). Law: with the request
+// that it takes an endpoint has at most ceil(factor * (in flight + 1) * weight / all weights). The factor is at least
+// 1, so there is always one with room. (Envoy lets each have one more.) Counts are of the whole process; two workers
+// that pick in the same instant may both take the last place. Requests end where they please: the bound holds when a
+// request is placed, nothing moves afterwards.
+
+export class BoundedLoad {
+  readonly #table: EndpointTable;
+  readonly #indexes: Int32Array;
+  readonly #percent: number;
+  readonly #weightSum: number;
+  /** Of the last measure(), with the request that is to be placed. */
+  #total = 0;
+
+  /** indexes: of the endpoints that share the load; percent: at least 100. */
+  constructor(table: EndpointTable, indexes: Int32Array, percent: number) {
+    this.#table = table;
+    this.#indexes = indexes;
+    this.#percent = percent;
+    this.#weightSum = indexes.reduce((sum, index) => sum + (table.weights[index] as number), 0);
+  }
+
+  /**
+   * Before the hasRoom() of one pick: counts what is in flight, at a cost that grows with the endpoints. False: only
+   * endpoints that were tried have room, so the bound has to give way.
+   */
+  measure(tried: number): boolean {
+    const indexes = this.#indexes;
+    let total = 1;
+    for (let i = 0; i < indexes.length; i++) total += this.#table.active(indexes[i] as number);
+    this.#total = total;
+    if (tried === 0) return true;
+    for (let i = 0; i < indexes.length; i++) {
+      const index = indexes[i] as number;
+      if (!wasTried(tried, index) && this.hasRoom(index)) return true;
+    }
+    return false;
+  }
+
+  /** active < ceil(x) is active < x, so nothing is divided and nothing rounded. */
+  hasRoom(index: number): boolean {
+    const table = this.#table;
+    const share = this.#total * this.#percent * (table.weights[index] as number);
+    return table.active(index) * 100 * this.#weightSum < share;
+  }
+}

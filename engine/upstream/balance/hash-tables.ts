@@ -1,0 +1,37 @@
+/** HashTables: the tables of one cluster, kept over endpoint lists that differ only in health or order. */
+import type { LbPolicyRecord } from '../../plan/records.js';
+import type { HashMember, HashTable } from './hash-table.js';
+import { buildMaglev } from './maglev.js';
+import { buildRing } from './ring-hash.js';
+
+/** Lists that alternate (failover and back) find theirs again. A table is up to 100 MB at the largest ring size. */
+const KEPT_MAX = 2;
+
+export type HashPolicyRecord = Extract<LbPolicyRecord, { readonly name: 'RING_HASH' | 'MAGLEV' }>;
+
+export class HashTables {
+  /** Newest last. */
+  readonly #kept: { readonly signature: string; readonly table: HashTable }[] = [];
+
+  /** members: at least one. */
+  get(policy: HashPolicyRecord, members: readonly HashMember[]): HashTable {
+    const signature = JSON.stringify([shapeOf(policy), members.map((member) => [member.key, member.weight])]);
+    const at = this.#kept.findIndex((each) => each.signature === signature);
+    const table = at >= 0 ? (this.#kept[at] as { table: HashTable }).table : build(policy, members);
+    if (at >= 0) this.#kept.splice(at, 1);
+    this.#kept.push({ signature, table });
+    if (this.#kept.length > KEPT_MAX) this.#kept.shift();
+    return table;
+  }
+}
+
+function build(policy: HashPolicyRecord, members: readonly HashMember[]): HashTable {
+  return policy.name === 'RING_HASH' ? buildRing(members, policy) : buildMaglev(members, policy.tableSize);
+}
+
+/** What of a policy decides about its table. */
+function shapeOf(policy: HashPolicyRecord): readonly unknown[] {
+  return policy.name === 'RING_HASH'
+    ? [policy.minimumRingSize, policy.maximumRingSize, policy.hashFunction]
+    : [policy.tableSize];
+}

@@ -1,0 +1,93 @@
+/** MAGLEV: a table of prime size in which endpoints take turns at claiming slots, each in an order of its own. */
+import type { HashMember, HashTable } from './hash-table.js';
+import { RequestHash } from './request-hash.js';
+import { xxHash64 } from './xxhash64.js';
+
+// Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer" (NSDI 2016), listing 1. Hashes, weights
+// and the order of turns are Envoy's, so the table is too.
+
+export class MaglevTable implements HashTable {
+  readonly owners: Uint16Array;
+  readonly slots: Uint32Array;
+
+  constructor(owners: Uint16Array, slots: Uint32Array) {
+    this.owners = owners;
+    this.slots = slots;
+  }
+
+  slotOf(low: number, high: number): number {
+    return remainder(low, high, this.owners.length);
+  }
+}
+
+/** (high, low) % by, unsigned; by below 2^23, so that no product leaves the whole numbers of a double. */
+export function remainder(low: number, high: number, by: number): number {
+  const value = ((high >>> 0) % by) * (4294967296 % by) + (low >>> 0);
+  // Cheaper than % of doubles, and off by one at most.
+  const rest = value - Math.floor(value / by) * by;
+  return rest < 0 ? rest + by : rest >= by ? rest - by : rest;
+}
+
+/** tableSize: a prime; endpoints that are lighter than a slot may get none. */
+export function buildMaglev(members: readonly HashMember[], tableSize: number): MaglevTable {
+  const turns = new Turns(members, tableSize);
+  const owners = new Uint16Array(tableSize);
+  const slots = new Uint32Array(members.length);
+  const isTaken = new Uint8Array(tableSize);
+  for (let round = 1, claimed = 0; claimed < tableSize; round++)
+    for (let member = 0; member < members.length && claimed < tableSize; member++) {
+      if (!turns.isDue(member, round)) continue;
+      let slot = turns.next(member);
+      while (isTaken[slot] === 1) slot = turns.next(member);
+      isTaken[slot] = 1;
+      owners[slot] = member;
+      slots[member] = (slots[member] as number) + 1;
+      claimed++;
+    }
+  return new MaglevTable(owners, slots);
+}
+
+/** Whose turn it is, and which slot it wants next. */
+class Turns {
+  readonly #weights: Float64Array;
+  readonly #targets: Float64Array;
+  readonly #heaviest: number;
+  readonly #wants: Int32Array;
+  readonly #skips: Int32Array;
+  readonly #tableSize: number;
+
+  constructor(members: readonly HashMember[], tableSize: number) {
+    const sum = members.reduce((total, member) => total + member.weight, 0);
+    this.#weights = Float64Array.from(members, (member) => member.weight / sum);
+    this.#heaviest = this.#weights.reduce((heaviest, weight) => Math.max(heaviest, weight), 0);
+    this.#targets = new Float64Array(members.length);
+    this.#wants = new Int32Array(members.length);
+    this.#skips = new Int32Array(members.length);
+    this.#tableSize = tableSize;
+    const hash = new RequestHash();
+    const encoder = new TextEncoder();
+    members.forEach((member, at) => {
+      const key = encoder.encode(member.key);
+      xxHash64(hash, key, 0, key.length, 0);
+      this.#wants[at] = remainder(hash.low, hash.high, tableSize);
+      xxHash64(hash, key, 0, key.length, 1);
+      this.#skips[at] = remainder(hash.low, hash.high, tableSize - 1) + 1;
+    });
+  }
+
+  /** The heaviest has a turn in every round, one of half its weight in every second, and so on. */
+  isDue(member: number, round: number): boolean {
+    const target = this.#targets[member] as number;
+    if (round * (this.#weights[member] as number) < target) return false;
+    this.#targets[member] = target + this.#heaviest;
+    return true;
+  }
+
+  /** The next slot of the member's permutation. */
+  next(member: number): number {
+    const slot = this.#wants[member] as number;
+    const after = slot + (this.#skips[member] as number);
+    this.#wants[member] = after >= this.#tableSize ? after - this.#tableSize : after;
+    return slot;
+  }
+}
