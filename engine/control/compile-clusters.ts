@@ -14,6 +14,7 @@ import {
   numberOf,
   textOf,
 } from './compile-values.js';
+import { compileHashingPolicy } from './compile-hashing.js';
 import { compileLearningPolicy } from './compile-learning.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
@@ -135,6 +136,8 @@ function compileLbPolicy(reader: DocumentReader, runtime: Runtime, cluster: Valu
   const isLeast = typed === undefined ? legacy === 'LEAST_REQUEST' : type.endsWith('.LeastRequest');
   if (cluster['least_request_lb_config'] !== undefined && (typed !== undefined || !isLeast))
     reader.report('warning', cluster, 'least_request_lb_config', 'has no effect: lb_policy is not LEAST_REQUEST');
+  const hashing = compileHashingPolicy(reader, cluster, legacy, typed);
+  if (hashing !== null) return hashing;
   if (typed === undefined ? legacy === 'RANDOM' : type.endsWith('.Random')) return { name: 'RANDOM' };
   if (!isLeast) return { name: 'ROUND_ROBIN' };
   const config = typed ?? fieldOf(cluster, 'least_request_lb_config') ?? {};

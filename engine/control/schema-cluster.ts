@@ -1,5 +1,6 @@
 /** Messages of a cluster: endpoints, balancing, breakers, protocol options. */
 import { Address, Locality, Metadata, RuntimeDouble, UpstreamProtocolOptions } from './schema-core.js';
+import { CommonLbConfig, HASHING_POLICIES, MaglevLbConfig, RingHashLbConfig } from './schema-hashing.js';
 import { LEARNING_POLICIES } from './schema-learning.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
@@ -98,6 +99,7 @@ const TypedExtensionConfig: Message = {
         [RoundRobin.typeUrl as string]: RoundRobin,
         [Random.typeUrl as string]: Random,
         ...LEARNING_POLICIES,
+        ...HASHING_POLICIES,
       }),
     },
   },
@@ -174,8 +176,8 @@ export const Cluster: Message = {
     per_connection_buffer_limit_bytes: uint,
     lb_policy: {
       kind: 'enum',
-      values: ['ROUND_ROBIN', 'LEAST_REQUEST', 'RANDOM', 'LOAD_BALANCING_POLICY_CONFIG'],
-      unsupported: ['RING_HASH', 'MAGLEV', 'CLUSTER_PROVIDED'],
+      values: ['ROUND_ROBIN', 'LEAST_REQUEST', 'RING_HASH', 'RANDOM', 'MAGLEV', 'LOAD_BALANCING_POLICY_CONFIG'],
+      unsupported: ['CLUSTER_PROVIDED'],
       numbers: [
         'ROUND_ROBIN',
         'LEAST_REQUEST',
@@ -189,6 +191,9 @@ export const Cluster: Message = {
     },
     load_balancing_policy: message(() => LoadBalancingPolicy),
     least_request_lb_config: message(() => LeastRequestLbConfig),
+    ring_hash_lb_config: message(() => RingHashLbConfig),
+    maglev_lb_config: message(() => MaglevLbConfig),
+    common_lb_config: message(() => CommonLbConfig),
     load_assignment: message(() => ClusterLoadAssignment),
     hosts: list(message(() => Address)),
     circuit_breakers: message(() => CircuitBreakers),
@@ -227,11 +232,8 @@ export const Cluster: Message = {
     'cleanup_interval',
     'upstream_bind_config',
     'lb_subset_config',
-    'ring_hash_lb_config',
-    'maglev_lb_config',
     'original_dst_lb_config',
     'round_robin_lb_config',
-    'common_lb_config',
     'transport_socket',
     'protocol_selection',
     'upstream_connection_options',

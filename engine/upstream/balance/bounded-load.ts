@@ -11,6 +11,8 @@ import { wasTried } from './picker.js';
 export class BoundedLoad {
   readonly #table: EndpointTable;
   readonly #indexes: Int32Array;
+  /** Their requests in flight. */
+  readonly #cells: Int32Array;
   readonly #percent: number;
   readonly #weightSum: number;
   /** Of the last measure(), with the request that is to be placed. */
@@ -20,6 +22,7 @@ export class BoundedLoad {
   constructor(table: EndpointTable, indexes: Int32Array, percent: number) {
     this.#table = table;
     this.#indexes = indexes;
+    this.#cells = indexes.map((index) => table.requestCells[index] as number);
     this.#percent = percent;
     this.#weightSum = indexes.reduce((sum, index) => sum + (table.weights[index] as number), 0);
   }
@@ -29,11 +32,9 @@ export class BoundedLoad {
    * endpoints that were tried have room, so the bound has to give way.
    */
   measure(tried: number): boolean {
-    const indexes = this.#indexes;
-    let total = 1;
-    for (let i = 0; i < indexes.length; i++) total += this.#table.active(indexes[i] as number);
-    this.#total = total;
+    this.#total = 1 + sumOf(this.#table.cells.shared, this.#cells);
     if (tried === 0) return true;
+    const indexes = this.#indexes;
     for (let i = 0; i < indexes.length; i++) {
       const index = indexes[i] as number;
       if (!wasTried(tried, index) && this.hasRoom(index)) return true;
@@ -47,4 +48,10 @@ export class BoundedLoad {
     const share = this.#total * this.#percent * (table.weights[index] as number);
     return table.active(index) * 100 * this.#weightSum < share;
   }
+}
+
+function sumOf(shared: Int32Array, cells: Int32Array): number {
+  let sum = 0;
+  for (let i = 0; i < cells.length; i++) sum += Atomics.load(shared, cells[i] as number);
+  return sum;
 }

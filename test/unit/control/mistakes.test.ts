@@ -147,8 +147,8 @@ const ONE: readonly (readonly [string, string, string])[] = [
   ],
   [
     'an enum number that is not supported',
-    yaml({ cluster: clusterWith('lb_policy: 2') }),
-    'error static_resources.clusters[0].lb_policy: RING_HASH is known to Envoy but not supported here yet; supported: ROUND_ROBIN, LEAST_REQUEST, RANDOM, LOAD_BALANCING_POLICY_CONFIG',
+    yaml({ cluster: clusterWith('lb_policy: 6') }),
+    'error static_resources.clusters[0].lb_policy: CLUSTER_PROVIDED is known to Envoy but not supported here yet; supported: ROUND_ROBIN, LEAST_REQUEST, RING_HASH, RANDOM, MAGLEV, LOAD_BALANCING_POLICY_CONFIG',
   ],
   [
     'two of a oneof',
