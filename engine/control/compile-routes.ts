@@ -22,6 +22,7 @@ import {
   fieldsOf,
 } from './compile-values.js';
 import { compileMatch } from './compile-match.js';
+import { compileHashPolicies } from './compile-hash-policies.js';
 import type { DocumentReader, Value } from './document.js';
 import type { Runtime } from './runtime.js';
 
@@ -233,7 +234,7 @@ function compileForward(context: RouteContext, action: Value, path: PathMatchRec
     retryPolicy: null,
     upgrades: upgrades?.map((upgrade) => ({ ...upgrade, connectTerminate: false })) ?? null,
     priority: textOf(action, 'priority', 'DEFAULT') as ForwardRecord['priority'],
-    hashPolicies: [],
+    hashPolicies: compileHashPolicies(reader, action),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   RegexMatcher,
   RuntimeFractionalPercent,
 } from './schema-core.js';
+import { HashPolicy } from './schema-hash-policy.js';
 import {
   bool,
   duration,
@@ -102,6 +103,7 @@ const RouteAction: Message = {
     idle_timeout: duration,
     max_stream_duration: message(() => MaxStreamDuration),
     priority: oneOf('DEFAULT', 'HIGH'),
+    hash_policy: list(message(() => HashPolicy)),
     upgrade_configs: list(message(() => UpgradeConfig)),
   },
   unsupported: [
@@ -111,7 +113,6 @@ const RouteAction: Message = {
     'request_mirror_policies',
     'rate_limits',
     'include_vh_rate_limits',
-    'hash_policy',
     'cors',
     'max_grpc_timeout',
     'grpc_timeout_offset',

@@ -6,6 +6,8 @@ import { HEAD_HTTP10, type Head } from '../http/head.js';
 import type { Address } from '../io/transport.js';
 import { methodName } from '../http/methods.js';
 import type { ClusterChoice, CompiledRoute } from '../route/compiled-route.js';
+import type { HashedRequest } from '../route/hash-policy.js';
+import { RequestHash } from '../upstream/balance/request-hash.js';
 import type { Cluster } from '../upstream/cluster.js';
 import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
@@ -41,7 +43,7 @@ export const TRAILERS_SENT = 4096;
 /** What has been passed on of the body is kept, see replay.ts. */
 export const BODY_KEPT = 8192;
 
-export abstract class ExchangeRecord extends Timer implements FilterContext {
+export abstract class ExchangeRecord extends Timer implements FilterContext, HashedRequest {
   readonly core: Core;
   downstream: Downstream | null = null;
   listener: ListenerRuntime | null = null;
@@ -56,6 +58,11 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
   /** Pool of the picked endpoint, and its index while the list is the same. */
   pool: Pool | null = null;
   endpointIndex = -1;
+  /** What the route's hash policies gave; retries go by it too. */
+  readonly hash = new RequestHash();
+  newCookies = 0;
+  cookieLow = 0;
+  cookieHigh = 0;
   /** Bits of endpoint indexes below 31 that were tried. */
   tried = 0;
   state = 0;
@@ -109,6 +116,8 @@ export abstract class ExchangeRecord extends Timer implements FilterContext {
     this.choice = null;
     this.pool = null;
     this.endpointIndex = -1;
+    this.hash.isSet = false;
+    this.newCookies = 0;
     this.tried = 0;
     this.state = 0;
     this.fault = 0;

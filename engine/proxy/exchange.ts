@@ -13,7 +13,6 @@ import type { MessageSink, MessageStream } from '../http/codec.js';
 import type { Head } from '../http/head.js';
 import { isIdempotent, METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
 import { HOLD_CONNECTING, HOLD_FILTER, HOLD_PEER_FULL } from '../io/transport.js';
-import { NO_HASH } from '../upstream/balance/request-hash.js';
 import type { Cluster, StreamWaiter } from '../upstream/cluster.js';
 import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
@@ -171,7 +170,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       }
     }
     const cluster = this.cluster as NonNullable<typeof this.cluster>;
-    const index = cluster.pick(NO_HASH, this.tried);
+    const index = cluster.pick(this.hash, this.tried);
     if (index < 0) {
       this.fail(cluster.record.dnsFailed ? DNS_FAILED : NO_ENDPOINT);
       return;

@@ -30,6 +30,7 @@ export function prepareResponse(x: ExchangeRecord): void {
       addDecimal(head, ATTEMPT_COUNT, x.attemptCount);
     }
     route.mutateResponse(head, x, x.choice);
+    if (x.newCookies !== 0) route.hashPolicies?.addCookies(x);
   }
   if (!head.has(DATE)) {
     const date = x.core.dateBytes();

@@ -104,10 +104,15 @@ export class ListenerRuntime {
     return 0;
   }
 
+  /** And what the request hashes to, if the cluster asks for that. */
   chooseCluster(x: Exchange): Cluster | null {
-    const choice = (x.route as NonNullable<typeof x.route>).chooseCluster(x, x.core.random);
+    const route = x.route as NonNullable<typeof x.route>;
+    const choice = route.chooseCluster(x, x.core.random);
     x.choice = choice;
-    return choice === null ? null : (this.#clusters.get(choice.name) ?? null);
+    const cluster = choice === null ? null : (this.#clusters.get(choice.name) ?? null);
+    if (cluster?.usesHash === true && route.hashPolicies !== null)
+      x.hash.isSet = route.hashPolicies.hash(x, x.hash, x.core.random);
+    return cluster;
   }
 
   /** Redirects and direct responses. */

@@ -6,6 +6,7 @@ import { type FieldLine, fieldLine } from '../http/field-line.js';
 import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
 import type { ForwardRecord, RedirectRecord, RouteConfigRecord, RouteRecord } from '../plan/records.js';
+import { HashPolicies } from './hash-policy.js';
 import { HeaderMutations } from './header-mutations.js';
 import { PathRewrite } from './path-rewrite.js';
 import { compilePredicates, type Predicate, type RequestDraw } from './predicate.js';
@@ -36,6 +37,8 @@ export class CompiledRoute {
   readonly isConditional: boolean;
   /** x-envoy-expected-rq-timeout-ms with route.timeout. */
   readonly timeoutLine: FieldLine;
+  /** Null: requests have no hash. */
+  readonly hashPolicies: HashPolicies | null;
   readonly #predicates: readonly Predicate[];
   readonly #levels: readonly HeaderMutations[];
   readonly #hasRequestMutations: boolean;
@@ -66,6 +69,8 @@ export class CompiledRoute {
     const action = record.action;
     const forward = action.kind === 'forward' ? action : null;
     this.timeoutLine = fieldLine(N['x-envoy-expected-rq-timeout-ms'], String(forward?.timeoutMs ?? 0));
+    const policies = forward?.hashPolicies ?? [];
+    this.hashPolicies = policies.length === 0 ? null : new HashPolicies(policies);
     this.#predicates = compilePredicates(record.match, draw);
     this.isConditional = this.#predicates.length > 0;
     // Envoy's order: route, virtual host, route table; the other way round when the most specific is to win.

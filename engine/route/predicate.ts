@@ -7,6 +7,7 @@ import type { Head } from '../http/head.js';
 import { METHOD_BYTES } from '../http/methods.js';
 import { N, nameIdOf } from '../http/names.js';
 import type { HeaderMatchRecord, QueryMatchRecord, RouteMatchRecord } from '../plan/records.js';
+import { QueryParameter } from './query-parameter.js';
 import { StringMatch } from './string-match.js';
 
 export interface Predicate {
@@ -200,39 +201,17 @@ function integerOf(bytes: Uint8Array, start: number, end: number): number {
 }
 
 class QueryPredicate implements Predicate {
-  readonly #name: Uint8Array;
+  readonly #parameter: QueryParameter;
   readonly #string: StringMatch | null;
 
   constructor(record: QueryMatchRecord) {
-    this.#name = encoder.encode(record.name);
+    this.#parameter = new QueryParameter(record.name);
     this.#string = record.string === null ? null : new StringMatch(record.string);
   }
 
-  /** The first parameter of that name decides. */
   matches(x: ExchangeView): boolean {
-    const bytes = x.request.pathBytes;
-    const end = x.request.pathTo;
-    let at = x.request.pathFrom;
-    while (at < end && bytes[at] !== 0x3f) at++;
-    while (at < end) {
-      at++;
-      const nameStart = at;
-      while (at < end && bytes[at] !== 0x3d && bytes[at] !== 0x26) at++;
-      const nameEnd = at;
-      let valueStart = at;
-      if (bytes[at] === 0x3d && at < end) {
-        valueStart = ++at;
-        while (at < end && bytes[at] !== 0x26) at++;
-      }
-      if (!this.#isName(bytes, nameStart, nameEnd)) continue;
-      return this.#string === null || this.#string.matches(bytes, valueStart, at);
-    }
-    return false;
-  }
-
-  #isName(bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start !== this.#name.length) return false;
-    for (let i = 0; i < this.#name.length; i++) if (bytes[start + i] !== this.#name[i]) return false;
-    return true;
+    const parameter = this.#parameter;
+    if (!parameter.find(x.request)) return false;
+    return this.#string === null || this.#string.matches(x.request.pathBytes, parameter.start, parameter.end);
   }
 }

@@ -10,7 +10,7 @@ import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import { buildPicker } from './balance/build-picker.js';
-import { HashTables } from './balance/hash-tables.js';
+import { HashTables, isHashPolicy } from './balance/hash-tables.js';
 import { type Picker, wasTried } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
 import { breakerCell, breakerOf } from './breaker.js';
@@ -70,6 +70,8 @@ export class Cluster {
   lastFault: FaultCode = 0;
   /** Requests in flight at the endpoint, in the whole process, before the last requestStarted(). */
   lastActive = 0;
+  /** The policy asks for a hash of the request. */
+  usesHash: boolean;
   http1Options: Http1ClientOptions;
   #table: EndpointTable;
   #picker: Picker;
@@ -84,6 +86,7 @@ export class Cluster {
     this.context = context;
     this.cells = context.cells;
     this.http1Options = clientOptions(record);
+    this.usesHash = isHashPolicy(record.lbPolicy);
     this.#table = new EndpointTable(record.endpoints, record.index, context.cells);
     this.#picker = buildPicker(record.lbPolicy, this.#table, context.random, this.#hashTables);
     this.#placePools();
@@ -94,6 +97,7 @@ export class Cluster {
     if (record === this.record) return;
     this.record = record;
     this.http1Options = clientOptions(record);
+    this.usesHash = isHashPolicy(record.lbPolicy);
     this.#table = new EndpointTable(record.endpoints, record.index, this.cells);
     this.#picker = buildPicker(record.lbPolicy, this.#table, this.context.random, this.#hashTables);
     this.#placePools();

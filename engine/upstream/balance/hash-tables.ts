@@ -9,6 +9,10 @@ const KEPT_MAX = 2;
 
 export type HashPolicyRecord = Extract<LbPolicyRecord, { readonly name: 'RING_HASH' | 'MAGLEV' }>;
 
+export function isHashPolicy(policy: LbPolicyRecord): policy is HashPolicyRecord {
+  return policy.name === 'RING_HASH' || policy.name === 'MAGLEV';
+}
+
 export class HashTables {
   /** Newest last. */
   readonly #kept: { readonly signature: string; readonly table: HashTable }[] = [];

@@ -1,8 +1,8 @@
 /** MAGLEV: a table of prime size in which endpoints take turns at claiming slots, each in an order of its own. */
+import { Hash64 } from '../../base/hash64.js';
+import { xxHash64 } from '../../base/xxhash64.js';
 import { DeadlineHeap } from './deadline-heap.js';
 import type { HashMember, HashTable } from './hash-table.js';
-import { RequestHash } from './request-hash.js';
-import { xxHash64 } from './xxhash64.js';
 
 // Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer" (NSDI 2016), listing 1. Hashes, weights
 // and the order of turns are Envoy's, so the table is too.
@@ -97,7 +97,7 @@ class Permutations {
     this.#tableSize = tableSize;
     this.#wants = new Int32Array(members.length);
     this.#skips = new Int32Array(members.length);
-    const hash = new RequestHash();
+    const hash = new Hash64();
     const encoder = new TextEncoder();
     members.forEach((member, at) => {
       const key = encoder.encode(member.key);

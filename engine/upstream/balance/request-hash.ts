@@ -1,11 +1,8 @@
 /** RequestHash: 64 bits that a request's hash policy gave, for the policies that hash; no policy hit = isSet is false. */
+import { Hash64 } from '../../base/hash64.js';
 
-/** Mutable: the worker keeps one and fills it per request, so that a hash costs no garbage (and no BigInt). */
-export class RequestHash {
-  /** Bits 0 to 31, signed. */
-  low = 0;
-  /** Bits 32 to 63, signed. */
-  high = 0;
+/** Mutable: every exchange keeps one and fills it per request, so that a hash costs no garbage. */
+export class RequestHash extends Hash64 {
   isSet = false;
 }
 

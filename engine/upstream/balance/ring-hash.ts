@@ -1,8 +1,8 @@
 /** RING_HASH: points of every endpoint on a ring of 64-bit hashes; a key belongs to the first point at or after it. */
+import { Hash64 } from '../../base/hash64.js';
+import { murmurHash2 } from '../../base/murmur2.js';
+import { xxHash64 } from '../../base/xxhash64.js';
 import type { HashMember, HashTable } from './hash-table.js';
-import { murmurHash2 } from './murmur2.js';
-import { RequestHash } from './request-hash.js';
-import { xxHash64 } from './xxhash64.js';
 
 // The points are Envoy's, bit for bit: hash of "key_0", "key_1", ... as many as the weight asks for.
 
@@ -98,7 +98,7 @@ export function buildRing(members: readonly HashMember[], config: RingConfig): R
   const hash = config.hashFunction === 'MURMUR_HASH_2' ? murmurHash2 : xxHash64;
   const room = Math.ceil(scale) + 1;
   const points = { lows: new Uint32Array(room), highs: new Uint32Array(room), owners: new Uint16Array(room) };
-  const into = new RequestHash();
+  const into = new Hash64();
   let current = 0;
   let target = 0;
   // The running sums, not each endpoint's share, are rounded: so the ring has the size that it should have.

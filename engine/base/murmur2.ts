@@ -1,16 +1,16 @@
-/** MurmurHash64A of bytes into a RequestHash: std::hash of libstdc++, which Envoy's MURMUR_HASH_2 is. */
-import { multiplyHigh } from '../../base/multiply-high.js';
-import type { RequestHash } from './request-hash.js';
+/** MurmurHash64A of bytes into a Hash64: std::hash of libstdc++, which Envoy's MURMUR_HASH_2 is. */
+import type { Hash64 } from './hash64.js';
+import { multiplyHigh } from './multiply-high.js';
 
-// Halves instead of BigInt: base/multiply-high.ts says how.
+// Halves instead of BigInt: multiply-high.ts says how.
 
 const MUL_LOW = 0x5bd1e995 | 0;
 const MUL_HIGH = 0xc6a4a793 | 0;
 /** The seed of std::hash, and of Envoy's rings. */
 const STD_HASH_SEED = 0xc70f6907 | 0;
 
-/** Hash of bytes[from, to) under the seed of std::hash; isSet is left alone. */
-export function murmurHash2(into: RequestHash, bytes: Uint8Array, from: number, to: number): void {
+/** Hash of bytes[from, to) under the seed of std::hash. */
+export function murmurHash2(into: Hash64, bytes: Uint8Array, from: number, to: number): void {
   const length = to - from;
   // seed ^ length * m
   let low = STD_HASH_SEED ^ Math.imul(length, MUL_LOW);

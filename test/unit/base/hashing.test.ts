@@ -2,25 +2,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { murmurHash2 } from '../../../../engine/upstream/balance/murmur2.js';
-import { RequestHash } from '../../../../engine/upstream/balance/request-hash.js';
-import { xxHash64 } from '../../../../engine/upstream/balance/xxhash64.js';
+import { murmurHash2 } from '../../../engine/base/murmur2.js';
+import { Hash64 } from '../../../engine/base/hash64.js';
+import { xxHash64 } from '../../../engine/base/xxhash64.js';
 
 const MASK = (1n << 64n) - 1n;
 
-function bits(hash: RequestHash): bigint {
+function bits(hash: Hash64): bigint {
   return (BigInt(hash.high >>> 0) << 32n) | BigInt(hash.low >>> 0);
 }
 
 function xx(bytes: Uint8Array, seed = 0n, from = 0, to = bytes.length): bigint {
-  const hash = new RequestHash();
+  const hash = new Hash64();
   const [low, high] = new Int32Array(new BigUint64Array([seed]).buffer);
   xxHash64(hash, bytes, from, to, low, high);
   return bits(hash);
 }
 
 function murmur(bytes: Uint8Array, from = 0, to = bytes.length): bigint {
-  const hash = new RequestHash();
+  const hash = new Hash64();
   murmurHash2(hash, bytes, from, to);
   return bits(hash);
 }

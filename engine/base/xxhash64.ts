@@ -1,9 +1,9 @@
-/** xxHash64 of bytes into a RequestHash: what Envoy hashes with (Yann Collet's XXH64; doc/xxhash_spec.md). */
-import { carry, multiplyHigh } from '../../base/multiply-high.js';
-import type { RequestHash } from './request-hash.js';
+/** xxHash64 of bytes into a Hash64: what Envoy hashes with (Yann Collet's XXH64; doc/xxhash_spec.md). */
+import type { Hash64 } from './hash64.js';
+import { carry, multiplyHigh } from './multiply-high.js';
 
-// Halves instead of BigInt (base/multiply-high.ts says how). Intermediate 64-bit values that a function gives back go
-// through `low` and `high` of the RequestHash, so nothing is allocated.
+// Halves instead of BigInt (multiply-high.ts says how). Intermediate 64-bit values that a function gives back go
+// through `low` and `high` of the Hash64, so nothing is allocated.
 
 const P1_LOW = 0x85ebca87 | 0;
 const P1_HIGH = 0x9e3779b1 | 0;
@@ -20,15 +20,8 @@ const STRIPE_BYTES = 32;
 /** Low and high halves of the four lanes of a long input. */
 const lanes = new Int32Array(8);
 
-/** Hash of bytes[from, to) under a 64-bit seed given as signed halves; isSet is left alone. */
-export function xxHash64(
-  into: RequestHash,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  seedLow = 0,
-  seedHigh = 0,
-): void {
+/** Hash of bytes[from, to) under a 64-bit seed given as signed halves. */
+export function xxHash64(into: Hash64, bytes: Uint8Array, from: number, to: number, seedLow = 0, seedHigh = 0): void {
   const length = to - from;
   let at = from;
   if (length >= STRIPE_BYTES) at = hashStripes(into, bytes, from, to, seedLow, seedHigh);
@@ -44,7 +37,7 @@ export function xxHash64(
 
 /** Whole stripes of 32 bytes, four lanes of 8 each, merged into one; answers where the rest begins. */
 function hashStripes(
-  into: RequestHash,
+  into: Hash64,
   bytes: Uint8Array,
   from: number,
   to: number,
@@ -107,7 +100,7 @@ function setLane(lane: number, low: number, high: number, addLow: number, addHig
 }
 
 /** into = rotl(into + word * P2, 31) * P1. */
-function round(into: RequestHash, wordLow: number, wordHigh: number): void {
+function round(into: Hash64, wordLow: number, wordHigh: number): void {
   const product = Math.imul(wordLow, P2_LOW);
   const low = (into.low + product) | 0;
   const high =
@@ -124,7 +117,7 @@ function round(into: RequestHash, wordLow: number, wordHigh: number): void {
 }
 
 /** The last 0 to 31 bytes and the final mix. */
-function hashRest(into: RequestHash, bytes: Uint8Array, from: number, to: number): void {
+function hashRest(into: Hash64, bytes: Uint8Array, from: number, to: number): void {
   let low = into.low;
   let high = into.high;
   let at = from;
@@ -179,7 +172,7 @@ function hashRest(into: RequestHash, bytes: Uint8Array, from: number, to: number
 }
 
 /** h ^= h >> 33; h *= P2; h ^= h >> 29; h *= P3; h ^= h >> 32. */
-function avalanche(into: RequestHash, fromLow: number, fromHigh: number): void {
+function avalanche(into: Hash64, fromLow: number, fromHigh: number): void {
   let low = fromLow ^ (fromHigh >>> 1);
   let high = (multiplyHigh(low, P2_LOW) + Math.imul(fromHigh, P2_LOW) + Math.imul(low, P2_HIGH)) | 0;
   low = Math.imul(low, P2_LOW);
