@@ -10,6 +10,7 @@ import type {
   RouteConfigRecord,
   SnapshotPlan,
 } from '../plan/records.js';
+import { checkHashing } from './check-hashing.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
 import { compileRouteConfig, compileUpgrades } from './compile-routes.js';
 import {
@@ -63,6 +64,7 @@ export function compile(
   checkUse(reader, clusterValues, listeners, used);
   // A route or cluster that could not be read may be the one that reads it.
   if (!reader.hasErrors) runtime.reportUnread(new Set(listeners.map(({ name }) => name)));
+  checkHashing(reader, listenerValues, clusterValues, clusters);
   const admin = fieldOf(fieldOf(bootstrap, 'admin') ?? {}, 'address');
   return {
     plan: {

@@ -27,6 +27,11 @@ export class BoundedLoad {
     this.#weightSum = indexes.reduce((sum, index) => sum + (table.weights[index] as number), 0);
   }
 
+  /** One without requests always has room: nothing needs to be measured. */
+  isIdle(index: number): boolean {
+    return this.#table.active(index) === 0;
+  }
+
   /**
    * Before the hasRoom() of one pick: counts what is in flight, at a cost that grows with the endpoints. False: only
    * endpoints that were tried have room, so the bound has to give way.

@@ -41,10 +41,9 @@ export class HashPicker implements Picker {
     if (hashTable === null || (tried !== 0 && !this.#hasUntried(tried))) return this.#anyUntried(low >>> 0, tried);
     const slot = hashTable.slotOf(low, high);
     const bound = this.#bound;
-    if (bound?.measure(tried) === true) return this.#walk(hashTable.owners, slot, tried, bound);
     const index = this.#targets[hashTable.owners[slot] as number] as number;
-    if (index >= 0 && (tried === 0 || !wasTried(tried, index))) return index;
-    return this.#walk(hashTable.owners, slot, tried, null);
+    if (index >= 0 && (tried === 0 || !wasTried(tried, index)) && (bound === null || bound.isIdle(index))) return index;
+    return this.#walk(hashTable.owners, slot, tried, bound?.measure(tried) === true ? bound : null);
   }
 
   /** From the slot around the circle to the first that may be picked, was not tried, and has room: there is one. */

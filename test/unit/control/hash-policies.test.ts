@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ForwardRecord, RouteConfigRecord } from '../../../engine/plan/records.js';
-import { briefly, compiled, yaml } from '../../support/config-problems.js';
+import { briefly, clusterWith, compiled, yaml } from '../../support/config-problems.js';
 
-const routes = (policies: string): string =>
-  `[ { match: { prefix: "/" }, route: { cluster: c, hash_policy: [ ${policies} ] } } ]`;
+const config = (policies: string, cluster = 'lb_policy: MAGLEV', choice = 'cluster: c'): string =>
+  yaml({
+    cluster: clusterWith(cluster),
+    routes: `[ { match: { prefix: "/" }, route: { ${choice}, hash_policy: [ ${policies} ] } } ]`,
+  });
 
 function policies(text: string): ForwardRecord['hashPolicies'] {
-  const [listener] = compiled(yaml({ routes: routes(text) })).plan.listeners;
-  const config = listener?.http.routeConfig as RouteConfigRecord;
-  return (config.virtualHosts[0]?.routes[0]?.action as ForwardRecord).hashPolicies;
+  const [listener] = compiled(config(text)).plan.listeners;
+  const table = listener?.http.routeConfig as RouteConfigRecord;
+  return (table.virtualHosts[0]?.routes[0]?.action as ForwardRecord).hashPolicies;
 }
 
 test('each policy with its fields', () => {
@@ -49,8 +52,9 @@ test('cookies: only read without ttl, given out with one', () => {
   );
 });
 
-const problems = (text: string): string[] =>
-  briefly(yaml({ routes: routes(text) })).map((line) => line.replace(/ static_resources\S*\.route\./, ' '));
+const shortened = (text: string): string[] =>
+  briefly(text).map((line) => line.replace(/ static_resources\S*\.route\./, ' '));
+const problems = (text: string): string[] => shortened(config(text));
 
 test('mistakes are said at their place', () => {
   const cases: [string, string][] = [
@@ -99,4 +103,20 @@ test('mistakes are said at their place', () => {
     problems('{ header: { header_name: a, regex_rewrite: { pattern: { regex: "(" }, substitution: "" } } }').join(),
     /not an RE2 expression/,
   );
+});
+
+test('a hash policy that no cluster of the route asks for has no effect, nor a cluster that no route hashes for', () => {
+  const policy = '{ query_parameter: { name: a } }';
+  const unread = (names: string, by: string): string =>
+    `warning hash_policy: has no effect: ${names} balances by ${by}; RING_HASH and MAGLEV go by hashes`;
+  assert.deepEqual(shortened(config(policy, 'lb_policy: RANDOM')), [unread('c', 'RANDOM')]);
+  const weighted = 'weighted_clusters: { clusters: [ { name: c, weight: 1 } ] }';
+  assert.deepEqual(shortened(config(policy, 'lb_policy: ROUND_ROBIN', weighted)), [unread('c', 'ROUND_ROBIN')]);
+  for (const choice of ['cluster: c', weighted, 'cluster_header: x']) {
+    assert.deepEqual(shortened(config(policy, 'lb_policy: MAGLEV', choice)), []);
+    if (choice.includes('header')) assert.deepEqual(shortened(config(policy, 'lb_policy: RANDOM', choice)), []);
+  }
+  assert.deepEqual(shortened(yaml({ cluster: clusterWith('lb_policy: RING_HASH') })), [
+    'warning static_resources.clusters[0].lb_policy: no route to it has a hash_policy: every request goes to a random endpoint',
+  ]);
 });
