@@ -10,6 +10,7 @@ const FAILURE_PENALTY_MS = 5000;
 export function compileLearningPolicy(type: string, config: Value): LbPolicyRecord | null {
   if (type.endsWith('.PeakEwma')) return peakEwma(config);
   if (type === 'millrace.load_balancing_policies.least_request.v1.LeastRequest') return biasedLeastRequest(config);
+  if (type.endsWith('.Prequal')) return prequal(config);
   return null;
 }
 
@@ -33,5 +34,16 @@ function biasedLeastRequest(config: Value): LbPolicyRecord {
     fullScan: textOf(config, 'selection_method') === 'FULL_SCAN',
     activeRequestBias: numberOf(fieldOf(config, 'active_request_bias') ?? {}, 'default_value', 1),
     failurePenaltyUs: numberOf(config, 'failure_penalty', FAILURE_PENALTY_MS) * 1000,
+  };
+}
+
+/** Q as it did best over loads and speeds of servers (prequal.test.ts); as many looks as the paper has probes. */
+function prequal(config: Value): LbPolicyRecord {
+  return {
+    name: 'PREQUAL',
+    quantile: numberOf(config, 'q_rif', 0.6),
+    choiceCount: numberOf(config, 'choice_count', 3),
+    failurePenaltyUs: numberOf(config, 'failure_penalty', FAILURE_PENALTY_MS) * 1000,
+    expiryUs: numberOf(config, 'sample_expiration', 60000) * 1000,
   };
 }

@@ -34,8 +34,18 @@ const MillraceLeastRequest: Message = {
     failure_penalty: { kind: 'duration' },
   },
 };
+const Prequal: Message = {
+  name: 'Prequal',
+  typeUrl: 'millrace.load_balancing_policies.prequal.v1.Prequal',
+  fields: {
+    q_rif: { kind: 'number', min: 0, max: 1 },
+    choice_count: { kind: 'uint', min: 2 },
+    failure_penalty: { kind: 'duration' },
+    sample_expiration: { kind: 'duration', min: 1000 },
+  },
+};
 
 /** By type URL without "type.googleapis.com/". */
 export const LEARNING_POLICIES: Readonly<Record<string, Message>> = Object.fromEntries(
-  [PeakEwma, MillracePeakEwma, MillraceLeastRequest].map((each) => [each.typeUrl as string, each]),
+  [PeakEwma, MillracePeakEwma, MillraceLeastRequest, Prequal].map((each) => [each.typeUrl as string, each]),
 );

@@ -352,7 +352,14 @@ export type LbPolicyRecord =
       readonly hashFunction: 'XX_HASH' | 'MURMUR_HASH_2';
     } & ConsistentHashingRecord)
   /** tableSize: a prime. */
-  | ({ readonly name: 'MAGLEV'; readonly tableSize: number } & ConsistentHashingRecord);
+  | ({ readonly name: 'MAGLEV'; readonly tableSize: number } & ConsistentHashingRecord)
+  | {
+      readonly name: 'PREQUAL';
+      readonly quantile: number;
+      readonly choiceCount: number;
+      readonly failurePenaltyUs: number;
+      readonly expiryUs: number;
+    };
 
 export interface ConsistentHashingRecord {
   /** An endpoint without a hash_key in its metadata is hashed by its hostname instead of its address. */

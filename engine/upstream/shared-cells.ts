@@ -7,6 +7,8 @@
 // What a worker adds to the shared array it also notes in an array of its own, in plain stores: when its thread dies,
 // main subtracts exactly that (giveBack). Averages belong to nobody and stay.
 
+import { TAGGED_INTS } from './balance/tagged-latencies.js';
+
 const LINE_INTS = 16;
 /** Rows of endpoints and clusters that fit; memory is committed when touched. */
 export const ENDPOINT_ROWS_MAX = 65536;
@@ -17,7 +19,7 @@ const CELLS = CLUSTER_BASE + CLUSTERS_MAX * 2 * LINE_INTS;
 // Cells of an endpoint row.
 export const ENDPOINT_REQUESTS = 0;
 export const ENDPOINT_CONNECTIONS = 1;
-/** 1 while a worker changes one of the row's averages. */
+/** 1 while a worker changes the row's averages or samples. */
 const ENDPOINT_CLAIM = 2;
 // Averages of an endpoint row, each two Float64: the value, and when it held (0 = never).
 /** Latency until the response head, microseconds. */
@@ -33,7 +35,13 @@ export const CLUSTER_RETRIES = 3;
 export const HIGH_PRIORITY = 4;
 const CLUSTER_POSITION = LINE_INTS;
 
+/** What all workers share; behind the cells, for each endpoint row, the latencies that Prequal keeps. */
 export function newSharedCellsMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer((CELLS + ENDPOINT_ROWS_MAX * TAGGED_INTS) * 4);
+}
+
+/** For what one worker has added to the cells. */
+export function newOwnCellsMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(CELLS * 4);
 }
 
@@ -73,6 +81,8 @@ export class SharedCells {
   readonly shared: Int32Array;
   /** Averages: see averageCell(). */
   readonly floats: Float64Array;
+  /** Of tagged-latencies.ts, by endpoint row; changed under claim(). */
+  readonly samples: Int32Array;
   readonly clock: ProcessClock;
   readonly #own: Int32Array;
   readonly #isAlone: boolean;
@@ -84,14 +94,15 @@ export class SharedCells {
   constructor(shared: SharedArrayBuffer, own: SharedArrayBuffer, clock: ProcessClock = STILL, isAlone = false) {
     this.#isAlone = isAlone;
     this.shared = new Int32Array(shared);
-    this.floats = new Float64Array(shared);
+    this.floats = new Float64Array(shared, 0, CELLS / 2);
+    this.samples = new Int32Array(shared, CELLS * 4);
     this.#own = new Int32Array(own);
     this.clock = clock;
   }
 
   /**
-   * Only one worker at a time changes the averages of a row: a lost sample may be the one that matters. Between claim
-   * and release nothing may loop, throw or take long.
+   * Only one worker at a time changes what is learned of a row: a lost sample may be the one that matters. Between claim
+   * and release nothing may throw or take long.
    */
   claim(row: number): void {
     if (this.#isAlone) return;

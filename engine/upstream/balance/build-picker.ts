@@ -7,6 +7,7 @@ import { HashTables } from './hash-tables.js';
 import { LeastRequestPicker } from './least-request.js';
 import { PeakEwmaPicker } from './peak-ewma.js';
 import type { Picker } from './picker.js';
+import { PrequalPicker } from './prequal.js';
 import { RandomPicker } from './random.js';
 import { RoundRobinPicker } from './round-robin.js';
 
@@ -29,5 +30,7 @@ export function buildPicker(
     case 'RING_HASH':
     case 'MAGLEV':
       return new HashPicker(table, random, policy, tables);
+    case 'PREQUAL':
+      return new PrequalPicker(table, random, policy);
   }
 }

@@ -58,6 +58,25 @@ test('least_request with a failure penalty', () => {
   );
 });
 
+test('prequal', () => {
+  const type = `${OURS}.prequal.v1.Prequal`;
+  const defaults = {
+    name: 'PREQUAL',
+    quantile: 0.6,
+    choiceCount: 3,
+    failurePenaltyUs: 5_000_000,
+    expiryUs: 60_000_000,
+  };
+  assert.deepEqual(policyOf(type), defaults);
+  assert.deepEqual(policyOf(type, 'q_rif: 0.84, choice_count: 16, failure_penalty: 1s, sample_expiration: 10s'), {
+    ...defaults,
+    quantile: 0.84,
+    choiceCount: 16,
+    failurePenaltyUs: 1_000_000,
+    expiryUs: 10_000_000,
+  });
+});
+
 const AT = 'static_resources.clusters[0].load_balancing_policy.policies[0].typed_extension_config.typed_config';
 const MISTAKES: readonly (readonly [string, string, string])[] = [
   [
@@ -75,6 +94,7 @@ const MISTAKES: readonly (readonly [string, string, string])[] = [
     'selection_method: SCAN',
     `error ${AT}.selection_method: must be one of N_CHOICES, FULL_SCAN (did you mean FULL_SCAN?), not "SCAN"`,
   ],
+  [`${OURS}.prequal.v1.Prequal`, 'q_rif: 1.5', `error ${AT}.q_rif: must be a number from 0 to 1, not 1.5`],
 ];
 
 for (const [type, fields, want] of MISTAKES)
