@@ -1,6 +1,6 @@
 /** Policies that learn: their typed configs to records, with the defaults. */
 import type { LbPolicyRecord } from '../plan/records.js';
-import { fieldOf, numberOf, textOf } from './compile-values.js';
+import { fieldOf, flagOf, numberOf, textOf } from './compile-values.js';
 import type { Value } from './document.js';
 
 /** What a failure counts as where nothing else is said (linkerd's value). */
@@ -11,6 +11,8 @@ export function compileLearningPolicy(type: string, config: Value): LbPolicyReco
   if (type.endsWith('.PeakEwma')) return peakEwma(config);
   if (type === 'millrace.load_balancing_policies.least_request.v1.LeastRequest') return biasedLeastRequest(config);
   if (type.endsWith('.Prequal')) return prequal(config);
+  if (type.endsWith('.PickFirst')) return { name: 'PICK_FIRST', shuffle: flagOf(config, 'shuffle_address_list') };
+  if (type.endsWith('.ClientSideWeightedRoundRobin')) return clientSideWeighted(config);
   return null;
 }
 
@@ -45,5 +47,16 @@ function prequal(config: Value): LbPolicyRecord {
     choiceCount: numberOf(config, 'choice_count', 3),
     failurePenaltyUs: numberOf(config, 'failure_penalty', FAILURE_PENALTY_MS) * 1000,
     expiryUs: numberOf(config, 'sample_expiration', 60000) * 1000,
+  };
+}
+
+function clientSideWeighted(config: Value): LbPolicyRecord {
+  return {
+    name: 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN',
+    blackoutUs: numberOf(config, 'blackout_period', 10000) * 1000,
+    expirationUs: numberOf(config, 'weight_expiration_period', 180000) * 1000,
+    updateUs: numberOf(config, 'weight_update_period', 1000) * 1000,
+    errorUtilizationPenalty: numberOf(config, 'error_utilization_penalty', 1),
+    metricNames: (config['metric_names_for_computing_utilization'] as readonly string[] | undefined) ?? [],
   };
 }

@@ -1,6 +1,6 @@
 /** Messages of the balancing policies that learn from requests: Envoy's, and those that only exist here. */
 import { RuntimeDouble } from './schema-core.js';
-import { type Message, message, oneOf } from './schema.js';
+import { bool, list, type Message, message, oneOf, only, text } from './schema.js';
 
 const peakEwmaFields: Message['fields'] = {
   decay_time: { kind: 'duration', min: 1 },
@@ -44,8 +44,29 @@ const Prequal: Message = {
     sample_expiration: { kind: 'duration', min: 1000 },
   },
 };
+const PickFirst: Message = {
+  name: 'PickFirst',
+  typeUrl: 'envoy.extensions.load_balancing_policies.pick_first.v3.PickFirst',
+  fields: { shuffle_address_list: bool },
+};
+const ClientSideWeightedRoundRobin: Message = {
+  name: 'ClientSideWeightedRoundRobin',
+  typeUrl: 'envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin',
+  fields: {
+    enable_oob_load_report: only('load is read from response heads', false),
+    blackout_period: { kind: 'duration' },
+    weight_expiration_period: { kind: 'duration' },
+    weight_update_period: { kind: 'duration', min: 100 },
+    error_utilization_penalty: { kind: 'number', min: 0 },
+    metric_names_for_computing_utilization: list(text),
+  },
+  unsupported: ['oob_reporting_period', 'slow_start_config'],
+};
 
 /** By type URL without "type.googleapis.com/". */
 export const LEARNING_POLICIES: Readonly<Record<string, Message>> = Object.fromEntries(
-  [PeakEwma, MillracePeakEwma, MillraceLeastRequest, Prequal].map((each) => [each.typeUrl as string, each]),
+  [PeakEwma, MillracePeakEwma, MillraceLeastRequest, Prequal, PickFirst, ClientSideWeightedRoundRobin].map((each) => [
+    each.typeUrl as string,
+    each,
+  ]),
 );

@@ -359,6 +359,15 @@ export type LbPolicyRecord =
       readonly choiceCount: number;
       readonly failurePenaltyUs: number;
       readonly expiryUs: number;
+    }
+  | { readonly name: 'PICK_FIRST'; readonly shuffle: boolean }
+  | {
+      readonly name: 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN';
+      readonly blackoutUs: number;
+      readonly expirationUs: number;
+      readonly updateUs: number;
+      readonly errorUtilizationPenalty: number;
+      readonly metricNames: readonly string[];
     };
 
 export interface ConsistentHashingRecord {

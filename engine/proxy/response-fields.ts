@@ -1,5 +1,7 @@
 /** What is done to a response's fields before it goes down: the upstream's, and our own replies. */
 import { N } from '../http/names.js';
+import type { Cluster } from '../upstream/cluster.js';
+import type { Pool } from '../upstream/pool.js';
 import type { ExchangeRecord } from './exchange-record.js';
 import { addDecimal } from './local-reply.js';
 import { appendVia } from './request-fields.js';
@@ -17,6 +19,8 @@ export function prepareResponse(x: ExchangeRecord): void {
   const head = x.response;
   const listener = x.listener as ListenerRuntime;
   const http = listener.record;
+  const reports = (x.cluster as Cluster).loadReports;
+  if (reports !== null) reports.responseHead((x.pool as Pool).endpoint.row, head);
   listener.filters.runResponseHead(x);
   if (!http.router.suppressEnvoyHeaders) {
     if (head.has(SERVICE_TIME)) head.removeAll(SERVICE_TIME);

@@ -11,7 +11,7 @@ import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import { buildPicker } from './balance/build-picker.js';
 import { HashTables, isHashPolicy } from './balance/hash-tables.js';
-import { type Picker, wasTried } from './balance/picker.js';
+import { type LoadReports, type Picker, wasTried } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import { EndpointTable } from './endpoint-table.js';
@@ -76,6 +76,8 @@ export class Cluster {
   #table: EndpointTable;
   #picker: Picker;
   readonly #hashTables = new HashTables();
+  /** Reads what endpoints report of their load; null for most policies. */
+  loadReports: LoadReports | null = null;
   /** By endpoint key, over lists. */
   readonly #pools = new Map<string, Pool>();
   /** By index of the table. */
@@ -89,6 +91,7 @@ export class Cluster {
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#table = new EndpointTable(record.endpoints, record.index, context.cells);
     this.#picker = buildPicker(record.lbPolicy, this.#table, context.random, this.#hashTables);
+    this.loadReports = this.#picker.loadReports ?? null;
     this.#placePools();
   }
 
@@ -100,6 +103,7 @@ export class Cluster {
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#table = new EndpointTable(record.endpoints, record.index, this.cells);
     this.#picker = buildPicker(record.lbPolicy, this.#table, this.context.random, this.#hashTables);
+    this.loadReports = this.#picker.loadReports ?? null;
     this.#placePools();
   }
 

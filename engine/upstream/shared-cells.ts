@@ -34,10 +34,25 @@ export const CLUSTER_RETRIES = 3;
 /** Distance from a DEFAULT cell to the HIGH one. */
 export const HIGH_PRIORITY = 4;
 const CLUSTER_POSITION = LINE_INTS;
+/** What the process's own order of a cluster's endpoints is made from; 0 = not drawn yet. */
+const CLUSTER_SEED = LINE_INTS + 1;
+/** Row of the endpoint that all requests go to (pick_first), and 1; 0 = none yet. */
+const CLUSTER_CHOSEN = LINE_INTS + 2;
 
-/** What all workers share; behind the cells, for each endpoint row, the latencies that Prequal keeps. */
+// What an endpoint has last reported of its load, Float64s by row. Many workers write and none waits for another: each
+// report is whole in itself, and of two in the same moment either will do.
+const REPORTS_BASE = CELLS;
+const REPORT_INTS = 16;
+export const REPORT_WEIGHT = 0;
+/** Microseconds of the process's clock, 0 = never. */
+export const REPORT_UPDATED = 1;
+/** When the reports began that have come ever since. */
+export const REPORT_SINCE = 2;
+const SAMPLES_BASE = REPORTS_BASE + ENDPOINT_ROWS_MAX * REPORT_INTS;
+
+/** What all workers share; behind the cells, for each endpoint row, its load report and the latencies that Prequal keeps. */
 export function newSharedCellsMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer((CELLS + ENDPOINT_ROWS_MAX * TAGGED_INTS) * 4);
+  return new SharedArrayBuffer((SAMPLES_BASE + ENDPOINT_ROWS_MAX * TAGGED_INTS) * 4);
 }
 
 /** For what one worker has added to the cells. */
@@ -51,6 +66,10 @@ export function endpointCell(row: number, cell: number): number {
 /** Index into `floats` of an average's value; the next one is when it held. */
 export function averageCell(row: number, average: number): number {
   return row * (LINE_INTS / 2) + average;
+}
+/** Index into `reports`. */
+export function reportCell(row: number): number {
+  return row * (REPORT_INTS / 2);
 }
 export function clusterCell(cluster: number, cell: number): number {
   return CLUSTER_BASE + cluster * 2 * LINE_INTS + cell;
@@ -81,6 +100,8 @@ export class SharedCells {
   readonly shared: Int32Array;
   /** Averages: see averageCell(). */
   readonly floats: Float64Array;
+  /** Load reports: see reportCell(). */
+  readonly reports: Float64Array;
   /** Of tagged-latencies.ts, by endpoint row; changed under claim(). */
   readonly samples: Int32Array;
   readonly clock: ProcessClock;
@@ -95,7 +116,8 @@ export class SharedCells {
     this.#isAlone = isAlone;
     this.shared = new Int32Array(shared);
     this.floats = new Float64Array(shared, 0, CELLS / 2);
-    this.samples = new Int32Array(shared, CELLS * 4);
+    this.reports = new Float64Array(shared, REPORTS_BASE * 4, (ENDPOINT_ROWS_MAX * REPORT_INTS) / 2);
+    this.samples = new Int32Array(shared, SAMPLES_BASE * 4);
     this.#own = new Int32Array(own);
     this.clock = clock;
   }
@@ -159,6 +181,22 @@ export class SharedCells {
   /** The next position of a cluster's rotation, counted over all workers; wraps at 2^32. */
   nextPosition(cluster: number): number {
     return this.#add(clusterCell(cluster, CLUSTER_POSITION), 1) >>> 0;
+  }
+
+  /** The same for every worker: the first one's proposal (not 0). */
+  clusterSeed(cluster: number, proposal: number): number {
+    const cell = clusterCell(cluster, CLUSTER_SEED);
+    return Atomics.compareExchange(this.shared, cell, 0, proposal | 1) || proposal | 1;
+  }
+
+  /** Row of the endpoint that all requests of a cluster go to, -1 = none was chosen yet. */
+  chosenRow(cluster: number): number {
+    return Atomics.load(this.shared, clusterCell(cluster, CLUSTER_CHOSEN)) - 1;
+  }
+
+  /** Does nothing when it is not `from` any more: somebody else has chosen. */
+  chooseRow(cluster: number, from: number, to: number): void {
+    Atomics.compareExchange(this.shared, clusterCell(cluster, CLUSTER_CHOSEN), from + 1, to + 1);
   }
 }
 

@@ -2,10 +2,12 @@
 import type { Prng } from '../../base/prng.js';
 import type { LbPolicyRecord } from '../../plan/records.js';
 import type { EndpointTable } from '../endpoint-table.js';
+import { ClientSideWeightedPicker } from './client-side-weighted-round-robin.js';
 import { HashPicker } from './hash-picker.js';
 import { HashTables } from './hash-tables.js';
 import { LeastRequestPicker } from './least-request.js';
 import { PeakEwmaPicker } from './peak-ewma.js';
+import { PickFirstPicker } from './pick-first.js';
 import type { Picker } from './picker.js';
 import { PrequalPicker } from './prequal.js';
 import { RandomPicker } from './random.js';
@@ -32,5 +34,9 @@ export function buildPicker(
       return new HashPicker(table, random, policy, tables);
     case 'PREQUAL':
       return new PrequalPicker(table, random, policy);
+    case 'PICK_FIRST':
+      return new PickFirstPicker(table, random, policy);
+    case 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN':
+      return new ClientSideWeightedPicker(table, random, policy);
   }
 }

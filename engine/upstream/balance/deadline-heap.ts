@@ -23,6 +23,10 @@ export class DeadlineHeap {
     return this.#deadlines[0] as number;
   }
 
+  clear(): void {
+    this.size = 0;
+  }
+
   push(item: number, deadline: number): void {
     const order = this.#given++;
     let at = this.size++;

@@ -1,5 +1,6 @@
 /** Picker: chooses an endpoint; built per endpoint list and thrown away with it. */
 import type { Prng } from '../../base/prng.js';
+import type { Head } from '../../http/head.js';
 import type { RequestHash } from './request-hash.js';
 
 // Laws: 1. pick() answers an index of the table that is pickable, or -1 when there is none. 2. An index whose bit is
@@ -11,6 +12,14 @@ export interface Picker {
   pick(hash: RequestHash, tried: number): number;
   /** What the policy learns from requests that ended; null = it learns nothing. */
   readonly feedback: Feedback | null;
+  /** Who reads the load that endpoints report in response heads; absent = nobody. */
+  readonly loadReports?: LoadReports;
+}
+
+/** What it reads is kept in shared cells too, and it allocates nothing. */
+export interface LoadReports {
+  /** The final head of a response of the endpoint of this row, as it came. */
+  responseHead(row: number, head: Head): void;
 }
 
 /** What it learns is kept in shared cells by endpoint row, never in the picker (law 4). It allocates nothing. */

@@ -11,6 +11,8 @@ const ENDPOINTS =
 const ENVOY = 'envoy.extensions.load_balancing_policies';
 const OURS = 'millrace.load_balancing_policies';
 
+const WEIGHTED = `${ENVOY}.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin`;
+
 function text(type: string, fields = ''): string {
   const policy = `{ typed_extension_config: { name: p, typed_config: { "@type": type.googleapis.com/${type}${fields === '' ? '' : `, ${fields}`} } } }`;
   return yaml({ cluster: `load_balancing_policy: { policies: [ ${policy} ] }, ${ENDPOINTS}` });
@@ -77,6 +79,38 @@ test('prequal', () => {
   });
 });
 
+test('pick_first', () => {
+  const type = `${ENVOY}.pick_first.v3.PickFirst`;
+  assert.deepEqual(policyOf(type), { name: 'PICK_FIRST', shuffle: false });
+  assert.deepEqual(policyOf(type, 'shuffle_address_list: true'), { name: 'PICK_FIRST', shuffle: true });
+});
+
+test('client_side_weighted_round_robin', () => {
+  const defaults = {
+    name: 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN',
+    blackoutUs: 10_000_000,
+    expirationUs: 180_000_000,
+    updateUs: 1_000_000,
+    errorUtilizationPenalty: 1,
+    metricNames: [],
+  };
+  assert.deepEqual(policyOf(WEIGHTED), defaults);
+  assert.deepEqual(
+    policyOf(
+      WEIGHTED,
+      'enable_oob_load_report: false, blackout_period: 0s, weight_expiration_period: 60s, weight_update_period: 0.1s, error_utilization_penalty: 0.5, metric_names_for_computing_utilization: [ named_metrics.queue ]',
+    ),
+    {
+      ...defaults,
+      blackoutUs: 0,
+      expirationUs: 60_000_000,
+      updateUs: 100_000,
+      errorUtilizationPenalty: 0.5,
+      metricNames: ['named_metrics.queue'],
+    },
+  );
+});
+
 const AT = 'static_resources.clusters[0].load_balancing_policy.policies[0].typed_extension_config.typed_config';
 const MISTAKES: readonly (readonly [string, string, string])[] = [
   [
@@ -95,6 +129,16 @@ const MISTAKES: readonly (readonly [string, string, string])[] = [
     `error ${AT}.selection_method: must be one of N_CHOICES, FULL_SCAN (did you mean FULL_SCAN?), not "SCAN"`,
   ],
   [`${OURS}.prequal.v1.Prequal`, 'q_rif: 1.5', `error ${AT}.q_rif: must be a number from 0 to 1, not 1.5`],
+  [
+    WEIGHTED,
+    'weight_update_period: 0.01s',
+    `error ${AT}.weight_update_period: must be a duration of at least 0.1s, not "0.01s"`,
+  ],
+  [
+    WEIGHTED,
+    'enable_oob_load_report: true',
+    `error ${AT}.enable_oob_load_report: only false is supported here: load is read from response heads`,
+  ],
 ];
 
 for (const [type, fields, want] of MISTAKES)
