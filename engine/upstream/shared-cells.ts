@@ -93,8 +93,8 @@ export interface ProcessClock {
 }
 
 const STILL: ProcessClock = { nowUs: () => 1 };
-/** Tries to claim a row before its holder is taken for dead: it would have needed less than a microsecond. */
-const CLAIM_TRIES = 10000;
+/** Whoever has claimed a row needs less than a microsecond, unless its thread was put to sleep just then. */
+const CLAIM_TRIES = 500;
 
 export class SharedCells {
   readonly shared: Int32Array;
@@ -123,19 +123,26 @@ export class SharedCells {
   }
 
   /**
-   * Only one worker at a time changes what is learned of a row: a lost sample may be the one that matters. Between claim
-   * and release nothing may throw or take long.
+   * Only one worker at a time changes what is learned of a row. False: somebody else does, and seems to sleep; a request
+   * doesn't wait for that, what it had to say is dropped. Between claim and release nothing may throw or take long; what
+   * a dead worker has claimed is given back like the rest.
    */
-  claim(row: number): void {
-    if (this.#isAlone) return;
+  claim(row: number): boolean {
+    if (this.#isAlone) return true;
     const cell = row * LINE_INTS + ENDPOINT_CLAIM;
     for (let tries = 0; tries < CLAIM_TRIES; tries++)
-      if (Atomics.compareExchange(this.shared, cell, 0, 1) === 0) return;
+      if (Atomics.compareExchange(this.shared, cell, 0, 1) === 0) {
+        this.#own[cell] = 1;
+        return true;
+      }
+    return false;
   }
 
   release(row: number): void {
     if (this.#isAlone) return;
-    Atomics.store(this.shared, row * LINE_INTS + ENDPOINT_CLAIM, 0);
+    const cell = row * LINE_INTS + ENDPOINT_CLAIM;
+    this.#own[cell] = 0;
+    Atomics.store(this.shared, cell, 0);
   }
 
   /** Adds and answers the value before. */

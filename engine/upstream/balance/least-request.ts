@@ -7,6 +7,9 @@ import { DeadlineHeap } from './deadline-heap.js';
 import { type Feedback, type Picker, untriedInstead, wasTried } from './picker.js';
 import type { RequestHash } from './request-hash.js';
 
+/** What a request in flight counts: load is a whole number, because a fraction that a call answers is garbage. */
+const REQUEST = 1024;
+
 export interface LeastRequestConfig {
   /** How many are drawn, with replacement (Envoy's choice_count). */
   readonly choiceCount: number;
@@ -54,13 +57,15 @@ export class LeastRequestPicker implements Picker, Feedback {
   }
 
   requestEnded(row: number, _latencyUs: number, _activeAtStart: number, isFailure: boolean): void {
-    if (isFailure) this.#failures?.add(row, 1);
+    if (isFailure) this.#failures?.add(row, REQUEST);
   }
 
-  /** Requests in flight, and failures that count as such. */
+  /** Requests in flight, and failures that count as such; times REQUEST, so that parts of one count. */
   #load(index: number): number {
     const active = this.#table.active(index);
-    return this.#failures === null ? active : active + this.#failures.read(this.#table.rows[index] as number);
+    return this.#failures === null
+      ? active * REQUEST
+      : active * REQUEST + this.#failures.read(this.#table.rows[index] as number);
   }
 
   #draw(): number {
@@ -109,7 +114,7 @@ export class LeastRequestPicker implements Picker, Feedback {
     const weight = this.#table.weights[index] as number;
     const bias = this.#config.activeRequestBias;
     if (bias === 0) return weight;
-    const load = this.#load(index) + 1;
+    const load = this.#load(index) / REQUEST + 1;
     return bias === 1 ? weight / load : weight / load ** bias;
   }
 }

@@ -30,6 +30,8 @@ export class PeakEwmaPicker implements Picker, Feedback {
   readonly #random: Prng;
   readonly #config: PeakEwmaConfig;
   readonly #average: SharedAverage;
+  /** Costs of two endpoints under comparison; in an array, because a number that a call answers is garbage. */
+  readonly #costs = new Float64Array(2);
 
   constructor(table: EndpointTable, random: Prng, config: PeakEwmaConfig) {
     this.#table = table;
@@ -54,7 +56,9 @@ export class PeakEwmaPicker implements Picker, Feedback {
     const skip = this.#random.below(pickable.length - 1);
     const a = pickable[first] as number;
     const b = pickable[skip < first ? skip : skip + 1] as number;
-    return this.cost(b) < this.cost(a) ? b : a;
+    this.#weigh(a, 0);
+    this.#weigh(b, 1);
+    return (this.#costs[1] as number) < (this.#costs[0] as number) ? b : a;
   }
 
   /** Ties go to a random one of the cheapest: reservoir sampling. */
@@ -65,7 +69,8 @@ export class PeakEwmaPicker implements Picker, Feedback {
     let ties = 0;
     for (let i = 0; i < pickable.length; i++) {
       const index = pickable[i] as number;
-      const cost = this.cost(index);
+      this.#weigh(index, 0);
+      const cost = this.#costs[0] as number;
       if (cost < least) {
         best = index;
         least = cost;
@@ -77,12 +82,18 @@ export class PeakEwmaPicker implements Picker, Feedback {
 
   /** Microseconds, over the weight. */
   cost(index: number): number {
+    this.#weigh(index, 0);
+    return this.#costs[0] as number;
+  }
+
+  #weigh(index: number, slot: number): void {
     const table = this.#table;
     const active = table.active(index);
     const latencyUs = this.#average.read(table.rows[index] as number);
     const weight = table.weights[index] as number;
-    if (latencyUs > 0) return (latencyUs * (active + 1)) / weight;
-    return (active === 0 ? -latencyUs : this.#config.penaltyUs + active) / weight;
+    let cost = latencyUs * (active + 1);
+    if (latencyUs <= 0) cost = active === 0 ? -latencyUs : this.#config.penaltyUs + active;
+    this.#costs[slot] = cost / weight;
   }
 
   requestEnded(row: number, latencyUs: number, _activeAtStart: number, isFailure: boolean): void {

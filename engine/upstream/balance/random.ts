@@ -30,7 +30,8 @@ export class RandomPicker implements Picker {
   #draw(): number {
     const sums = this.#sums;
     if (sums.length === 0) return this.#random.below(this.#pickable.length);
-    const at = this.#random.float() * (sums[sums.length - 1] as number);
+    // Not float(): a fraction that a call answers is garbage wherever the compiler leaves it a call.
+    const at = ((this.#random.next() >>> 0) / 4294967296) * (sums[sums.length - 1] as number);
     let low = 0;
     let high = sums.length - 1;
     while (low < high) {

@@ -65,23 +65,6 @@ test('weights are kept: exactly by round robin, within two percent by the others
   }
 });
 
-test('every policy: only pickable ones, tried ones last, none when there is none', () => {
-  for (const policy of POLICIES) {
-    const picker = buildPicker(
-      policy,
-      table(endpoints([1, 1, 1], ['HEALTHY', 'UNHEALTHY', 'HEALTHY'])),
-      Prng.fromSeed(3),
-    );
-    for (let i = 0; i < 200; i++) assert.notEqual(picker.pick(NO_HASH, 0), 1, policy.name);
-    for (let i = 0; i < 200; i++) assert.equal(picker.pick(NO_HASH, 1), 2, policy.name);
-    assert.equal(
-      buildPicker(policy, table(endpoints([1], ['UNHEALTHY'])), Prng.fromSeed(3)).pick(NO_HASH, 0),
-      -1,
-      policy.name,
-    );
-  }
-});
-
 test('least request sees what other workers have in flight; the dead give back exactly that', () => {
   const records = endpoints([1, 1]);
   const mine = newSharedCellsMemory();

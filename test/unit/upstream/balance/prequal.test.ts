@@ -151,11 +151,12 @@ function byProbes(
         for (owed += probesPerRequest; owed >= 1; owed--) {
           const server = random.below(servers.length);
           const rif = (servers[server] as QueueServer).jobs.length;
-          answers.add(server, rif, latencies.estimate(server, rif, nowUs), nowUs);
+          answers.add(server, rif, latencies.estimate(server, rif, Math.floor(nowUs / 1e6)), nowUs);
         }
         return found < 0 ? random.below(servers.length) : found;
       },
-      ended: (server, latencyUs, rifAtStart, nowUs) => latencies.record(server, rifAtStart, latencyUs, nowUs),
+      ended: (server, latencyUs, rifAtStart, nowUs) =>
+        latencies.record(server, rifAtStart, latencyUs, Math.floor(nowUs / 1e6)),
     };
   };
 }
