@@ -1,7 +1,8 @@
 /** Clusters of the document to their records: protocol options, balancing, breakers, endpoints. */
 import { isIP } from 'node:net';
 import type { Address } from '../io/transport.js';
-import type { BreakerRecord, ClusterRecord, EndpointRecord, LbPolicyRecord } from '../plan/records.js';
+import type { LbPolicyRecord } from '../plan/lb-policy-record.js';
+import type { BreakerRecord, ClusterRecord, EndpointRecord } from '../plan/records.js';
 import {
   compileAddress,
   compilePipe,

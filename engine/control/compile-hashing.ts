@@ -1,5 +1,5 @@
 /** Balancing policies that hash: of lb_policy with its messages, and typed ones, to records. */
-import type { ConsistentHashingRecord, LbPolicyRecord } from '../plan/records.js';
+import type { ConsistentHashingRecord, LbPolicyRecord } from '../plan/lb-policy-record.js';
 import { fieldOf, flagOf, numberOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import { RING_SIZE_MAX } from './schema-hashing.js';

@@ -1,5 +1,5 @@
 /** Policies that learn: their typed configs to records, with the defaults. */
-import type { LbPolicyRecord } from '../plan/records.js';
+import type { LbPolicyRecord } from '../plan/lb-policy-record.js';
 import { fieldOf, flagOf, numberOf, textOf } from './compile-values.js';
 import type { Value } from './document.js';
 

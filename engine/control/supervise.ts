@@ -5,7 +5,13 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { ENDPOINT, WORKER } from '../metrics/declare.js';
 import { type MetricsMemory, newMetricsMemory, WorkerMetrics } from '../metrics/slots.js';
-import { clearEndpoint, giveBack, isEndpointIdle, newOwnCellsMemory, newSharedCellsMemory } from '../upstream/shared-cells.js';
+import {
+  clearEndpoint,
+  giveBack,
+  isEndpointIdle,
+  newOwnCellsMemory,
+  newSharedCellsMemory,
+} from '../upstream/shared-cells.js';
 import type { ToMain, ToWorker, WorkerMemory } from '../worker/mailbox.js';
 import type { EndpointMemory, EndpointPlace } from './endpoint-numbers.js';
 import { PlanRegistry } from './registry.js';

@@ -1,6 +1,6 @@
 /** The picker of a policy: the one place that knows all policies by name. */
 import type { Prng } from '../../base/prng.js';
-import type { LbPolicyRecord } from '../../plan/records.js';
+import type { LbPolicyRecord } from '../../plan/lb-policy-record.js';
 import type { EndpointTable } from '../endpoint-table.js';
 import { ClientSideWeightedPicker } from './client-side-weighted-round-robin.js';
 import { HashPicker } from './hash-picker.js';

@@ -1,5 +1,5 @@
 /** HashTables: the tables of one cluster, kept over endpoint lists that differ only in health or order. */
-import type { LbPolicyRecord } from '../../plan/records.js';
+import type { LbPolicyRecord } from '../../plan/lb-policy-record.js';
 import type { HashMember, HashTable } from './hash-table.js';
 import { buildMaglev } from './maglev.js';
 import { buildRing } from './ring-hash.js';

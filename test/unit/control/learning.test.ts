@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadConfig, planOf } from '../../../engine/control/load.js';
 import { PlanRegistry } from '../../../engine/control/registry.js';
-import type { LbPolicyRecord } from '../../../engine/plan/records.js';
+import type { LbPolicyRecord } from '../../../engine/plan/lb-policy-record.js';
 import { briefly, yaml } from '../../support/config-problems.js';
 
 const ENDPOINTS =

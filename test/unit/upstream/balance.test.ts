@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../../engine/base/prng.js';
-import type { EndpointRecord, LbPolicyRecord } from '../../../engine/plan/records.js';
+import type { LbPolicyRecord } from '../../../engine/plan/lb-policy-record.js';
+import type { EndpointRecord } from '../../../engine/plan/records.js';
 import { buildPicker } from '../../../engine/upstream/balance/build-picker.js';
 import { NO_HASH } from '../../../engine/upstream/balance/request-hash.js';
 import { EndpointTable } from '../../../engine/upstream/endpoint-table.js';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../../engine/base/prng.js';
-import type { EndpointRecord, LbPolicyRecord } from '../../../engine/plan/records.js';
+import type { LbPolicyRecord } from '../../../engine/plan/lb-policy-record.js';
+import type { EndpointRecord } from '../../../engine/plan/records.js';
 import { buildPicker } from '../../../engine/upstream/balance/build-picker.js';
 import type { Picker } from '../../../engine/upstream/balance/picker.js';
 import { RequestHash } from '../../../engine/upstream/balance/request-hash.js';
@@ -21,6 +22,16 @@ const EWMA = {
 } as const;
 const PREQUAL = { name: 'PREQUAL', quantile: 0.6, choiceCount: 3, failurePenaltyUs: 5e6, expiryUs: 6e7 } as const;
 
+const RING = {
+  name: 'RING_HASH',
+  minimumRingSize: 1024,
+  maximumRingSize: 65536,
+  hashFunction: 'XX_HASH',
+  useHostname: false,
+  balanceFactor: 0,
+} as const;
+const MAGLEV = { name: 'MAGLEV', tableSize: 1009, useHostname: false, balanceFactor: 0 } as const;
+
 /** A policy that is not here does not compile. */
 const FORMS: Readonly<Record<LbPolicyRecord['name'], readonly LbPolicyRecord[]>> = {
   ROUND_ROBIN: [{ name: 'ROUND_ROBIN' }],
@@ -33,6 +44,8 @@ const FORMS: Readonly<Record<LbPolicyRecord['name'], readonly LbPolicyRecord[]>>
     { ...LEAST, activeRequestBias: 0 },
   ],
   PEAK_EWMA: [EWMA, { ...EWMA, fullScan: true }],
+  RING_HASH: [RING, { ...RING, hashFunction: 'MURMUR_HASH_2' }, { ...RING, balanceFactor: 125 }],
+  MAGLEV: [MAGLEV, { ...MAGLEV, balanceFactor: 125 }],
   PREQUAL: [PREQUAL, { ...PREQUAL, quantile: 0 }, { ...PREQUAL, quantile: 1, choiceCount: 100 }],
   PICK_FIRST: [
     { name: 'PICK_FIRST', shuffle: false },
