@@ -1,13 +1,22 @@
 /** `npm run bench`: the tour, or one of its parts by name. */
-import { renderProblems } from '../engine/fault/problem.js';
-import { suggest } from '../engine/fault/problem.js';
+import { renderProblems, suggest } from '../engine/fault/problem.js';
+import { Interruption } from './interruption.js';
+import { LbBench, lbOptions } from './lb.js';
+import { writeResult } from './result/folder.js';
+import { ResultBuilder } from './result/result.js';
 import { ScenarioError } from './scenario/scenario.js';
+import { Progress } from './terminal/progress.js';
+import { UsageError } from './usage-error.js';
 
-type Run = (args: readonly string[]) => Promise<number>;
+interface Part {
+  readonly help: string;
+  /** Answers the exit code. */
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
 
-/** Modules are loaded when asked for: a part that lacks a package must not stop the others. */
-const PARTS: Readonly<Record<string, { readonly help: string; readonly load: () => Promise<Run> }>> = {
-  simulate: { help: 'many proxies and backends on virtual time', load: loadSimulate },
+const PARTS: Readonly<Record<string, Part>> = {
+  lb: { help: 'balancers side by side: [--scenario A,B] [--policies A,B] [--duration S] [--backends node]', run: lb },
+  simulate: { help: 'many proxies and backends on virtual time', run: simulate },
 };
 
 const USAGE = `usage: npm run bench [-- PART [options]]
@@ -17,18 +26,52 @@ ${Object.entries(PARTS)
   .join('\n')}
 `;
 
-async function loadSimulate(): Promise<Run> {
-  const path = new URL('./simulate.js', import.meta.url).href;
+interface Measured {
+  readonly expectedS: number;
+  run(builder: ResultBuilder, interruption: Interruption, progress: Progress): Promise<void>;
+}
+
+/** Runs it, keeps what was measured however it ends, and answers 1 when an expectation was missed. */
+async function measure(bench: Measured, args: readonly string[]): Promise<number> {
+  const interruption = new Interruption();
+  const builder = new ResultBuilder(args);
+  const progress = new Progress(bench.expectedS);
   try {
-    return ((await import(path)) as { simulate: Run }).simulate;
+    await bench.run(builder, interruption, progress);
+  } finally {
+    progress.clear();
+    if (!builder.isEmpty) process.stdout.write(`${summary(builder, interruption)}\n`);
+  }
+  if (interruption.isSet) return 130;
+  return builder.findings.some(({ outcome }) => outcome === 'missed') ? 1 : 0;
+}
+
+function summary(builder: ResultBuilder, interruption: Interruption): string {
+  const folder = writeResult(builder.build(interruption.isSet));
+  const missed = builder.findings.filter(({ outcome }) => outcome === 'missed');
+  const met = builder.findings.filter(({ outcome }) => outcome === 'met').length;
+  const lines = missed.map(({ place, text }) => `MISSED ${place}: ${text}`);
+  if (met + missed.length > 0) lines.push(`${met} of ${met + missed.length} expectations met`);
+  if (interruption.isSet) lines.push('interrupted: what was measured until then is kept');
+  lines.push(`results in ${folder} (report.html, result.json, *.hgrm)`);
+  return lines.join('\n');
+}
+
+async function lb(args: readonly string[]): Promise<number> {
+  return measure(new LbBench(lbOptions(args)), ['lb', ...args]);
+}
+
+async function simulate(args: readonly string[]): Promise<number> {
+  const path = new URL('./simulate.js', import.meta.url).href;
+  let part: { readonly simulate: (args: readonly string[]) => Promise<number> };
+  try {
+    part = (await import(path)) as typeof part;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new UsageError('the simulator is not built into this version');
   }
+  return part.simulate(args);
 }
-
-/** One line, exit code 2. */
-class UsageError extends Error {}
 
 async function main(args: readonly string[]): Promise<number> {
   const [name = '', ...others] = args;
@@ -41,15 +84,20 @@ async function main(args: readonly string[]): Promise<number> {
     const near = suggest(name, Object.keys(PARTS));
     throw new UsageError(`there is no part ${JSON.stringify(name)}${near === null ? '' : `; did you mean ${near}?`}`);
   }
-  const run = await part.load();
-  return run(others);
+  return part.run(others);
+}
+
+/** What parseArgs throws is of the command line too. */
+function isUsage(error: unknown): error is Error {
+  const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
+  return error instanceof UsageError || code.startsWith('ERR_PARSE_ARGS');
 }
 
 main(process.argv.slice(2))
   .then((code) => process.exit(code))
   .catch((error: unknown) => {
     if (error instanceof ScenarioError) process.stderr.write(`${renderProblems(error.problems)}\n`);
-    else if (error instanceof UsageError) process.stderr.write(`bench: ${error.message}\n\n${USAGE}`);
+    else if (isUsage(error)) process.stderr.write(`bench: ${error.message}\n\n${USAGE}`);
     else process.stderr.write(`bench: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    process.exit(error instanceof UsageError ? 2 : 1);
+    process.exit(isUsage(error) ? 2 : 1);
   });

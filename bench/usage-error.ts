@@ -1,0 +1,2 @@
+/** UsageError: the command line asks for something that is not there; one line, exit code 2. */
+export class UsageError extends Error {}

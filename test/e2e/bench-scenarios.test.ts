@@ -1,0 +1,70 @@
+/** Every scenario of the bench as a test: short, through real processes, and of what is expected only what is counted. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Interruption } from '../../bench/interruption.js';
+import { shortened } from '../../bench/lb.js';
+import { ScenarioFigures } from '../../bench/scenario/figures.js';
+import { readPolicies } from '../../bench/scenario/policies.js';
+import { ProxyConfig } from '../../bench/scenario/proxy-config.js';
+import { readScenario, SCENARIOS, scenarioNames } from '../../bench/scenario/scenario.js';
+import { runScenario } from '../../bench/scenario/scenario-run.js';
+import { findings } from '../../bench/scenario/verdict.js';
+import { COUNT_METRICS } from '../../bench/scenario/schema.js';
+
+const MAIN = new URL('../../bench/main.js', import.meta.url).pathname;
+const DURATION_S = 1;
+const policies = readPolicies();
+const interruption = new Interruption();
+
+for (const name of scenarioNames())
+  test(`${name}: what is expected of its counts`, async () => {
+    const scenario = shortened(
+      readScenario(
+        join(SCENARIOS, name),
+        policies.map((policy) => policy.name),
+      ),
+      DURATION_S,
+    );
+    const config = new ProxyConfig(scenario);
+    // The first, and those of which something is expected that can be counted.
+    const wanted = scenario.expectations.filter(({ metric }) => (COUNT_METRICS as readonly string[]).includes(metric));
+    const names = new Set([scenario.policies[0], ...wanted.map(({ policy }) => policy)]);
+    const seen: ScenarioFigures[] = [];
+    for (const policy of policies.filter((each) => names.has(each.name) && config.refusal(each) === null)) {
+      const measured = await runScenario(scenario, config, policy, { interruption, say: () => {} });
+      assert.ok(measured.load.sent > 100, `${measured.load.sent} requests`);
+      seen.push(new ScenarioFigures(scenario, measured, config.weights));
+    }
+    const found = findings(scenario, seen, false);
+    assert.ok(found.length > 0, 'nothing is expected that can be counted');
+    assert.deepEqual(
+      found.filter(({ outcome }) => outcome === 'missed').map(({ text }) => text),
+      [],
+    );
+  });
+
+async function bench(...args: readonly string[]): Promise<{ code: number | null; text: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, text };
+}
+
+test('what is not there is one line and exit code 2', async () => {
+  for (const [args, line] of [
+    [['lbs'], 'bench: there is no part "lbs"; did you mean lb?'],
+    [['lb', '--policies', 'round_robbin'], 'bench: there is no policy "round_robbin"; did you mean round_robin?'],
+    [['lb', '--scenario', 'unform'], 'bench: there is no scenario "unform"; did you mean uniform?'],
+    [['lb', '--duration', 'long'], 'bench: --duration: long is no number of seconds from 0.5 to 3600'],
+  ] as const) {
+    const { code, text } = await bench(...args);
+    assert.equal(text.split('\n')[0], line);
+    assert.equal(code, 2);
+  }
+});
