@@ -1,12 +1,10 @@
 /** ScenarioRun: one policy over one scenario: backends, the proxy, the load, the changes; answers what was seen. */
-import { MessageChannel } from 'node:worker_threads';
-import { Piscina } from 'piscina';
 import { freePort, MAIN } from '../../test/support/proxy-process.js';
 import type { BackendReport } from '../backend/backend-thread.js';
 import { Backends } from '../backend/backends.js';
-import type { ClosedLoopTask } from '../generator/closed-loop.js';
+import { runClosedLoop, runOpenLoop } from '../generator/load-run.js';
 import { monotonicUs } from '../generator/monotonic.js';
-import type { LoadReport, OpenLoopTask } from '../generator/open-loop.js';
+import type { LoadReport } from '../generator/open-loop.js';
 import type { Interruption } from '../interruption.js';
 import { type ProxyCommand, ProxyRun } from '../proxy-run.js';
 import type { Policy } from './policies.js';
@@ -147,26 +145,16 @@ async function runLoad(
   changes: Changes,
 ): Promise<LoadReport> {
   const { load } = scenario;
-  const file = load.rate === null ? 'closed-loop' : 'open-loop';
-  const pool = new Piscina({
-    filename: new URL(`../generator/${file}.js`, import.meta.url).href,
-    minThreads: 1,
-    maxThreads: 1,
-    atomics: 'disabled',
-  });
   const common = { host: '127.0.0.1', targetPort: port, control: interruption.control, ...load };
   try {
-    if (load.rate === null) {
-      changes.start(monotonicUs());
-      const task: ClosedLoopTask = { ...common, durationS: load.warmUpS + load.durationS };
-      return (await pool.run(task)) as LoadReport;
+    if (load.rate !== null) {
+      const task = { ...common, rate: load.rate, backends, seed: scenario.seed };
+      return await runOpenLoop(task, (startUs) => changes.start(startUs));
     }
-    const { port1, port2 } = new MessageChannel();
-    port1.once('message', ({ startUs }: { startUs: number }) => changes.start(startUs));
-    const task: OpenLoopTask = { ...common, rate: load.rate, port: port2, backends, seed: scenario.seed };
-    return (await pool.run(task, { transferList: [port2] })) as LoadReport;
+    changes.start(monotonicUs());
+    const [report] = await runClosedLoop({ ...common, durationS: load.warmUpS + load.durationS });
+    return report as LoadReport;
   } finally {
     changes.stop();
-    await pool.destroy();
   }
 }
