@@ -2,6 +2,7 @@
 import { renderProblems, suggest } from '../engine/fault/problem.js';
 import { Interruption } from './interruption.js';
 import { LbBench, lbOptions } from './lb.js';
+import { PeersBench, peersOptions } from './peers.js';
 import { writeResult } from './result/folder.js';
 import { ResultBuilder } from './result/result.js';
 import { ScenarioError } from './scenario/scenario.js';
@@ -16,6 +17,10 @@ interface Part {
 
 const PARTS: Readonly<Record<string, Part>> = {
   lb: { help: 'balancers side by side: [--scenario A,B] [--policies A,B] [--duration S] [--backends node]', run: lb },
+  peers: {
+    help: 'beside other proxies: [--peers A,B] [--rounds N] [--seconds S] [--connections N] [--rate N] [--body BYTES]',
+    run: (args) => measure(new PeersBench(peersOptions(args)), ['peers', ...args]),
+  },
   simulate: { help: 'many proxies and backends on virtual time', run: simulate },
 };
 

@@ -34,7 +34,8 @@ const AT_ONCE_MS = 0.5;
 const clock: Clock = {
   nowMs: () => performance.now(),
   after: (ms, call) => {
-    if (ms < AT_ONCE_MS) setImmediate(call);
+    if (ms === 0) call();
+    else if (ms < AT_ONCE_MS) setImmediate(call);
     else setTimeout(call, Math.round(ms));
   },
 };

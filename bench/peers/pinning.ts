@@ -1,0 +1,30 @@
+/** Pinning: the load and the origin on one CPU and the proxy on another, where that can be had. */
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+
+const LOAD_CPU = '0';
+const PROXY_CPU = '1';
+
+export class Pinning {
+  readonly isOn: boolean;
+
+  constructor() {
+    this.isOn =
+      availableParallelism() >= 2 && spawnSync('taskset', ['-c', `${LOAD_CPU},${PROXY_CPU}`, 'true']).status === 0;
+  }
+
+  /** This process with all its threads, and what it starts unless said otherwise. */
+  pinSelf(): void {
+    if (this.isOn) spawnSync('taskset', ['-a', '-p', '-c', LOAD_CPU, String(process.pid)]);
+  }
+
+  command(command: readonly string[]): readonly string[] {
+    return this.isOn ? ['taskset', '-c', PROXY_CPU, ...command] : command;
+  }
+
+  get text(): string {
+    return this.isOn
+      ? 'the load and the origin share one CPU, the proxy has another'
+      : 'nothing is pinned: there is no taskset, or a single CPU';
+  }
+}
