@@ -2,6 +2,7 @@
 import { renderProblems, suggest } from '../engine/fault/problem.js';
 import { Interruption } from './interruption.js';
 import { LbBench, lbOptions } from './lb.js';
+import { MicroBench, microOptions } from './micro.js';
 import { PeersBench, peersOptions } from './peers.js';
 import { writeResult } from './result/folder.js';
 import { ResultBuilder } from './result/result.js';
@@ -20,6 +21,10 @@ const PARTS: Readonly<Record<string, Part>> = {
   peers: {
     help: 'beside other proxies: [--peers A,B] [--rounds N] [--seconds S] [--connections N] [--rate N] [--body BYTES]',
     run: (args) => measure(new PeersBench(peersOptions(args)), ['peers', ...args]),
+  },
+  micro: {
+    help: 'single steps of the data path, nanoseconds and bytes: [--ms N]',
+    run: (args) => measure(new MicroBench(microOptions(args)), ['micro', ...args]),
   },
   simulate: { help: 'many proxies and backends on virtual time', run: simulate },
 };

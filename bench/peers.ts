@@ -13,6 +13,7 @@ import { decode, encode, newLatencies, percentileMs } from './latencies.js';
 import { load } from './load.js';
 import { findPeers, type Missing, PEER_NAMES, type Peer, type PeerName } from './peers/catalog.js';
 import { Pinning } from './peers/pinning.js';
+import { ratios } from './peers/ratios.js';
 import { canMeasureCpu } from './process-cost.js';
 import { ProxyRun } from './proxy-run.js';
 import { median, type PeerResult, type PeersResult, type ResultBuilder } from './result/result.js';
@@ -302,21 +303,6 @@ export class PeersBench {
       ...result.skipped.map(({ name, why }) => `  skipped ${name}: ${why}`),
     ].join('\n');
   }
-}
-
-/** millrace's CPU per request over each other's, round by round. */
-export function ratios(result: PeersResult): { readonly name: string; readonly samples: readonly number[] }[] {
-  const ours = result.peers.find(({ name }) => name === 'millrace');
-  if (ours === undefined) return [];
-  return result.peers
-    .filter(({ name }) => name !== 'millrace' && name !== DIRECT)
-    .map(({ name, cpuUsPerRequest }) => ({
-      name,
-      samples: cpuUsPerRequest
-        .map((theirs, round) => (ours.cpuUsPerRequest[round] ?? Number.NaN) / theirs)
-        .filter((ratio) => Number.isFinite(ratio)),
-    }))
-    .filter(({ samples }) => samples.length > 0);
 }
 
 function ratioLines(result: PeersResult): string[] {

@@ -201,14 +201,14 @@ const FIND: Readonly<Record<PeerName, () => Found>> = {
     installed('nghttpx', '--version', ({ listener, origin }) => ({
       command: [
         'nghttpx',
-        '--conf=/dev/null',
+        '--conf={dir}/nghttpx.conf',
         '-n1',
         `-f127.0.0.1,${listener};no-tls`,
         `-b127.0.0.1,${origin}`,
-        '--errorlog-file=/dev/null',
+        '--errorlog-file={dir}/error.log',
         '--add-x-forwarded-for',
       ],
-      files: {},
+      files: { 'nghttpx.conf': '' },
     })),
   caddy: () =>
     installed('caddy', 'version', (ports) => ({

@@ -63,6 +63,7 @@ export interface MicroResult {
   readonly group: string;
   readonly name: string;
   readonly nsPerOp: number;
+  readonly samplesNs: readonly number[];
   /** Half the width of the 95 % interval over the mean, percent. */
   readonly marginPercent: number;
   readonly bytesPerOp: number;
