@@ -1,5 +1,6 @@
 /** `npm run bench`: the tour, or one of its parts by name. */
 import { renderProblems, suggest } from '../engine/fault/problem.js';
+import { compare } from './compare.js';
 import { Interruption } from './interruption.js';
 import { LbBench, lbOptions } from './lb.js';
 import { MicroBench, microOptions } from './micro.js';
@@ -8,6 +9,7 @@ import { writeResult } from './result/folder.js';
 import { ResultBuilder } from './result/result.js';
 import { ScenarioError } from './scenario/scenario.js';
 import { Progress } from './terminal/progress.js';
+import { TourBench } from './tour.js';
 import { UsageError } from './usage-error.js';
 
 interface Part {
@@ -26,10 +28,15 @@ const PARTS: Readonly<Record<string, Part>> = {
     help: 'single steps of the data path, nanoseconds and bytes: [--ms N]',
     run: (args) => measure(new MicroBench(microOptions(args)), ['micro', ...args]),
   },
+  compare: {
+    help: 'two results: A B, each a folder, its name or commit, "baseline" or "last"; --keep A makes A the baseline',
+    run: async (args) => compare(args),
+  },
   simulate: { help: 'many proxies and backends on virtual time', run: simulate },
 };
 
-const USAGE = `usage: npm run bench [-- PART [options]]
+const USAGE = `usage: npm run bench              the tour: a bit of everything, under three minutes
+       npm run bench -- PART [options]
 
 ${Object.entries(PARTS)
   .map(([name, { help }]) => `  ${name.padEnd(10)} ${help}`)
@@ -85,7 +92,8 @@ async function simulate(args: readonly string[]): Promise<number> {
 
 async function main(args: readonly string[]): Promise<number> {
   const [name = '', ...others] = args;
-  if (name === '--help' || name === '-h' || name === '') {
+  if (name === '') return measure(new TourBench(), []);
+  if (name === '--help' || name === '-h') {
     process.stdout.write(USAGE);
     return 0;
   }

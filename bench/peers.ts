@@ -24,8 +24,10 @@ import { UsageError } from './usage-error.js';
 export interface PeersOptions {
   readonly names: readonly PeerName[];
   readonly rounds: number;
-  /** Of the closed loop, and of the open one. */
-  readonly seconds: number;
+  /** Whole seconds: wrk takes no others. */
+  readonly warmUpS: number;
+  readonly closedS: number;
+  readonly openS: number;
   readonly connections: number;
   /** Per second, in the open loop. */
   readonly rate: number;
@@ -69,7 +71,9 @@ export function peersOptions(args: readonly string[]): PeersOptions {
   return {
     names,
     rounds: Math.floor(number('rounds', 100)),
-    seconds: number('seconds', 600),
+    warmUpS: WARM_UP_S,
+    closedS: Math.ceil(number('seconds', 600)),
+    openS: number('seconds', 600),
     connections: Math.floor(number('connections', 10000)),
     rate: number('rate', 50000),
     bodyBytes: Math.floor(number('body', 10_000_000)),
@@ -105,8 +109,8 @@ export class PeersBench {
   }
 
   get #roundS(): number {
-    const { seconds } = this.#options;
-    return START_S + WARM_UP_S + 2 * seconds + OPEN_WARM_UP_S;
+    const { warmUpS, closedS, openS } = this.#options;
+    return START_S + warmUpS + closedS + OPEN_WARM_UP_S + openS;
   }
 
   get expectedS(): number {
@@ -173,11 +177,11 @@ export class PeersBench {
 
   /** Null when it was interrupted. */
   async #measure(port: number, run: ProxyRun | null, interruption: Interruption): Promise<Sample | null> {
-    const { seconds, rate } = this.#options;
-    await this.#closedLoop(port, WARM_UP_S, interruption);
+    const { warmUpS, closedS, openS, rate } = this.#options;
+    await this.#closedLoop(port, warmUpS, interruption);
     const cpuBefore = run?.cpuUs() ?? 0;
     const startMs = performance.now();
-    const closed = await this.#closedLoop(port, seconds, interruption);
+    const closed = await this.#closedLoop(port, closedS, interruption);
     const tookMs = performance.now() - startMs;
     const cpuUs = (run?.cpuUs() ?? 0) - cpuBefore;
     if (interruption.isSet || closed.requests === 0) return null;
@@ -188,7 +192,7 @@ export class PeersBench {
       rate,
       arrivals: 'POISSON',
       warmUpS: OPEN_WARM_UP_S,
-      durationS: seconds,
+      durationS: openS,
       timeoutMs: 5000,
       mix: GET,
       keys: null,
@@ -200,7 +204,7 @@ export class PeersBench {
     return {
       cpuUsPerRequest: canMeasureCpu() ? cpuUs / closed.requests : Number.NaN,
       busy: cpuUs / (tookMs * 1000),
-      requestsPerSecond: closed.requests / seconds,
+      requestsPerSecond: closed.requests / closedS,
       residentMiB: (run?.residentKiB() ?? 0) / 1024,
       errors: closed.failed + Object.values(open.errors).reduce((sum, count) => sum + count, 0),
       latencies: open.latencies,
@@ -230,9 +234,9 @@ export class PeersBench {
   // ---- what came of it ------------------------------------------------------------------------------------------
 
   get #conditions(): string {
-    const { connections, bodyBytes, seconds, rate, rounds } = this.#options;
+    const { connections, bodyBytes, closedS, openS, rate, rounds } = this.#options;
     const tool = this.#hasWrk ? 'wrk' : 'autocannon';
-    return `closed loop: ${tool}, ${connections} connections, ${bodyBytes} B bodies, ${seconds} s; open loop: ${rate}/s, ${OPEN_CONNECTIONS} connections, ${seconds} s, latency from the intended time; ${rounds} interleaved rounds; one worker or thread each; ${this.#pinning.text}`;
+    return `closed loop: ${tool}, ${connections} connections, ${bodyBytes} B bodies, ${closedS} s; open loop: ${rate}/s, ${OPEN_CONNECTIONS} connections, ${openS} s, latency from the intended time; ${rounds} interleaved rounds; one worker or thread each; ${this.#pinning.text}`;
   }
 
   #keep(builder: ResultBuilder): void {
