@@ -12,6 +12,7 @@ import { readScenario, type Scenario, SCENARIOS, scenarioNames } from './scenari
 import { runScenario } from './scenario/scenario-run.js';
 import { findings, winnerOf } from './scenario/verdict.js';
 import { BarScale } from './terminal/bars.js';
+import { lagText } from './terminal/lag-text.js';
 import type { Progress } from './terminal/progress.js';
 import { figure, table, whole } from './terminal/table.js';
 import { UsageError } from './usage-error.js';
@@ -183,7 +184,8 @@ function policyResult(figures: ScenarioFigures, note: string): PolicyResult {
     errors: figures.errors,
     errorText: figures.errorText,
     percentilesMs: PERCENTILES.map((percentile) => percentileMs(figures.latencies, percentile)),
-    overheadMs: [percentileMs(figures.overheads, 50), percentileMs(figures.overheads, 99)],
+    overheadMs: [50, 99].map((percentile) => percentileMs(figures.overheads, percentile)),
+    lagMs: [50, 99].map((percentile) => percentileMs(figures.lags, percentile)),
     spread: figures.value('spread'),
     byBackend: figures.byBackend,
     cpuUsPerRequest: figures.cpuUsPerRequest,
@@ -224,6 +226,7 @@ function scenarioText(result: ScenarioResult, seen: readonly ScenarioFigures[]):
     '',
     ...bars,
     `  ${' '.repeat(width)} ${scale.axis()}`,
+    `  the generator itself sent late by ${lagText(result.policies.map(({ lagMs }) => lagMs))}`,
     '',
     ...(result.reason === '' ? [] : [`  winner: ${result.winner}: ${result.reason}`]),
     ...skipped,

@@ -1,11 +1,12 @@
 /** `npm run bench`: the tour, or one of its parts by name. */
+import { resolve } from 'node:path';
 import { renderProblems, suggest } from '../engine/fault/problem.js';
 import { compare } from './compare.js';
 import { Interruption } from './interruption.js';
 import { LbBench, lbOptions } from './lb.js';
 import { MicroBench, microOptions } from './micro.js';
 import { PeersBench, peersOptions } from './peers.js';
-import { writeResult } from './result/folder.js';
+import { RESULTS, writeResult } from './result/folder.js';
 import { ResultBuilder } from './result/result.js';
 import { ScenarioError } from './scenario/scenario.js';
 import { Progress } from './terminal/progress.js';
@@ -35,13 +36,25 @@ const PARTS: Readonly<Record<string, Part>> = {
   simulate: { help: 'many proxies and backends on virtual time', run: simulate },
 };
 
-const USAGE = `usage: npm run bench              the tour: a bit of everything, under three minutes
-       npm run bench -- PART [options]
+const USAGE = `usage: npm run bench                    the tour: a bit of everything, under three minutes
+       npm run bench -- PART [options]    [--results DIR in the place of results/]
 
 ${Object.entries(PARTS)
   .map(([name, { help }]) => `  ${name.padEnd(10)} ${help}`)
   .join('\n')}
 `;
+
+/** Where results go: --results DIR, with every part. */
+let results = RESULTS;
+
+function withoutResults(args: readonly string[]): string[] {
+  const at = args.indexOf('--results');
+  if (at < 0) return [...args];
+  const directory = args[at + 1];
+  if (directory === undefined) throw new UsageError('--results needs a directory');
+  results = resolve(directory);
+  return args.filter((_, index) => index !== at && index !== at + 1);
+}
 
 interface Measured {
   readonly expectedS: number;
@@ -64,7 +77,7 @@ async function measure(bench: Measured, args: readonly string[]): Promise<number
 }
 
 function summary(builder: ResultBuilder, interruption: Interruption): string {
-  const folder = writeResult(builder.build(interruption.isSet));
+  const folder = writeResult(builder.build(interruption.isSet), results);
   const missed = builder.findings.filter(({ outcome }) => outcome === 'missed');
   const met = builder.findings.filter(({ outcome }) => outcome === 'met').length;
   const lines = missed.map(({ place, text }) => `MISSED ${place}: ${text}`);
@@ -91,7 +104,7 @@ async function simulate(args: readonly string[]): Promise<number> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const [name = '', ...others] = args;
+  const [name = '', ...others] = withoutResults(args);
   if (name === '') return measure(new TourBench(), []);
   if (name === '--help' || name === '-h') {
     process.stdout.write(USAGE);

@@ -10,6 +10,7 @@ import { Backends } from './backend/backends.js';
 import { runClosedLoop, runOpenLoop } from './generator/load-run.js';
 import type { Interruption } from './interruption.js';
 import { decode, encode, newLatencies, percentileMs } from './latencies.js';
+import { lagText } from './terminal/lag-text.js';
 import { load } from './load.js';
 import { findPeers, type Missing, PEER_NAMES, type Peer, type PeerName } from './peers/catalog.js';
 import { Pinning } from './peers/pinning.js';
@@ -89,6 +90,7 @@ interface Sample {
   readonly residentMiB: number;
   readonly errors: number;
   readonly latencies: string;
+  readonly lags: string;
 }
 
 export class PeersBench {
@@ -208,6 +210,7 @@ export class PeersBench {
       residentMiB: (run?.residentKiB() ?? 0) / 1024,
       errors: closed.failed + Object.values(open.errors).reduce((sum, count) => sum + count, 0),
       latencies: open.latencies,
+      lags: open.lags,
     };
   }
 
@@ -217,7 +220,12 @@ export class PeersBench {
     interruption: Interruption,
   ): Promise<{ readonly requests: number; readonly failed: number }> {
     const { connections } = this.#options;
-    if (this.#hasWrk) return load(port, seconds, connections, [{ method: 'GET', path: '/' }], this.#directory);
+    if (this.#hasWrk)
+      return load(port, seconds, connections, [{ method: 'GET', path: '/' }], this.#directory).catch((error) => {
+        // The terminal's Ctrl-C reaches wrk too.
+        if (interruption.isSet) return { requests: 0, failed: 0 };
+        throw error;
+      });
     const [report] = await runClosedLoop({
       host: '127.0.0.1',
       targetPort: port,
@@ -243,7 +251,9 @@ export class PeersBench {
     const names = [DIRECT, ...this.#peers.map(({ name }) => name)].filter((name) => this.#samples.has(name));
     if (names.length === 0) return;
     const peers = names.map((name) => this.#resultOf(name));
-    const result = { conditions: this.#conditions, peers, skipped: this.#missing };
+    const lags = decode(...names.flatMap((name) => (this.#samples.get(name) as Sample[]).map(({ lags }) => lags)));
+    const lagMs = [50, 99].map((percentile) => percentileMs(lags, percentile));
+    const result = { conditions: this.#conditions, lagMs, peers, skipped: this.#missing };
     builder.peers = result;
     for (const { name, cpuUsPerRequest, requestsPerSecond } of peers) {
       if (name !== DIRECT)
@@ -302,6 +312,7 @@ export class PeersBench {
       `Beside other proxies  (${result.conditions})`,
       '',
       table(head, rows),
+      `  the generator itself sent late by ${lagText([result.lagMs])}`,
       '',
       ...ratioLines(result),
       ...result.skipped.map(({ name, why }) => `  skipped ${name}: ${why}`),

@@ -2,9 +2,10 @@
 import { decode, percentileCurve, percentileMs } from '../latencies.js';
 import { ratios } from '../peers/ratios.js';
 import { median, type MicroResult, type PeersResult, type Result, type ScenarioResult } from '../result/result.js';
+import { lagText } from '../terminal/lag-text.js';
 import { figure, whole } from '../terminal/table.js';
 import { type Bar, barList, spreadColumns } from './bar-list.js';
-import { colour, escaped, tableMarkup } from './markup.js';
+import { COLOURS, colour, escaped, tableMarkup } from './markup.js';
 import { percentilePlot } from './percentile-plot.js';
 import { STYLE } from './style.js';
 
@@ -40,7 +41,7 @@ ${interrupted}<div class="tiles">${tiles(result)
 function tiles(result: Result): [string, string][] {
   const found: [string, string][] = [];
   const ours = result.peers?.peers.find(({ name }) => name === 'millrace');
-  if (ours !== undefined) found.push([`${figure(median(ours.cpuUsPerRequest))} us`, 'CPU per proxied request']);
+  if (ours !== undefined) found.push([`${figure(median(ours.cpuUsPerRequest))} µs`, 'CPU per proxied request']);
   const all = result.peers === null ? [] : ratios(result.peers);
   for (const [name, text] of [
     ['floor', 'of the kernel floor (a relay in C)'],
@@ -64,7 +65,12 @@ function tiles(result: Result): [string, string][] {
 function peersSection(result: PeersResult): string {
   const { peers } = result;
   const proxies = peers.filter(({ cpuUsPerRequest }) => cpuUsPerRequest.length > 0);
-  const colourOf = (name: string): string => colour(peers.findIndex((peer) => peer.name === name));
+  // millrace has the first colour, and what is no proxy the last, which is grey.
+  const order = [
+    'millrace',
+    ...peers.map(({ name }) => name).filter((name) => name !== 'millrace' && name !== 'direct'),
+  ];
+  const colourOf = (name: string): string => colour(name === 'direct' ? COLOURS - 1 : order.indexOf(name));
   const bars = (pick: (peer: (typeof peers)[number]) => readonly number[], text: (value: number) => string): Bar[] =>
     proxies.map((peer) => {
       const values = pick(peer);
@@ -104,7 +110,7 @@ function peersSection(result: PeersResult): string {
   );
   return `<section><h2>Beside other proxies</h2><p class="hint">${escaped(result.conditions)}.</p>
 <div class="card">${cpu}</div>
-<div class="card"><h3>Latency at a fixed rate</h3><p class="hint">client to origin and back, from the time at which each request was meant to be sent; every nine of the percentile is a step to the right</p>${plot}</div>
+<div class="card"><h3>Latency at a fixed rate</h3><p class="hint">client to origin and back, from the time at which each request was meant to be sent; every nine of the percentile is a step to the right. The generator itself sent late by ${escaped(lagText([result.lagMs]))}.</p>${plot}</div>
 <div class="pair"><div class="card">${throughput}</div><div class="card">${memory}</div></div>
 <div class="card">${peersTable(result)}${skippedText(result.skipped)}</div></section>`;
 }
@@ -127,7 +133,7 @@ function peersTable(result: PeersResult): string {
     ];
   });
   return tableMarkup(
-    ['', 'CPU us/request', 'millrace over it', 'requests/s', 'p50 ms', 'p99 ms', 'MiB', 'failed'],
+    ['', 'CPU µs/request', 'millrace over it', 'requests/s', 'p50 ms', 'p99 ms', 'MiB', 'failed'],
     rows,
   );
 }
@@ -179,14 +185,14 @@ function scenarioCard(scenario: ScenarioResult, colourOf: (policy: string) => st
     'errors',
     'by backend',
     'proxy adds, p50 ms',
-    'CPU us/request',
+    'CPU µs/request',
   ];
   const won =
     reason === ''
       ? ''
       : `<p class="winner"><b>${escaped(winner === 'none' ? 'Nobody' : winner)}</b>: ${escaped(reason)}.</p>`;
   const skipped = scenario.skipped.map(({ policy, why }) => ({ name: policy, why: why.split(';')[0] as string }));
-  return `<div class="card"><h3>${escaped(title)}</h3><p class="question">${escaped(question)}</p>${won}${plot}${tableMarkup(head, rows)}<p class="hint">${escaped(scenario.name)}: ${escaped(load)}.</p>${skippedText(skipped)}</div>`;
+  return `<div class="card"><h3>${escaped(title)}</h3><p class="question">${escaped(question)}</p>${won}${plot}${tableMarkup(head, rows)}<p class="hint">${escaped(scenario.name)}: ${escaped(load)}. The generator itself sent late by ${escaped(lagText(policies.map(({ lagMs }) => lagMs)))}.</p>${skippedText(skipped)}</div>`;
 }
 
 // ---- micro ----------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ h2{font-size:1.3rem;margin:44px 0 4px;letter-spacing:-.01em}
 h3{font-size:1rem;margin:0}
 p{margin:6px 0}
 .hint,.meta,.legend,figcaption,.question{color:var(--soft)}
-.hint,.meta{font-size:.86rem}
+.hint,.meta{font-size:.86rem;overflow-wrap:anywhere}
 .meta code{font-size:.85rem;background:var(--card);border:1px solid var(--edge);border-radius:6px;padding:1px 6px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin:22px 0 0}
 .tile,.card{background:var(--card);border:1px solid var(--edge);border-radius:12px;padding:14px 16px}
@@ -82,6 +82,6 @@ tr:last-child>*{border-bottom:0}
 .checks{list-style:none;padding:0;margin:8px 0;font-size:.88rem}
 .checks li{padding:2px 0;overflow-wrap:anywhere}
 details summary{cursor:pointer;color:var(--soft)}
-@media (max-width:640px){main{padding:20px 12px 40px}.pair{grid-template-columns:1fr}.card{padding:14px 12px}svg.for-wide{display:none}svg.for-narrow{display:block}.tile b{font-size:1.45rem}.tiles{grid-template-columns:1fr 1fr}.bars li{grid-template-columns:1fr auto;gap:2px 10px}.bars .track{grid-row:2;grid-column:1/3}th,td{padding:5px 8px}}
+@media (max-width:640px){main{padding:20px 12px 40px}.pair{grid-template-columns:1fr}.card{padding:14px 12px}svg.for-wide{display:none}svg.for-narrow{display:block}.tile b{font-size:1.45rem}.tiles{grid-template-columns:1fr 1fr}.bars li{grid-template-columns:1fr auto;gap:2px 10px}.bars .track{grid-row:2;grid-column:1/3}th,td{padding:5px 8px}th[scope=row]{white-space:normal;min-width:118px;line-height:1.25}}
 @media print{body{background:#fff}.card,.tile{break-inside:avoid}}
 `;

@@ -8,10 +8,10 @@ import { median, type Result } from './result.js';
 
 export const RESULTS = join(packageRoot(), 'results');
 
-/** Answers the folder's path. */
-export function writeResult(result: Result): string {
+/** root: in the place of results/. Answers the folder's path. */
+export function writeResult(result: Result, root = RESULTS): string {
   const stamp = result.date.slice(0, 19).replaceAll(':', '').replace('T', '-');
-  const folder = join(RESULTS, `${stamp}-${result.version.commit}${result.version.isDirty ? '-dirty' : ''}`);
+  const folder = join(root, `${stamp}-${result.version.commit}${result.version.isDirty ? '-dirty' : ''}`);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'result.json'), `${JSON.stringify(result, null, 1)}\n`);
   writeFileSync(join(folder, 'report.html'), renderReport(result));
@@ -24,8 +24,8 @@ export function writeResult(result: Result): string {
     if (latencies !== '') writeFileSync(join(folder, `peers.${fileName(name)}.hgrm`), hgrm(decode(latencies)));
   const { date, version, command, machine, isInterrupted } = result;
   const figures = Object.fromEntries(result.figures.map(({ name, samples }) => [name, round(median(samples))]));
-  const line = { date, ...version, command, cpu: machine.cpu, cores: machine.cores, isInterrupted, figures };
-  appendFileSync(join(RESULTS, 'history.ndjson'), `${JSON.stringify(line)}\n`);
+  const line = { date, ...version, command, cpu: machine.cpu, cores: machine.cores, figures };
+  if (!isInterrupted) appendFileSync(join(root, 'history.ndjson'), `${JSON.stringify(line)}\n`);
   return relative(process.cwd(), folder) || '.';
 }
 

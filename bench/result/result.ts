@@ -23,6 +23,8 @@ export interface PolicyResult {
   readonly percentilesMs: readonly number[];
   /** p50 and p99 of what the proxy and the network add. */
   readonly overheadMs: readonly number[];
+  /** p50 and p99 of how late the generator itself sent. */
+  readonly lagMs: readonly number[];
   readonly spread: number;
   readonly byBackend: readonly number[];
   readonly cpuUsPerRequest: number;
@@ -55,6 +57,8 @@ export interface PeerResult {
 }
 export interface PeersResult {
   readonly conditions: string;
+  /** p50 and p99 of how late the generator itself sent. */
+  readonly lagMs: readonly number[];
   readonly peers: readonly PeerResult[];
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
 }

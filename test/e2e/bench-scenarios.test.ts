@@ -1,10 +1,13 @@
 /** Every scenario of the bench as a test: short, through real processes, and of what is expected only what is counted. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Interruption } from '../../bench/interruption.js';
 import { shortened } from '../../bench/lb.js';
+import { readResult } from '../../bench/result/result.js';
 import { ScenarioFigures } from '../../bench/scenario/figures.js';
 import { readPolicies } from '../../bench/scenario/policies.js';
 import { ProxyConfig } from '../../bench/scenario/proxy-config.js';
@@ -67,4 +70,46 @@ test('what is not there is one line and exit code 2', async () => {
     assert.equal(text.split('\n')[0], line);
     assert.equal(code, 2);
   }
+});
+
+/** The process and all that it started, threads apart. */
+function processTree(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(processTree)];
+}
+
+test('Ctrl-C leaves no process and keeps what was measured', async () => {
+  const results = mkdtempSync(join(tmpdir(), 'millrace-results-'));
+  const args = ['lb', '--scenario', 'uniform', '--policies', 'round_robin,random', '--results', results];
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  let pids: number[] = [];
+  const take = (chunk: Buffer): void => {
+    text += chunk.toString();
+    // The second policy has begun: the first is measured.
+    if (pids.length > 0 || !text.includes('uniform: random')) return;
+    pids = [0];
+    const look = setInterval(() => {
+      pids = processTree(child.pid as number);
+      if (pids.length < 2) return;
+      clearInterval(look);
+      child.kill('SIGINT');
+    }, 20);
+  };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
+  assert.equal(await new Promise((resolve) => child.once('close', resolve)), 130, text);
+  assert.match(text, /interrupted: what was measured until then is kept/);
+  assert.deepEqual(
+    pids.filter((pid) => existsSync(`/proc/${pid}`)),
+    [],
+  );
+  const [folder] = readdirSync(results);
+  const result = readResult(join(results, folder as string, 'result.json'));
+  assert.equal(result.isInterrupted, true);
+  assert.equal(result.scenarios[0]?.policies[0]?.policy, 'round_robin');
+  assert.match(readFileSync(join(results, folder as string, 'report.html'), 'utf8'), /Interrupted/);
+  rmSync(results, { recursive: true });
 });
