@@ -6,12 +6,12 @@ import { Bench } from 'tinybench';
 import type { Interruption } from './interruption.js';
 import {
   balancerOperations,
-  counterOperations,
   type Operation,
   parserOperations,
   routerOperations,
   timerOperations,
 } from './micro/operations.js';
+import { counterOperations, hashOperations, rateOperations } from './micro/shared-operations.js';
 import { median, type MicroResult, type ResultBuilder } from './result/result.js';
 import { readPolicies } from './scenario/policies.js';
 import type { Progress } from './terminal/progress.js';
@@ -50,7 +50,9 @@ export class MicroBench {
       ...routerOperations(),
       ...balancerOperations(readPolicies()),
       ...timerOperations(),
+      ...hashOperations(),
       ...counterOperations(),
+      ...rateOperations(),
     ];
   }
 

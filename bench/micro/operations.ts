@@ -9,12 +9,7 @@ import type { ClusterRecord } from '../../engine/plan/records.js';
 import { Router } from '../../engine/route/router.js';
 import { RequestHash } from '../../engine/upstream/balance/request-hash.js';
 import { Cluster, type UpstreamContext } from '../../engine/upstream/cluster.js';
-import {
-  ENDPOINT_REQUESTS,
-  endpointCell,
-  newSharedCellsMemory,
-  SharedCells,
-} from '../../engine/upstream/shared-cells.js';
+import { newSharedCellsMemory, SharedCells } from '../../engine/upstream/shared-cells.js';
 import { bootstrap } from '../../test/support/bootstrap.js';
 import { newHead } from '../../test/support/fake-conn.js';
 import { host, prefix, requestHead, requestView, table } from '../../test/support/routes.js';
@@ -164,44 +159,5 @@ export function timerOperations(): Operation[] {
         return wheel.count;
       },
     },
-  ];
-}
-
-/** What a request costs in counts: one in flight more, one less, and two looks, as least_request has. */
-export function counterOperations(): Operation[] {
-  const shared = newSharedCellsMemory();
-  const cells = new SharedCells(shared, newSharedCellsMemory());
-  const own = new Int32Array(64);
-  const of = (name: string, row: number): Operation => ({
-    group: 'counts of a request',
-    name,
-    run(times) {
-      const cell = endpointCell(row, ENDPOINT_REQUESTS);
-      const other = endpointCell(row + 1, ENDPOINT_REQUESTS);
-      let sum = 0;
-      for (let i = 0; i < times; i++) {
-        sum += cells.load(cell) + cells.load(other);
-        cells.add(cell, 1);
-        cells.add(cell, -1);
-      }
-      return sum;
-    },
-  });
-  return [
-    {
-      group: 'counts of a request',
-      name: 'per worker (not what is used)',
-      run(times) {
-        let sum = 0;
-        for (let i = 0; i < times; i++) {
-          const at = i & 31;
-          sum += (own[at] as number) + (own[at + 1] as number);
-          own[at] = (own[at] as number) + 1;
-          own[at] = (own[at] as number) - 1;
-        }
-        return sum;
-      },
-    },
-    of('shared by all workers', 2),
   ];
 }

@@ -84,8 +84,11 @@ export function isEndpointIdle(shared: Int32Array, row: number): boolean {
 
 /** Main, before another endpoint gets the row: it shall know nothing of the one before. */
 export function clearEndpoint(shared: Int32Array, row: number): void {
-  for (let cell = 0; cell < LINE_INTS; cell++) Atomics.store(shared, endpointCell(row, cell), 0);
+  shared.fill(0, row * LINE_INTS, (row + 1) * LINE_INTS);
+  shared.fill(0, REPORTS_BASE + row * REPORT_INTS, REPORTS_BASE + (row + 1) * REPORT_INTS);
+  shared.fill(0, SAMPLES_BASE + row * TAGGED_INTS, SAMPLES_BASE + (row + 1) * TAGGED_INTS);
 }
+
 /** One clock for all workers, so that one may say when and another how long ago. */
 export interface ProcessClock {
   /** Microseconds, monotonic, above 0. */

@@ -9,7 +9,7 @@ import { Interruption } from '../../bench/interruption.js';
 import { shortened } from '../../bench/lb.js';
 import { readResult } from '../../bench/result/result.js';
 import { ScenarioFigures } from '../../bench/scenario/figures.js';
-import { readPolicies } from '../../bench/scenario/policies.js';
+import { type Policy, readPolicies } from '../../bench/scenario/policies.js';
 import { ProxyConfig } from '../../bench/scenario/proxy-config.js';
 import { readScenario, SCENARIOS, scenarioNames } from '../../bench/scenario/scenario.js';
 import { runScenario } from '../../bench/scenario/scenario-run.js';
@@ -47,6 +47,23 @@ for (const name of scenarioNames())
       [],
     );
   });
+
+test('a closed loop, to backends of node:http', async () => {
+  const read = readScenario(
+    join(SCENARIOS, 'uniform'),
+    policies.map((policy) => policy.name),
+  );
+  const scenario = { ...read, load: { ...read.load, rate: null, connections: 4, warmUpS: 0, durationS: 1 } };
+  const config = new ProxyConfig(scenario);
+  const policy = policies.find(({ name }) => name === 'round_robin') as Policy;
+  const measured = await runScenario(scenario, config, policy, { interruption, server: 'node', say: () => {} });
+  const figures = new ScenarioFigures(scenario, measured, config.weights);
+  assert.equal(measured.load.kind, 'closed');
+  assert.equal(figures.errors, 0);
+  assert.ok(measured.load.good > 10, `${measured.load.good} answers`);
+  // What autocannon gave up at its end has been at a backend.
+  assert.ok(figures.total >= measured.load.good, `${figures.total} at the backends`);
+});
 
 async function bench(...args: readonly string[]): Promise<{ code: number | null; text: string }> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });

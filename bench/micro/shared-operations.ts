@@ -1,0 +1,105 @@
+/** Operations on what workers share, and hashing: each twin of the addon's beside its own in TypeScript. */
+import { loadAddon } from '../../engine/io/addon.js';
+import { PortableRateCells, type RateCells } from '../../engine/limit/rate-cells.js';
+import { murmurHash2 } from '../../engine/upstream/balance/murmur2.js';
+import { RequestHash } from '../../engine/upstream/balance/request-hash.js';
+import { xxHash64 } from '../../engine/upstream/balance/xxhash64.js';
+import {
+  ENDPOINT_REQUESTS,
+  endpointCell,
+  newSharedCellsMemory,
+  SharedCells,
+} from '../../engine/upstream/shared-cells.js';
+import type { Operation } from './operations.js';
+
+/** What a request costs in counts: one in flight more, one less, and two looks, as least_request has. */
+export function counterOperations(): Operation[] {
+  const cells = new SharedCells(newSharedCellsMemory(), newSharedCellsMemory());
+  const own = new Int32Array(64);
+  const group = 'counts of a request';
+  return [
+    {
+      group,
+      name: 'per worker (not what is used)',
+      run(times) {
+        let sum = 0;
+        for (let i = 0; i < times; i++) {
+          const at = i & 31;
+          sum += (own[at] as number) + (own[at + 1] as number);
+          own[at] = (own[at] as number) + 1;
+          own[at] = (own[at] as number) - 1;
+        }
+        return sum;
+      },
+    },
+    {
+      group,
+      name: 'shared by all workers',
+      run(times) {
+        const cell = endpointCell(2, ENDPOINT_REQUESTS);
+        const other = endpointCell(3, ENDPOINT_REQUESTS);
+        let sum = 0;
+        for (let i = 0; i < times; i++) {
+          sum += cells.load(cell) + cells.load(other);
+          cells.add(cell, 1);
+          cells.add(cell, -1);
+        }
+        return sum;
+      },
+    },
+  ];
+}
+
+export function hashOperations(): Operation[] {
+  const into = new RequestHash();
+  const bytes = new Uint8Array(Buffer.from('session=0123456789abcdef0123456789abcdef; theme=dark'));
+  const of = (name: string, hash: (to: number) => void): Operation[] =>
+    [8, 40].map((length) => ({
+      group: 'hash',
+      name: `${name} of ${length} B`,
+      run(times) {
+        let sum = 0;
+        for (let i = 0; i < times; i++) {
+          bytes[0] = i;
+          hash(length);
+          sum ^= into.low;
+        }
+        return sum;
+      },
+    }));
+  return [
+    ...of('xxHash64', (to) => xxHash64(into, bytes, 0, to)),
+    ...of('MurmurHash2', (to) => murmurHash2(into, bytes, 0, to)),
+  ];
+}
+
+const INTERVAL_NS = 1000;
+
+export function rateOperations(): Operation[] {
+  const { addon } = loadAddon();
+  const of = (twin: string, cells: RateCells): Operation[] => {
+    // Time goes on so that every request is admitted: that is the way that costs most.
+    let nowNs = 1e15;
+    const each = (name: string, take: () => number): Operation => ({
+      group: 'rate cells',
+      name: `${name}, ${twin}`,
+      run(times) {
+        let sum = 0;
+        for (let i = 0; i < times; i++) {
+          nowNs += INTERVAL_NS;
+          sum += take();
+        }
+        return sum;
+      },
+    });
+    return [
+      each('token bucket', () => cells.takeToken(0, nowNs, INTERVAL_NS, 100 * INTERVAL_NS)),
+      each('sliding window', () => cells.takeWindow(1, nowNs, 1e9, 1e6)),
+    ];
+  };
+  const words = (): BigInt64Array => new BigInt64Array(new SharedArrayBuffer(64 * 8));
+  return [
+    ...of('TypeScript', new PortableRateCells(words())),
+    ...(addon === null ? [] : of('addon', new addon.RateCells(words()))),
+  ];
+}
