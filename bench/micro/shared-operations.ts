@@ -1,9 +1,9 @@
 /** Operations on what workers share, and hashing: each twin of the addon's beside its own in TypeScript. */
 import { loadAddon } from '../../engine/io/addon.js';
 import { PortableRateCells, type RateCells } from '../../engine/limit/rate-cells.js';
-import { murmurHash2 } from '../../engine/upstream/balance/murmur2.js';
+import { murmurHash2 } from '../../engine/base/murmur2.js';
 import { RequestHash } from '../../engine/upstream/balance/request-hash.js';
-import { xxHash64 } from '../../engine/upstream/balance/xxhash64.js';
+import { xxHash64 } from '../../engine/base/xxhash64.js';
 import {
   ENDPOINT_REQUESTS,
   endpointCell,

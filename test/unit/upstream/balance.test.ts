@@ -6,12 +6,18 @@ import type { LbPolicyRecord } from '../../../engine/plan/lb-policy-record.js';
 import type { EndpointRecord } from '../../../engine/plan/records.js';
 import { buildPicker } from '../../../engine/upstream/balance/build-picker.js';
 import { NO_HASH } from '../../../engine/upstream/balance/request-hash.js';
+import { TaggedLatencies } from '../../../engine/upstream/balance/tagged-latencies.js';
 import { EndpointTable } from '../../../engine/upstream/endpoint-table.js';
 import {
+  AVERAGE_LATENCY,
+  averageCell,
+  clearEndpoint,
   ENDPOINT_REQUESTS,
   endpointCell,
   giveBack,
   newSharedCellsMemory,
+  REPORT_WEIGHT,
+  reportCell,
   SharedCells,
 } from '../../../engine/upstream/shared-cells.js';
 
@@ -99,4 +105,30 @@ test('a worker that is alone counts the same, and gives back the same', () => {
   });
   assert.deepEqual(counts[0], { seen: [0, 3, 2], taken: [true, true, false], positions: [0, 1], left: 0 });
   assert.deepEqual(counts[1], counts[0]);
+});
+
+test('an endpoint that gets the row of another knows nothing of it', () => {
+  const all = newSharedCellsMemory();
+  const cells = new SharedCells(all, newSharedCellsMemory());
+  for (const row of [3, 4, 5]) {
+    cells.add(endpointCell(row, ENDPOINT_REQUESTS), 1);
+    cells.floats[averageCell(row, AVERAGE_LATENCY)] = 9;
+    cells.reports[reportCell(row) + REPORT_WEIGHT] = 9;
+    new TaggedLatencies(cells.samples, 1e6).record(row, 1, 500, 1);
+  }
+  const estimate = (row: number): number => new TaggedLatencies(cells.samples, 1e6).estimate(row, 1, 1);
+  clearEndpoint(new Int32Array(all), 4);
+  for (const row of [3, 4, 5]) {
+    const expected = row === 4 ? [0, 0, 0, 0] : [1, 9, 9, 500];
+    const { floats, reports } = cells;
+    assert.deepEqual(
+      [
+        cells.load(endpointCell(row, ENDPOINT_REQUESTS)),
+        floats[averageCell(row, AVERAGE_LATENCY)],
+        reports[reportCell(row) + REPORT_WEIGHT],
+        estimate(row),
+      ],
+      expected,
+    );
+  }
 });
