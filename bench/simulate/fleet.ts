@@ -1,0 +1,65 @@
+/** Fleet: the workers of all proxies of a simulation, each with the engine's own picker over the engine's shared cells. */
+import { Prng } from '../../engine/base/prng.js';
+import type { EndpointRecord } from '../../engine/plan/records.js';
+import type { Picker } from '../../engine/upstream/balance/picker.js';
+import { EndpointTable } from '../../engine/upstream/endpoint-table.js';
+import { newSharedCellsMemory, SharedCells } from '../../engine/upstream/shared-cells.js';
+import type { PolicyVariant } from './policies.js';
+import { expanded, type Scenario } from './scenario.js';
+
+const CLUSTER = 0;
+
+export interface FleetWorker {
+  readonly cells: SharedCells;
+  readonly table: EndpointTable;
+  readonly picker: Picker;
+}
+
+/** Endpoint records as a plan would have them; row and index are the server's number. */
+export function endpointRecords(weights: readonly number[]): EndpointRecord[] {
+  const same = {
+    address: { family: 4, host: '192.0.2.1', port: 80 },
+    hostname: '',
+    priority: 0,
+    region: '',
+    zone: '',
+    subZone: '',
+    health: 'HEALTHY',
+    metadata: {},
+    metrics: { counters: -1, histograms: -1 },
+  } as const;
+  return weights.map((weight, row) => ({ ...same, key: `simulated|${row}`, row, weight }));
+}
+
+/** Workers of proxy 0, then of proxy 1, ... */
+export function buildFleet(scenario: Scenario, policy: PolicyVariant, random: Prng): FleetWorker[] {
+  const speeds = expanded(scenario).map(({ speed }) => speed);
+  const records = endpointRecords(policy.weights === 'speed' ? integerRatios(speeds) : speeds.map(() => 1));
+  // Nobody dies here, so what each worker holds need not be told apart.
+  const notes = newSharedCellsMemory();
+  const workers: FleetWorker[] = [];
+  let memory: SharedArrayBuffer | null = null;
+  for (let proxy = 0; proxy < scenario.proxies; proxy++) {
+    if (policy.sharing !== 'fleet') memory = null;
+    for (let worker = 0; worker < scenario.workers; worker++) {
+      if (policy.sharing === 'worker') memory = null;
+      const isNew = memory === null;
+      memory ??= newSharedCellsMemory();
+      const cells = new SharedCells(memory, notes);
+      if (isNew && !scenario.startsInStep) turn(cells, random.below(4 * records.length));
+      const table = new EndpointTable(records, CLUSTER, cells);
+      workers.push({ cells, table, picker: policy.build(table, Prng.fromSeed(random.next())) });
+    }
+  }
+  return workers;
+}
+
+/** Proxies that have been up for a while are not at the same place of the rotation. */
+function turn(cells: SharedCells, positions: number): void {
+  for (let i = 0; i < positions; i++) cells.nextPosition(CLUSTER);
+}
+
+/** Weights are whole numbers: speeds to a hundredth. */
+function integerRatios(speeds: readonly number[]): number[] {
+  return speeds.map((speed) => Math.max(1, Math.round(speed * 100)));
+}
