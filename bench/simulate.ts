@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { binChecks, type Check, GoldenRuns, sharingChecks, supermarketChecks } from './simulate/golden.js';
+import { collapseChecks, orderChecks, prequalClaimChecks, prequalTableChecks } from './simulate/prequal-golden.js';
 import type { Measurements } from './simulate/measurements.js';
 import { POLICIES, type PolicyVariant, policyNamed } from './simulate/policies.js';
 import { ProgressBar } from './simulate/progress-bar.js';
@@ -128,7 +129,13 @@ function golden(seed: number, { quick, json }: Options): number {
   const bar = new ProgressBar(1);
   const runs = new GoldenRuns(seed, (label, share) => bar.show(label, share));
   const effort = quick ? 'quick' : 'full';
-  const checks = [...supermarketChecks(runs, effort), ...binChecks(seed, effort), ...sharingChecks(runs, effort)];
+  const checks = [
+    ...supermarketChecks(runs, effort),
+    ...binChecks(seed, effort),
+    ...sharingChecks(runs, effort),
+    ...(quick ? [] : [...prequalTableChecks(runs), ...collapseChecks(runs), ...orderChecks(runs)]),
+    ...prequalClaimChecks(runs),
+  ];
   bar.clear();
   printChecks(checks);
   writeLines(json, checks);

@@ -6,6 +6,7 @@ import { EndpointTable } from '../../engine/upstream/endpoint-table.js';
 import {
   ENDPOINT_REQUESTS,
   endpointCell,
+  newOwnCellsMemory,
   newSharedCellsMemory,
   SharedCells,
 } from '../../engine/upstream/shared-cells.js';
@@ -14,7 +15,7 @@ import { leastRequest } from './policies.js';
 
 /** Requests at the fullest of `bins` endpoints after `balls` picks; one choice is RANDOM, more are LEAST_REQUEST. */
 export function fullestBin(bins: number, balls: number, choices: number, seed: number): number {
-  const cells = new SharedCells(newSharedCellsMemory(), newSharedCellsMemory());
+  const cells = new SharedCells(newSharedCellsMemory(), newOwnCellsMemory());
   const table = new EndpointTable(endpointRecords(new Array<number>(bins).fill(1)), 0, cells);
   const record = choices === 1 ? ({ name: 'RANDOM' } as const) : leastRequest(choices);
   const picker = buildPicker(record, table, Prng.fromSeed(seed));

@@ -3,16 +3,24 @@ import { Prng } from '../../engine/base/prng.js';
 import type { EndpointRecord } from '../../engine/plan/records.js';
 import type { Picker } from '../../engine/upstream/balance/picker.js';
 import { EndpointTable } from '../../engine/upstream/endpoint-table.js';
-import { newSharedCellsMemory, SharedCells } from '../../engine/upstream/shared-cells.js';
+import {
+  newOwnCellsMemory,
+  newSharedCellsMemory,
+  type ProcessClock,
+  SharedCells,
+} from '../../engine/upstream/shared-cells.js';
 import type { PolicyVariant } from './policies.js';
+import { ProbedPicker } from './probed-picker.js';
 import { expanded, type Scenario } from './scenario.js';
+import type { ServerView } from './server.js';
 
 const CLUSTER = 0;
 
 export interface FleetWorker {
   readonly cells: SharedCells;
-  readonly table: EndpointTable;
   readonly picker: Picker;
+  /** The picker, when it goes by probes. */
+  readonly probes: ProbedPicker | null;
 }
 
 /** Endpoint records as a plan would have them; row and index are the server's number. */
@@ -32,11 +40,17 @@ export function endpointRecords(weights: readonly number[]): EndpointRecord[] {
 }
 
 /** Workers of proxy 0, then of proxy 1, ... */
-export function buildFleet(scenario: Scenario, policy: PolicyVariant, random: Prng): FleetWorker[] {
+export function buildFleet(
+  scenario: Scenario,
+  policy: PolicyVariant,
+  servers: readonly ServerView[],
+  random: Prng,
+  clock: ProcessClock,
+): FleetWorker[] {
   const speeds = expanded(scenario).map(({ speed }) => speed);
   const records = endpointRecords(policy.weights === 'speed' ? integerRatios(speeds) : speeds.map(() => 1));
   // Nobody dies here, so what each worker holds need not be told apart.
-  const notes = newSharedCellsMemory();
+  const notes = newOwnCellsMemory();
   const workers: FleetWorker[] = [];
   let memory: SharedArrayBuffer | null = null;
   for (let proxy = 0; proxy < scenario.proxies; proxy++) {
@@ -45,10 +59,11 @@ export function buildFleet(scenario: Scenario, policy: PolicyVariant, random: Pr
       if (policy.sharing === 'worker') memory = null;
       const isNew = memory === null;
       memory ??= newSharedCellsMemory();
-      const cells = new SharedCells(memory, notes);
+      const cells = new SharedCells(memory, notes, clock);
       if (isNew && !scenario.startsInStep) turn(cells, random.below(4 * records.length));
       const table = new EndpointTable(records, CLUSTER, cells);
-      workers.push({ cells, table, picker: policy.build(table, Prng.fromSeed(random.next())) });
+      const picker = policy.build(table, Prng.fromSeed(random.next()), servers);
+      workers.push({ cells, picker, probes: picker instanceof ProbedPicker ? picker : null });
     }
   }
   return workers;

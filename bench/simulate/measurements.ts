@@ -19,6 +19,7 @@ export class Measurements {
     numberOfSignificantValueDigits: 3,
   });
   requests = 0;
+  /** Answered by the server with an error. */
   failures = 0;
   /** Later than the timeout. */
   late = 0;
@@ -42,7 +43,8 @@ export class Measurements {
   ended(latencyUs: number, isFailure: boolean, timeoutUs: number): void {
     this.requests++;
     if (isFailure) this.failures++;
-    if (timeoutUs > 0 && latencyUs >= timeoutUs) this.late++;
+    // A request that is cancelled in time may seem to come short of it by rounding.
+    if (timeoutUs > 0 && latencyUs > timeoutUs - 1) this.late++;
     this.#sumUs += latencyUs;
     this.latencies.recordValue(Math.min(Math.max(1, Math.round(latencyUs)), LATENCY_US_MAX));
   }

@@ -32,11 +32,19 @@ export const PROBE_POOL_DEFAULTS: ProbePoolConfig = {
   maxReuse: 16,
 };
 
+/** Which of two answers is to be preferred; HotCold is Prequal's. */
+export interface ProbeRule {
+  /** A RIF that a probe has found. */
+  saw(rif: number): void;
+  /** Is the first to be preferred? latencyUs 0 = unknown. */
+  isBetter(rif: number, latencyUs: number, otherRif: number, otherLatencyUs: number): boolean;
+}
+
 /** With fewer answers a request goes to a random server. */
 const LEAST_ANSWERS = 2;
 
 export class ProbePool {
-  readonly rule: HotCold;
+  readonly rule: ProbeRule;
   /** b_reuse: mean number of requests that an answer is used for. */
   readonly reuse: number;
   size = 0;
@@ -52,10 +60,10 @@ export class ProbePool {
   #isWorstNext = false;
 
   /** servers: how many there are to probe. */
-  constructor(config: ProbePoolConfig, servers: number, random: Prng) {
+  constructor(config: ProbePoolConfig, servers: number, random: Prng, rule: ProbeRule = new HotCold(config.quantile)) {
     this.#config = config;
     this.#random = random;
-    this.rule = new HotCold(config.quantile);
+    this.rule = rule;
     this.reuse = reuseBudget(config, servers);
     this.#servers = new Int32Array(config.size);
     this.#rifs = new Int32Array(config.size);

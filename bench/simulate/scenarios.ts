@@ -40,6 +40,20 @@ export function halfSlow(load: number): Scenario {
   };
 }
 
+/** Like the testbed of the paper: unequal machines with neighbours that come and go; late requests are cancelled. */
+export function testbed(load: number): Scenario {
+  const antagonist = { factor: 0.7, meanOn: 60, meanOff: 60 };
+  return {
+    ...USUAL,
+    name: `testbed-${Math.round(load * 100)}`,
+    summary: `half at half speed, antagonists take 30 % of each half of the time, load ${load} of what is left`,
+    servers: HALF_SLOW.map((group) => ({ ...group, antagonist })),
+    load: (load * (1 + antagonist.factor)) / 2,
+    timeout: 62.5,
+    cancelsLate: true,
+  };
+}
+
 /** One proxy with many workers: what worker-local counts cost. */
 export function manyWorkers(workers: number): Scenario {
   return {
@@ -124,6 +138,8 @@ export const SCENARIOS: readonly Scenario[] = [
     load: 0.8,
     timeout: 0,
   },
+  testbed(0.7),
+  testbed(0.9),
   manyWorkers(8),
   manyWorkers(32),
   supermarket(0.9, 500, 2_000_000),

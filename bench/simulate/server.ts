@@ -6,10 +6,15 @@ import { QueueRing } from './queue-ring.js';
 /** Processor sharing: n jobs on c cores get min(1, c / n) of a core each. FIFO: c in service, the others wait. */
 export type Discipline = 'sharing' | 'fifo';
 
+/** What whoever asks a server is told. */
+export interface ServerView {
+  readonly inFlight: number;
+}
+
 // Every job in service gets the same rate, so one running sum of what each got so far is enough: a job is done when the
 // sum has grown by its demand since it began. A change of rate then costs nothing per job.
 
-export class Server {
+export class Server implements ServerView {
   /** In service and waiting. */
   inFlight = 0;
   readonly #jobs: Jobs;

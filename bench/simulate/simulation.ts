@@ -1,13 +1,15 @@
 /** Simulation: one policy under one scenario on virtual time; the same seed gives every policy the same load. */
 import { Prng } from '../../engine/base/prng.js';
 import { NO_HASH } from '../../engine/upstream/balance/request-hash.js';
-import { ENDPOINT_REQUESTS, endpointCell } from '../../engine/upstream/shared-cells.js';
+import { TAGGED_INTS, TaggedLatencies } from '../../engine/upstream/balance/tagged-latencies.js';
+import { ENDPOINT_REQUESTS, endpointCell, type ProcessClock } from '../../engine/upstream/shared-cells.js';
 import { Demand, exponential } from './demand.js';
 import { EventQueue } from './event-queue.js';
 import { buildFleet, type FleetWorker } from './fleet.js';
 import { Jobs } from './jobs.js';
 import { Measurements } from './measurements.js';
 import type { PolicyVariant } from './policies.js';
+import type { ProbedPicker } from './probed-picker.js';
 import { QueueRing } from './queue-ring.js';
 import { capacity, expanded, type Scenario, SERVICE_US, type ServerGroup } from './scenario.js';
 import { Server } from './server.js';
@@ -17,9 +19,13 @@ const ARRIVAL = 0;
 const TIMEOUT = 1;
 const FIRST_SERVER = 2;
 
-export class Simulation {
+/** Servers forget the latencies that they have noted after so long without a request. */
+const LATENCY_EXPIRY_US = 1000 * SERVICE_US;
+
+export class Simulation implements ProcessClock {
   readonly measurements: Measurements;
-  nowUs = 0;
+  // A clock of the engine never says 0.
+  #nowUs = 1;
   readonly #scenario: Scenario;
   readonly #groups: readonly ServerGroup[];
   readonly #timeoutUs: number;
@@ -31,6 +37,9 @@ export class Simulation {
   readonly #demand: Demand;
   readonly #jobs = new Jobs();
   readonly #servers: readonly Server[];
+  /** What servers answer to probes. */
+  readonly #latencies: TaggedLatencies;
+  readonly #isProbed: boolean;
   readonly #workers: readonly FleetWorker[];
   readonly #queue: EventQueue;
   /** Jobs in the order in which they are late, each followed by its generation; empty when late ones run on. */
@@ -53,12 +62,18 @@ export class Simulation {
     this.#servers = this.#groups.map(
       ({ discipline, cores, speed }) => new Server(this.#jobs, discipline, cores, speed),
     );
-    this.#workers = buildFleet(scenario, policy, random);
+    this.#workers = buildFleet(scenario, policy, this.#servers, random, this);
+    this.#isProbed = this.#workers.some(({ probes }) => probes !== null);
+    this.#latencies = new TaggedLatencies(new Int32Array(this.#servers.length * TAGGED_INTS), LATENCY_EXPIRY_US);
     this.measurements = new Measurements(this.#servers.length);
     this.#isDisturbed = new Uint8Array(this.#servers.length);
     this.#queue = new EventQueue(FIRST_SERVER + 2 * this.#servers.length);
     this.#queue.set(ARRIVAL, this.#meanGapUs * exponential(this.#arrivals));
     for (let server = 0; server < this.#servers.length; server++) this.#planAntagonist(server);
+  }
+
+  nowUs(): number {
+    return this.#nowUs;
   }
 
   /** 0 to 1. */
@@ -72,7 +87,7 @@ export class Simulation {
     for (let i = 0; i < events; i++) {
       if (this.#isOver()) return false;
       const slot = queue.top;
-      this.nowUs = queue.topUs;
+      this.#nowUs = queue.topUs;
       if (slot === ARRIVAL) this.#onArrival();
       else if (slot === TIMEOUT) this.#onTimeout();
       else if (slot < FIRST_SERVER + this.#servers.length) this.#onFinish(slot - FIRST_SERVER);
@@ -92,7 +107,7 @@ export class Simulation {
   #isOver(): boolean {
     const { warmUpRequests, requests } = this.#scenario;
     if (this.#started < warmUpRequests + requests || this.#open > 0) return false;
-    this.measurements.durationUs = this.nowUs;
+    this.measurements.durationUs = this.#nowUs;
     return true;
   }
 
@@ -102,7 +117,7 @@ export class Simulation {
     this.#started++;
     const isLast = this.#started === warmUpRequests + requests;
     const gapUs = this.#meanGapUs * exponential(this.#arrivals);
-    this.#queue.set(ARRIVAL, isLast ? Number.POSITIVE_INFINITY : this.nowUs + gapUs);
+    this.#queue.set(ARRIVAL, isLast ? Number.POSITIVE_INFINITY : this.#nowUs + gapUs);
   }
 
   #start(at: number, isMeasured: boolean): void {
@@ -111,7 +126,7 @@ export class Simulation {
     const index = worker.picker.pick(NO_HASH, 0);
     const server = this.#servers[index] as Server;
     const job = jobs.add();
-    jobs.startedUs[job] = this.nowUs;
+    jobs.startedUs[job] = this.#nowUs;
     jobs.worker[job] = at;
     jobs.server[job] = index;
     jobs.activeAtStart[job] = worker.cells.add(endpointCell(index, ENDPOINT_REQUESTS), 1);
@@ -122,9 +137,21 @@ export class Simulation {
       this.#open++;
       this.measurements.came(index, server.inFlight);
     }
-    server.join(job, this.nowUs);
+    server.join(job, this.#nowUs);
     this.#queue.set(FIRST_SERVER + index, server.nextFinishUs());
     if (this.#scenario.cancelsLate) this.#planTimeout(job);
+    if (worker.probes !== null) this.#probe(worker.probes);
+  }
+
+  /** Answers are there for the next request, not for this one: nobody waits for probes. */
+  #probe(probes: ProbedPicker): void {
+    const due = probes.probesDue();
+    this.measurements.probes += due;
+    for (let i = 0; i < due; i++) {
+      const target = probes.target(i);
+      const { inFlight } = this.#servers[target] as Server;
+      probes.pool.add(target, inFlight, this.#latencies.estimate(target, inFlight, this.#nowUs), this.#nowUs);
+    }
   }
 
   /** A request that fails needs as good as nothing of its server. */
@@ -137,22 +164,23 @@ export class Simulation {
 
   #onFinish(index: number): void {
     const server = this.#servers[index] as Server;
-    const job = server.finish(this.nowUs);
+    const job = server.finish(this.#nowUs);
     this.#queue.set(FIRST_SERVER + index, server.nextFinishUs());
     this.#end(job, this.#jobs.isFailure[job] === 1);
   }
 
-  /** The proxy hears that a request is over. */
+  /** The proxy hears that a request is over. isFailure: from the server, or because it was late. */
   #end(job: number, isFailure: boolean): void {
     const jobs = this.#jobs;
     const index = jobs.server[job] as number;
     const worker = this.#workers[jobs.worker[job] as number] as FleetWorker;
-    const latencyUs = this.nowUs - (jobs.startedUs[job] as number);
+    const latencyUs = this.#nowUs - (jobs.startedUs[job] as number);
+    if (this.#isProbed) this.#latencies.record(index, jobs.activeAtServer[job] as number, latencyUs, this.#nowUs);
     worker.cells.add(endpointCell(index, ENDPOINT_REQUESTS), -1);
     worker.picker.feedback?.requestEnded(index, latencyUs, jobs.activeAtStart[job] as number, isFailure);
     if (jobs.isMeasured[job] === 1) {
       this.#open--;
-      this.measurements.ended(latencyUs, isFailure, this.#timeoutUs);
+      this.measurements.ended(latencyUs, jobs.isFailure[job] === 1, this.#timeoutUs);
     }
     jobs.remove(job);
   }
@@ -160,7 +188,7 @@ export class Simulation {
   #planTimeout(job: number): void {
     this.#deadlines.push(job);
     this.#deadlines.push(this.#jobs.generation[job] as number);
-    if (this.#deadlines.size === 2) this.#queue.set(TIMEOUT, this.nowUs + this.#timeoutUs);
+    if (this.#deadlines.size === 2) this.#queue.set(TIMEOUT, this.#nowUs + this.#timeoutUs);
   }
 
   #onTimeout(): void {
@@ -184,7 +212,7 @@ export class Simulation {
   #cancel(job: number): void {
     const index = this.#jobs.server[job] as number;
     const server = this.#servers[index] as Server;
-    server.cancel(job, this.nowUs);
+    server.cancel(job, this.#nowUs);
     this.#queue.set(FIRST_SERVER + index, server.nextFinishUs());
     this.#end(job, true);
   }
@@ -194,7 +222,7 @@ export class Simulation {
     if (antagonist === undefined) return;
     const mean = this.#isDisturbed[index] === 1 ? antagonist.meanOn : antagonist.meanOff;
     const inUs = mean * SERVICE_US * exponential(this.#antagonists);
-    this.#queue.set(FIRST_SERVER + this.#servers.length + index, this.nowUs + inUs);
+    this.#queue.set(FIRST_SERVER + this.#servers.length + index, this.#nowUs + inUs);
   }
 
   #onAntagonist(index: number): void {
@@ -202,7 +230,7 @@ export class Simulation {
     const server = this.#servers[index] as Server;
     const isOn = this.#isDisturbed[index] === 0;
     this.#isDisturbed[index] = isOn ? 1 : 0;
-    server.setSpeed(isOn ? group.speed * (group.antagonist?.factor ?? 1) : group.speed, this.nowUs);
+    server.setSpeed(isOn ? group.speed * (group.antagonist?.factor ?? 1) : group.speed, this.#nowUs);
     this.#queue.set(FIRST_SERVER + index, server.nextFinishUs());
     this.#planAntagonist(index);
   }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { binChecks, type Check, GoldenRuns, sharingChecks, supermarketChecks } from '../../bench/simulate/golden.js';
 import { policyNamed } from '../../bench/simulate/policies.js';
 import { scenarioNamed } from '../../bench/simulate/scenarios.js';
+import { prequalClaimChecks } from '../../bench/simulate/prequal-golden.js';
 import { Simulation } from '../../bench/simulate/simulation.js';
 import { supermarketMean } from '../../bench/simulate/supermarket.js';
 
@@ -62,3 +63,6 @@ test('least-request is drawn to the server that fails fast', () => {
   assert.ok(shareOfFirst('rr') < 1.05);
   assert.ok(shareOfFirst('scan') > 1.3, String(shareOfFirst('scan')));
 });
+
+test('Prequal: against true counts, local counts, other Qs and probe rates', () =>
+  assertGood(prequalClaimChecks(new GoldenRuns(1))));
