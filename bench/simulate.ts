@@ -2,8 +2,22 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { binChecks, type Check, GoldenRuns, sharingChecks, supermarketChecks } from './simulate/golden.js';
-import { collapseChecks, orderChecks, prequalClaimChecks, prequalTableChecks } from './simulate/prequal-golden.js';
+import {
+  binChecks,
+  type Check,
+  GoldenRuns,
+  hundredServersChecks,
+  sharingChecks,
+  supermarketChecks,
+} from './simulate/golden.js';
+import {
+  collapseChecks,
+  engineChecks,
+  oneDispatcherChecks,
+  orderChecks,
+  prequalClaimChecks,
+  prequalTableChecks,
+} from './simulate/prequal-golden.js';
 import type { Measurements } from './simulate/measurements.js';
 import { POLICIES, type PolicyVariant, policyNamed } from './simulate/policies.js';
 import { ProgressBar } from './simulate/progress-bar.js';
@@ -133,13 +147,24 @@ function golden(seed: number, { quick, json }: Options): number {
     ...supermarketChecks(runs, effort),
     ...binChecks(seed, effort),
     ...sharingChecks(runs, effort),
-    ...(quick ? [] : [...prequalTableChecks(runs), ...collapseChecks(runs), ...orderChecks(runs)]),
+    ...oneDispatcherChecks(runs),
     ...prequalClaimChecks(runs),
+    ...(quick ? [] : slowChecks(runs)),
   ];
   bar.clear();
   printChecks(checks);
   writeLines(json, checks);
   return checks.every(({ isGood }) => isGood) ? 0 : 1;
+}
+
+function slowChecks(runs: GoldenRuns): Check[] {
+  return [
+    ...hundredServersChecks(runs),
+    ...prequalTableChecks(runs),
+    ...collapseChecks(runs),
+    ...engineChecks(runs),
+    ...orderChecks(runs),
+  ];
 }
 
 function printChecks(checks: readonly Check[]): void {

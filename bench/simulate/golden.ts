@@ -79,6 +79,24 @@ export function supermarketChecks(runs: GoldenRuns, effort: Effort): Check[] {
   );
 }
 
+/** Anchors 1.7, 100 servers: [policy, means at load 0.7, 0.9, 0.95]. */
+const HUNDRED = [
+  ['rr', 1.89, 5.22, 10.2],
+  ['p2c', 1.616, 2.626, 3.405],
+  ['scan', 1.001, 1.072, 1.238],
+] as const;
+
+/** Round robin, two choices and join the shortest queue, where there are no formulas (or not for so few servers). */
+export function hundredServersChecks(runs: GoldenRuns): Check[] {
+  return HUNDRED.flatMap(([policy, ...means]) =>
+    means.map((mean, at) => {
+      const load = [0.7, 0.9, 0.95][at] as number;
+      const measured = runs.of(supermarket(load, 100, 5_000_000), policy).mean;
+      return near('100 FIFO servers', `load ${load}, ${policy}: mean`, mean, measured, 0.05);
+    }),
+  );
+}
+
 /** [bins, balls per bin, choices, least, most] of the fullest bin, over the mean. */
 const BINS: readonly (readonly [number, number, number, number, number])[] = [
   [1000, 1, 1, 5, 6],

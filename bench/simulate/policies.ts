@@ -27,6 +27,8 @@ export interface PolicyVariant {
   readonly sharing: Sharing;
   /** speed: weights are the servers' true speeds. */
   readonly weights: 'equal' | 'speed';
+  /** Servers keep latencies apart by load, unless false: the naive way. */
+  readonly tagsLatencies?: boolean;
   build(table: EndpointTable, random: Prng, servers: readonly ServerView[]): Picker;
 }
 
@@ -63,9 +65,9 @@ function prequal(quantile: number, choiceCount = 3): LbPolicyRecord {
 }
 
 /** Prequal as published, with probes to the servers; age of answers: 100 service times. */
-function probed(name: string, summary: string, quantile: number, probesPerRequest = 3): PolicyVariant {
+function probed(name: string, summary: string, quantile: number, probesPerRequest = 3, maxReuse = 16): PolicyVariant {
   const removalsPerRequest = probesPerRequest < 3 ? 0.25 : 1;
-  const config = { ...PROBE_POOL_DEFAULTS, quantile, probesPerRequest, removalsPerRequest };
+  const config = { ...PROBE_POOL_DEFAULTS, quantile, probesPerRequest, removalsPerRequest, maxReuse };
   return ofSimulator(
     name,
     `Prequal with probes, ${summary}`,
@@ -96,8 +98,13 @@ export const POLICIES: readonly PolicyVariant[] = [
   ofEngine('p2c-true', 'two choices over the true counts of the whole fleet', leastRequest(2), 'fleet'),
   ofEngine('scan-true', 'full scan over the true counts of the whole fleet', leastRequest(2, true), 'fleet'),
   ofEngine('peak-ewma', 'PEAK_EWMA, two choices, decay of 10 service times', peakEwma(10)),
+  ofEngine('peak-ewma-1', 'PEAK_EWMA, two choices, decay of one service time', peakEwma(1)),
   ofEngine('peak-ewma-1000', 'PEAK_EWMA, two choices, decay of 1,000 service times', peakEwma(1000)),
   ofEngine('prequal', 'PREQUAL, Q = 0.6, three looks at shared counts, no probes', prequal(0.6)),
+  ofEngine('prequal-q0', 'PREQUAL, Q = 0', prequal(0)),
+  ofEngine('prequal-q75', 'PREQUAL, Q = 0.75', prequal(0.75)),
+  ofEngine('prequal-q84', 'PREQUAL, Q = 0.84', prequal(0.84)),
+  ofEngine('prequal-q100', 'PREQUAL, Q = 1', prequal(1)),
   ofEngine('prequal-true', 'PREQUAL over the true counts of the whole fleet', prequal(0.6), 'fleet'),
   ofEngine('prequal-worker', 'PREQUAL, each worker with counts of its own', prequal(0.6), 'worker'),
   ofSimulator('yarp', 'two choices over counts polled from all servers', (table, random, servers) => {
@@ -108,11 +115,15 @@ export const POLICIES: readonly PolicyVariant[] = [
   probed('probed-q0', 'Q = 0: requests in flight alone', 0),
   probed('probed', 'Q = 0.6, three per request', 0.6),
   probed('probed-q84', 'Q = 0.84, the default of the paper', 0.84),
+  { ...probed('probed-naive', 'Q = 0.84, latencies not kept apart by load', 0.84), tagsLatencies: false },
   probed('probed-q99', 'Q = 0.99', 0.99),
   probed('probed-q100', 'Q = 1: latency alone', 1),
   probed('probed-r1', 'Q = 0.6, one per request', 0.6, 1),
   probed('probed-r0.5', 'Q = 0.6, one per two requests', 0.6, 0.5),
   probed('probed-q84-r1', 'Q = 0.84, one per request', 0.84, 1),
+  probed('probed-few-q0', 'Q = 0, an answer is used twice at most', 0, 3, 2),
+  probed('probed-few', 'Q = 0.6, an answer is used twice at most', 0.6, 3, 2),
+  probed('probed-few-q84', 'Q = 0.84, an answer is used twice at most', 0.84, 3, 2),
   probed('probed-q84-r0.5', 'Q = 0.84, one per two requests', 0.84, 0.5),
 ];
 

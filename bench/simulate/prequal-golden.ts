@@ -1,7 +1,7 @@
 /** Golden figures of Prequal and what it is compared with: 100 clients, 100 servers, half of them at half speed. */
 import { between, type Check, type GoldenRuns, near } from './golden.js';
 import { percent } from './text-table.js';
-import { halfSlow, testbed } from './scenarios.js';
+import { halfSlow, oneDispatcher, testbed } from './scenarios.js';
 
 const GROUP = 'half of the servers at half speed';
 
@@ -69,6 +69,45 @@ export function prequalClaimChecks(runs: GoldenRuns, load = 0.85): Check[] {
     atLeast(group, 'Q = 0.84: p99 over that of Q = 0.6', 1.2, p99('probed-q84') / p99('probed')),
     atLeast(group, 'Q = 1: p99 over that of Q = 0.6', 10, p99('probed-q100') / p99('probed')),
     atLeast(group, 'half a probe per request: p99 over that of three', 1.5, p99('probed-r0.5') / p99('probed')),
+  ];
+}
+
+/** The engine's own form, without probes: what a proxy has sent itself, and how long it took. */
+export function engineChecks(runs: GoldenRuns): Check[] {
+  const p99 = (policy: string): number => runs.of(halfSlow(0.85), policy).percentile(99);
+  const group = 'PREQUAL without probes at load 0.85';
+  return [
+    between(group, 'Q = 0.6: p99 over that of two choices over local counts', 0, 0.5, p99('prequal') / p99('p2c')),
+    near(group, 'Q = 0.6 over true counts: p99 over that with probes', 1, p99('prequal-true') / p99('probed'), 0.25),
+    atLeast(group, 'Q = 1: p99 over that of Q = 0.6', 2, p99('prequal-q100') / p99('prequal')),
+  ];
+}
+
+/** [load, policy, p99]: anchors 1.1 and 1.2. Answers are used twice at most: see PolicyVariant 'probed-few'. */
+const ONE_DISPATCHER: readonly (readonly [number, string, number])[] = [
+  [0.65, 'p2c', 14.2],
+  [0.65, 'peak-ewma', 18],
+  [0.65, 'peak-ewma-1', 54.8],
+  [0.85, 'wrr', 57.6],
+  [0.85, 'p2c', 31],
+  [0.85, 'scan', 11.9],
+  [0.85, 'probed-few-q0', 15.8],
+  [0.85, 'probed-few', 18],
+  [0.85, 'probed-few-q84', 25],
+];
+
+/** One proxy that sends everything: what it believes of a server comes back to it at once, so an error feeds itself. */
+export function oneDispatcherChecks(runs: GoldenRuns): Check[] {
+  const group = 'one proxy, 20 servers';
+  const p99s = ONE_DISPATCHER.map(([load, policy, p99]) => {
+    const measured = runs.of(oneDispatcher(load), policy).percentile(99);
+    return near(group, `load ${load}, ${policy}: p99`, p99, measured, P99_TOLERANCE);
+  });
+  const mean = (policy: string): number => runs.of(oneDispatcher(0.85), policy).mean;
+  return [
+    ...p99s,
+    between(group, 'load 0.85, Q = 0.84: mean (6.5)', 1, 10, mean('probed-few-q84')),
+    atLeast(group, 'load 0.85, Q = 0.84, latencies not kept apart by load: mean runs away', 500, mean('probed-naive')),
   ];
 }
 

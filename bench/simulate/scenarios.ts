@@ -54,6 +54,20 @@ export function testbed(load: number): Scenario {
   };
 }
 
+/** One proxy, 20 servers of one core, half of them at half speed; the load is of the demand before truncation. */
+export function oneDispatcher(load: number): Scenario {
+  return {
+    ...USUAL,
+    name: `one-proxy-${Math.round(load * 100)}`,
+    summary: `one proxy, 20 servers of one core, half of them at half speed, load ${load} of the demand`,
+    proxies: 1,
+    servers: HALF_SLOW.map((group) => ({ ...group, count: 10, cores: 1 })),
+    load: load * TRUNCATION,
+    timeout: 0,
+    requests: 300_000,
+  };
+}
+
 /** One proxy with many workers: what worker-local counts cost. */
 export function manyWorkers(workers: number): Scenario {
   return {
@@ -138,6 +152,7 @@ export const SCENARIOS: readonly Scenario[] = [
     load: 0.8,
     timeout: 0,
   },
+  oneDispatcher(0.85),
   testbed(0.7),
   testbed(0.9),
   manyWorkers(8),

@@ -40,6 +40,7 @@ export class Simulation implements ProcessClock {
   /** What servers answer to probes. */
   readonly #latencies: TaggedLatencies;
   readonly #isProbed: boolean;
+  readonly #tagsLatencies: boolean;
   readonly #workers: readonly FleetWorker[];
   readonly #queue: EventQueue;
   /** Jobs in the order in which they are late, each followed by its generation; empty when late ones run on. */
@@ -64,6 +65,7 @@ export class Simulation implements ProcessClock {
     );
     this.#workers = buildFleet(scenario, policy, this.#servers, random, this);
     this.#isProbed = this.#workers.some(({ probes }) => probes !== null);
+    this.#tagsLatencies = policy.tagsLatencies !== false;
     this.#latencies = new TaggedLatencies(new Int32Array(this.#servers.length * TAGGED_INTS), LATENCY_EXPIRY_US);
     this.measurements = new Measurements(this.#servers.length);
     this.#isDisturbed = new Uint8Array(this.#servers.length);
@@ -150,7 +152,8 @@ export class Simulation implements ProcessClock {
     for (let i = 0; i < due; i++) {
       const target = probes.target(i);
       const { inFlight } = this.#servers[target] as Server;
-      probes.pool.add(target, inFlight, this.#latencies.estimate(target, inFlight, this.#nowUs), this.#nowUs);
+      const latencyUs = this.#latencies.estimate(target, this.#tagsLatencies ? inFlight : 0, this.#nowUs);
+      probes.pool.add(target, inFlight, latencyUs, this.#nowUs);
     }
   }
 
@@ -175,7 +178,7 @@ export class Simulation implements ProcessClock {
     const index = jobs.server[job] as number;
     const worker = this.#workers[jobs.worker[job] as number] as FleetWorker;
     const latencyUs = this.#nowUs - (jobs.startedUs[job] as number);
-    if (this.#isProbed) this.#latencies.record(index, jobs.activeAtServer[job] as number, latencyUs, this.#nowUs);
+    if (this.#isProbed) this.#note(job, index, latencyUs);
     worker.cells.add(endpointCell(index, ENDPOINT_REQUESTS), -1);
     worker.picker.feedback?.requestEnded(index, latencyUs, jobs.activeAtStart[job] as number, isFailure);
     if (jobs.isMeasured[job] === 1) {
@@ -183,6 +186,12 @@ export class Simulation implements ProcessClock {
       this.measurements.ended(latencyUs, jobs.isFailure[job] === 1, this.#timeoutUs);
     }
     jobs.remove(job);
+  }
+
+  /** What the server itself has seen of a request. */
+  #note(job: number, index: number, latencyUs: number): void {
+    const tag = this.#tagsLatencies ? (this.#jobs.activeAtServer[job] as number) : 0;
+    this.#latencies.record(index, tag, latencyUs, this.#nowUs);
   }
 
   #planTimeout(job: number): void {

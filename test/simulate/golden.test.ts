@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { binChecks, type Check, GoldenRuns, sharingChecks, supermarketChecks } from '../../bench/simulate/golden.js';
 import { policyNamed } from '../../bench/simulate/policies.js';
 import { scenarioNamed } from '../../bench/simulate/scenarios.js';
-import { prequalClaimChecks } from '../../bench/simulate/prequal-golden.js';
+import { oneDispatcherChecks, prequalClaimChecks } from '../../bench/simulate/prequal-golden.js';
 import { Simulation } from '../../bench/simulate/simulation.js';
 import { supermarketMean } from '../../bench/simulate/supermarket.js';
 
@@ -66,3 +66,6 @@ test('least-request is drawn to the server that fails fast', () => {
 
 test('Prequal: against true counts, local counts, other Qs and probe rates', () =>
   assertGood(prequalClaimChecks(new GoldenRuns(1))));
+
+test('one proxy for all: published tails, and the naive latency estimate that runs away', () =>
+  assertGood(oneDispatcherChecks(new GoldenRuns(1))));
