@@ -1,4 +1,5 @@
 /** Golden figures: what theory and earlier simulations say, beside what this simulator measures with the engine's pickers. */
+import { figure } from '../terminal/table.js';
 import { fullestBin } from './balls-in-bins.js';
 import type { Measurements } from './measurements.js';
 import { policyNamed } from './policies.js';
@@ -6,13 +7,14 @@ import type { Scenario } from './scenario.js';
 import { manyWorkers, supermarket } from './scenarios.js';
 import { Simulation } from './simulation.js';
 import { supermarketMean } from './supermarket.js';
-import { short } from './text-table.js';
 
 export interface Check {
   readonly group: string;
   readonly name: string;
   readonly expected: string;
   readonly measured: string;
+  /** What was measured, as a number. */
+  readonly value: number;
   readonly isGood: boolean;
 }
 
@@ -48,16 +50,17 @@ export function near(group: string, name: string, expected: number, measured: nu
   return {
     group,
     name,
-    expected: `${short(expected)} +- ${short(tolerance * 100)} %`,
-    measured: short(measured),
+    expected: `${figure(expected)} +- ${figure(tolerance * 100)} %`,
+    measured: figure(measured),
+    value: measured,
     isGood: Math.abs(measured / expected - 1) <= tolerance,
   };
 }
 
 export function between(group: string, name: string, least: number, most: number, measured: number): Check {
   const isGood = measured >= least && measured <= most;
-  const expected = most === Number.POSITIVE_INFINITY ? `>= ${short(least)}` : `${short(least)} - ${short(most)}`;
-  return { group, name, expected, measured: short(measured), isGood };
+  const expected = most === Number.POSITIVE_INFINITY ? `>= ${figure(least)}` : `${figure(least)} - ${figure(most)}`;
+  return { group, name, expected, measured: figure(measured), value: measured, isGood };
 }
 
 /** quick: fewer servers and requests, for the test suite. */

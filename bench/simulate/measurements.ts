@@ -6,6 +6,8 @@ import { SERVICE_US } from './scenario.js';
 const LATENCY_US_MAX = 1e4 * SERVICE_US;
 const IN_FLIGHT_MAX = 1e6;
 
+export const PERCENTILES = [50, 90, 99, 99.9] as const;
+
 export class Measurements {
   readonly latencies: Histogram = build({
     lowestDiscernibleValue: 1,

@@ -5,6 +5,7 @@ import { buildPicker } from '../../engine/upstream/balance/build-picker.js';
 import type { Picker } from '../../engine/upstream/balance/picker.js';
 import { PROBE_POOL_DEFAULTS, type ProbeRule } from './probe-pool.js';
 import type { EndpointTable } from '../../engine/upstream/endpoint-table.js';
+import { UsageError } from '../usage-error.js';
 import { PolledPicker } from './polled-picker.js';
 import { CubicRule, LinearRule } from './probe-rules.js';
 import { ProbedPicker } from './probed-picker.js';
@@ -127,10 +128,13 @@ export const POLICIES: readonly PolicyVariant[] = [
   probed('probed-q84-r0.5', 'Q = 0.84, one per two requests', 0.84, 0.5),
 ];
 
-/** Throws a sentence for the command line when there is none of this name. */
+/** The nine rules that Prequal's paper compares. */
+export const RULES = ['rr', 'random', 'wrr', 'scan', 'p2c', 'yarp', 'linear', 'c3', 'probed'] as const;
+
+/** Throws UsageError when there is none of this name. */
 export function policyNamed(name: string): PolicyVariant {
   const policy = POLICIES.find((each) => each.name === name);
   if (policy === undefined)
-    throw new RangeError(`no policy ${name}; there are: ${POLICIES.map((each) => each.name).join(', ')}`);
+    throw new UsageError(`no policy ${name}; there are: ${POLICIES.map((each) => each.name).join(', ')}`);
   return policy;
 }

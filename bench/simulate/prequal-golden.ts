@@ -1,6 +1,6 @@
 /** Golden figures of Prequal and what it is compared with: 100 clients, 100 servers, half of them at half speed. */
 import { between, type Check, type GoldenRuns, near } from './golden.js';
-import { percent } from './text-table.js';
+import { percent } from './outputs.js';
 import { halfSlow, oneDispatcher, testbed } from './scenarios.js';
 
 const GROUP = 'half of the servers at half speed';
@@ -55,7 +55,7 @@ export function collapseChecks(runs: GoldenRuns): Check[] {
     const { lateShare } = runs.of(halfSlow(load), policy);
     const expected = 'collapses: > 5 % late';
     const name = `load ${load}, ${policy}`;
-    return { group: GROUP, name, expected, measured: percent(lateShare), isGood: lateShare > 0.05 };
+    return { group: GROUP, name, expected, measured: percent(lateShare), value: lateShare, isGood: lateShare > 0.05 };
   });
 }
 

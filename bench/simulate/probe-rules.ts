@@ -13,7 +13,8 @@ export class LinearRule implements ProbeRule {
 
 /**
  * C3 (NSDI 2015): R - 1/mu + q^3 / mu. R - 1/mu is time in the network, which this model hasn't; 1/mu is the latency that
- * servers answer, q what is in flight and the request itself.
+ * servers answer, q what is in flight and the request itself. It multiplies by latency: one that a few tiny requests made
+ * look near 0 draws everybody for a while, which shows at p99.9.
  */
 export class CubicRule implements ProbeRule {
   saw(): void {}

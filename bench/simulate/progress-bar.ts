@@ -23,8 +23,8 @@ export class ProgressBar {
     const part = (this.#done + share) / this.#steps;
     const filled = Math.round(part * WIDTH);
     const left = part > 0.02 ? `${Math.ceil(((nowMs - this.#startedMs) / 1000) * (1 / part - 1))} s left` : '';
-    const bar = '#'.repeat(filled).padEnd(WIDTH, '.');
-    process.stderr.write(`\r[${bar}] ${Math.round(part * 100)} %  ${left}  ${label}\x1b[K`);
+    const bar = `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)}`;
+    process.stderr.write(`\r${bar} ${Math.round(part * 100)} %  ${left}  ${label}\x1b[K`);
   }
 
   /** A run is over. */

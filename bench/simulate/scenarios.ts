@@ -1,4 +1,5 @@
 /** Scenarios: the simulations that have a name. */
+import { UsageError } from '../usage-error.js';
 import type { Scenario, ServerGroup } from './scenario.js';
 
 const GROUP: ServerGroup = { count: 100, cores: 8, speed: 1, discipline: 'sharing' };
@@ -168,10 +169,10 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Throws a sentence for the command line when there is none of this name. */
+/** Throws UsageError when there is none of this name. */
 export function scenarioNamed(name: string): Scenario {
   const scenario = SCENARIOS.find((each) => each.name === name);
   if (scenario === undefined)
-    throw new RangeError(`no scenario ${name}; there are: ${SCENARIOS.map((each) => each.name).join(', ')}`);
+    throw new UsageError(`no scenario ${name}; there are: ${SCENARIOS.map((each) => each.name).join(', ')}`);
   return scenario;
 }
