@@ -1,6 +1,6 @@
 /** Policies: what the simulator compares, by name: a picker of the engine, its settings, and who shares its counts. */
 import type { Prng } from '../../engine/base/prng.js';
-import type { LbPolicyRecord } from '../../engine/plan/records.js';
+import type { LbPolicyRecord } from '../../engine/plan/lb-policy-record.js';
 import { buildPicker } from '../../engine/upstream/balance/build-picker.js';
 import type { Picker } from '../../engine/upstream/balance/picker.js';
 import { PROBE_POOL_DEFAULTS, type ProbeRule } from './probe-pool.js';
