@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** Process entry: options, config, workers, sockets, admin, signals. */
+import { setFlagsFromString } from 'node:v8';
 import { Acceptor } from './acceptor.js';
 import { AdminServer } from './admin/server.js';
 import { type LoadedConfig, loadConfig, planOf } from './control/load.js';
@@ -14,6 +15,10 @@ import { addressText } from './io/addresses.js';
 import { Life } from './life.js';
 import { Log } from './log.js';
 import { type Options, parseOptions, USAGE } from './options.js';
+
+// The way of a request is many small functions. With V8's own budget (920 bytes of bytecode) its longest ones call where
+// they could inline: 0.97 of the CPU per request. Workers compile under the flags of the process.
+const INLINED_BYTECODE_MAX_BYTES = 2000;
 
 const EXIT_REFUSED = 1;
 const EXIT_USAGE = 2;
@@ -49,6 +54,7 @@ function readConfig(options: Options): LoadedConfig | null {
 }
 
 async function serve(options: Options, config: LoadedConfig): Promise<void> {
+  setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED_BYTECODE_MAX_BYTES}`);
   const log = new Log(options.logLevel, options.logFormat);
   const write = (level: string, component: string, message: string): void => log.write(level, component, message);
   const registry = new PlanRegistry();
