@@ -507,3 +507,12 @@ test('fields that say where a message ends are not for a config', () => {
     ],
   );
 });
+
+test('a range of addresses without its length is warned of', () => {
+  const range = (text: string): string[] =>
+    briefly(yaml({ manager: `internal_address_config: { cidr_ranges: [ { ${text} } ] }` }));
+  assert.deepEqual(range('address_prefix: 10.0.0.1'), [
+    `warning ${HCM}.internal_address_config.cidr_ranges[0]: without prefix_len it is every IPv4 address; prefix_len: 32 is this one alone`,
+  ]);
+  assert.deepEqual(range('address_prefix: "::", prefix_len: 0'), []);
+});
