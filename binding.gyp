@@ -5,7 +5,7 @@
       "conditions": [
         ["OS=='linux'", {
           "sources": ["native/addon.cc", "native/poller.cc", "native/socket.cc", "native/handoff.cc",
-                      "native/rate_cells.cc"],
+                      "native/rate_cells.cc", "native/hashing.cc"],
           "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
           "defines": ["NAPI_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED"],
           "cflags": ["-O3", "-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden"],

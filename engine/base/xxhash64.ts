@@ -49,17 +49,8 @@ function hashStripes(
   setLane(0, lanes[2] as number, lanes[3] as number, P1_LOW, P1_HIGH);
   setLane(2, seedLow, seedHigh, 0, 0);
   setLane(3, seedLow, seedHigh, -P1_LOW | 0, ~P1_HIGH);
-  let at = from;
-  for (; to - at >= STRIPE_BYTES; at += STRIPE_BYTES)
-    for (let lane = 0; lane < 4; lane++) {
-      const start = at + lane * 8;
-      const i = lane * 2;
-      into.low = lanes[i] as number;
-      into.high = lanes[i + 1] as number;
-      round(into, wordAt(bytes, start), wordAt(bytes, start + 4));
-      lanes[i] = into.low;
-      lanes[i + 1] = into.high;
-    }
+  const end = to - ((to - from) % STRIPE_BYTES);
+  for (let lane = 0; lane < 4; lane++) runLane(lane, bytes, from + lane * 8, end);
   let low = 0;
   let high = 0;
   for (let lane = 0; lane < 4; lane++) {
@@ -88,7 +79,7 @@ function hashStripes(
   }
   into.low = low;
   into.high = high;
-  return at;
+  return end;
 }
 
 const LANE_ROTATIONS = new Int32Array([1, 7, 12, 18]);
@@ -97,6 +88,30 @@ function setLane(lane: number, low: number, high: number, addLow: number, addHig
   const sum = (low + addLow) | 0;
   lanes[lane * 2] = sum;
   lanes[lane * 2 + 1] = high + addHigh + carry(sum, addLow);
+}
+
+/** One lane over all stripes, in local variables: sum = rotl(sum + word * P2, 31) * P1. */
+function runLane(lane: number, bytes: Uint8Array, from: number, end: number): void {
+  let low = lanes[lane * 2] as number;
+  let high = lanes[lane * 2 + 1] as number;
+  for (let at = from; at < end; at += STRIPE_BYTES) {
+    const wordLow = wordAt(bytes, at);
+    const product = Math.imul(wordLow, P2_LOW);
+    const sum = (low + product) | 0;
+    const sumHigh =
+      (high +
+        multiplyHigh(wordLow, P2_LOW) +
+        Math.imul(wordAt(bytes, at + 4), P2_LOW) +
+        Math.imul(wordLow, P2_HIGH) +
+        carry(sum, product)) |
+      0;
+    const turnedLow = (sum << 31) | (sumHigh >>> 1);
+    const turnedHigh = (sumHigh << 31) | (sum >>> 1);
+    low = Math.imul(turnedLow, P1_LOW);
+    high = (multiplyHigh(turnedLow, P1_LOW) + Math.imul(turnedHigh, P1_LOW) + Math.imul(turnedLow, P1_HIGH)) | 0;
+  }
+  lanes[lane * 2] = low;
+  lanes[lane * 2 + 1] = high;
 }
 
 /** into = rotl(into + word * P2, 31) * P1. */

@@ -43,6 +43,21 @@ export interface Addon {
   ) => AddonPoller;
   readonly Acceptor: new () => AddonAcceptor;
   readonly RateCells: new (words: BigInt64Array) => RateCells;
+  /** See upstream/balance/table-fill.ts. */
+  fillRing(
+    keys: Uint8Array,
+    ends: Uint32Array,
+    points: Uint32Array,
+    isMurmur: boolean,
+    shift: number,
+    starts: Uint32Array,
+    lows: Uint32Array,
+    highs: Uint32Array,
+    owners: Uint16Array,
+  ): void;
+  fillMaglev(keys: Uint8Array, ends: Uint32Array, weights: Float64Array, owners: Uint16Array, slots: Uint32Array): void;
+  /** Halves: low and high of the seed of xxHash64, then of the hash. */
+  hash64(bytes: Uint8Array, from: number, to: number, halves: Int32Array, isMurmur: boolean): void;
   handOff(worker: number, descriptor: number, listener: number): boolean;
   closeDescriptor(descriptor: number): void;
   addressOf(descriptor: number): [family: number, host: string, port: number] | null;

@@ -12,6 +12,7 @@ import { WORKER } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
 import type { AccessLogRecord, ClusterRecord, SnapshotPlan } from '../plan/records.js';
 import { Cluster } from '../upstream/cluster.js';
+import type { TableFill } from '../upstream/balance/table-fill.js';
 import type { SharedCells } from '../upstream/shared-cells.js';
 import { AccessLog } from './access-log.js';
 import { Downstream } from './downstream.js';
@@ -34,6 +35,7 @@ export interface CoreOptions {
   readonly log: (level: string, component: string, message: string) => void;
   /** False: the caller advances `wheel` itself (simulation). */
   readonly hasOwnTimer: boolean;
+  readonly tableFill: TableFill;
 }
 
 export class Core {
@@ -97,7 +99,8 @@ export class Core {
 
   newCluster(record: ClusterRecord): Cluster {
     const { transport, wheel, metrics, cells, random, http1 } = this;
-    return new Cluster(record, { transport, wheel, metrics, cells, random, http1 });
+    const { tableFill } = this.options;
+    return new Cluster(record, { transport, wheel, metrics, cells, random, http1, tableFill });
   }
 
   newAccessLog(record: AccessLogRecord): AccessLog {

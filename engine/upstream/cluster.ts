@@ -13,6 +13,7 @@ import { buildPicker } from './balance/build-picker.js';
 import { HashTables, isHashPolicy } from './balance/hash-tables.js';
 import { type LoadReports, type Picker, wasTried } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
+import type { TableFill } from './balance/table-fill.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import { EndpointTable } from './endpoint-table.js';
 import { Pool, type StreamWaiter } from './pool.js';
@@ -33,6 +34,7 @@ export interface UpstreamContext {
   readonly cells: SharedCells;
   readonly random: Prng;
   readonly http1: Http1Shared;
+  readonly tableFill: TableFill;
 }
 
 const RQ_TOTAL = CLUSTER.index.upstream_rq_total;
@@ -75,7 +77,7 @@ export class Cluster {
   http1Options: Http1ClientOptions;
   #table: EndpointTable;
   #picker: Picker;
-  readonly #hashTables = new HashTables();
+  readonly #hashTables: HashTables;
   /** Reads what endpoints report of their load; null for most policies. */
   loadReports: LoadReports | null = null;
   /** By endpoint key, over lists. */
@@ -89,6 +91,7 @@ export class Cluster {
     this.cells = context.cells;
     this.http1Options = clientOptions(record);
     this.usesHash = isHashPolicy(record.lbPolicy);
+    this.#hashTables = new HashTables(context.tableFill);
     this.#table = new EndpointTable(record.endpoints, record.index, context.cells);
     this.#picker = buildPicker(record.lbPolicy, this.#table, context.random, this.#hashTables);
     this.loadReports = this.#picker.loadReports ?? null;

@@ -1,11 +1,13 @@
 /** Thread entry: builds the worker's core, does what main's messages say, until told to stop. */
 import type { Listening } from '../io/transport.js';
+import { loadAddon } from '../io/addon.js';
 import { openTransport } from '../io/choose-transport.js';
 import { WorkerMetrics } from '../metrics/slots.js';
 import { internalize } from '../plan/internalize.js';
 import type { ListenerRecord, SnapshotPlan } from '../plan/records.js';
 import { Core } from '../proxy/core.js';
 import type { Prepared } from '../proxy/snapshot.js';
+import { PORTABLE_FILL } from '../upstream/balance/table-fill.js';
 import { SharedCells } from '../upstream/shared-cells.js';
 import type { ToMain, ToWorker, WorkerInit, WorkerListener } from './mailbox.js';
 import { ProcessTime } from './process-time.js';
@@ -37,6 +39,7 @@ class Worker {
       workerBase: init.workerBase,
       log: (level, component, message) => this.#say({ kind: 'log', level, component, message }),
       hasOwnTimer: true,
+      tableFill: (init.transport === 'native' ? loadAddon().addon : null) ?? PORTABLE_FILL,
     });
     init.port.on('message', (message: ToWorker) => this.#onMessage(message));
     this.#say({ kind: 'ready' });

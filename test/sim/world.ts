@@ -8,6 +8,7 @@ import { newMetricsMemory, WorkerMetrics } from '../../engine/metrics/slots.js';
 import type { SnapshotPlan } from '../../engine/plan/records.js';
 import { Core } from '../../engine/proxy/core.js';
 import type { Exchange } from '../../engine/proxy/exchange.js';
+import { PORTABLE_FILL } from '../../engine/upstream/balance/table-fill.js';
 import { newSharedCellsMemory, SharedCells } from '../../engine/upstream/shared-cells.js';
 import { bootstrap } from '../support/bootstrap.js';
 import { Client, type Manners, newManners } from './client.js';
@@ -89,6 +90,7 @@ export class World {
       workerBase: this.registry.metrics('worker', 'sim').counters,
       log: () => {},
       hasOwnTimer: false,
+      tableFill: PORTABLE_FILL,
     });
     this.#watchExchanges();
   }

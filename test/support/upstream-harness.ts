@@ -4,6 +4,7 @@ import { TimerWheel } from '../../engine/base/timer-wheel.js';
 import { FAULTS, type FaultCode } from '../../engine/fault/faults.js';
 import type { MessageStream } from '../../engine/http/codec.js';
 import { CLUSTER, ENDPOINT } from '../../engine/metrics/declare.js';
+import { PORTABLE_FILL } from '../../engine/upstream/balance/table-fill.js';
 import { newMetricsMemory, WorkerMetrics } from '../../engine/metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../../engine/plan/records.js';
 import { Cluster, type StreamWaiter } from '../../engine/upstream/cluster.js';
@@ -83,6 +84,7 @@ export class UpstreamHarness {
       cells: this.cells,
       random: Prng.fromSeed(1),
       http1: newShared(this.transport.arena),
+      tableFill: PORTABLE_FILL,
     });
   }
 

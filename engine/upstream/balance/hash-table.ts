@@ -37,6 +37,13 @@ export function membersOf(table: EndpointTable, useHostname: boolean): HashMembe
   return members.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.index - b.index));
 }
 
+/** The keys one behind the other, and where each ends. */
+export function keysOf(members: readonly HashMember[]): { readonly bytes: Uint8Array; readonly ends: Uint32Array } {
+  const keys = members.map((member) => Buffer.from(member.key));
+  let end = 0;
+  return { bytes: new Uint8Array(Buffer.concat(keys)), ends: Uint32Array.from(keys, (key) => (end += key.length)) };
+}
+
 function keyOf(record: EndpointRecord, useHostname: boolean): string {
   const balancing = record.metadata['envoy.lb'] as Readonly<Record<string, unknown>> | undefined;
   const key = balancing?.['hash_key'];

@@ -1,7 +1,8 @@
 /** Maglev: Envoy's tables, balance to the slot, and how many keys a change of the list moves. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { buildMaglev, remainder } from '../../../../engine/upstream/balance/maglev.js';
+import { buildMaglev } from '../../../../engine/upstream/balance/maglev.js';
+import { remainder } from '../../../../engine/base/hash64.js';
 import type { HashMember } from '../../../../engine/upstream/balance/hash-table.js';
 import { hashOf, keys, members } from '../../../support/hashing.js';
 
