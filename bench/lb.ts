@@ -9,7 +9,7 @@ import { ScenarioFigures } from './scenario/figures.js';
 import { type Policy, readPolicies } from './scenario/policies.js';
 import { ProxyConfig } from './scenario/proxy-config.js';
 import { readScenario, type Scenario, SCENARIOS, scenarioNames } from './scenario/scenario.js';
-import { runScenario } from './scenario/scenario-run.js';
+import { type Measurement, runScenario } from './scenario/scenario-run.js';
 import { findings, winnerOf } from './scenario/verdict.js';
 import { BarScale } from './terminal/bars.js';
 import { lagText } from './terminal/lag-text.js';
@@ -34,6 +34,7 @@ export interface LbOptions {
   readonly policies: readonly string[] | null;
   /** Null: as each scenario says. */
   readonly durationS: number | null;
+  readonly rounds: number;
   readonly server: 'auto' | 'node';
 }
 
@@ -45,18 +46,23 @@ export function lbOptions(args: readonly string[]): LbOptions {
       scenario: { type: 'string' },
       policies: { type: 'string' },
       duration: { type: 'string' },
+      rounds: { type: 'string', default: '1' },
       backends: { type: 'string' },
     },
   });
   const durationS = values.duration === undefined ? null : Number(values.duration);
   if (durationS !== null && !(durationS >= 0.5 && durationS <= 3600))
     throw new UsageError(`--duration: ${values.duration} is no number of seconds from 0.5 to 3600`);
+  const rounds = Number(values.rounds);
+  if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= 100))
+    throw new UsageError(`--rounds: ${values.rounds} is no whole number from 1 to 100`);
   if (values.backends !== undefined && values.backends !== 'node')
     throw new UsageError('--backends: only node can be asked for (node:http in the place of uWebSockets.js)');
   return {
     scenarios: values.scenario?.split(',') ?? null,
     policies: values.policies?.split(',') ?? null,
     durationS,
+    rounds,
     server: values.backends === 'node' ? 'node' : 'auto',
   };
 }
@@ -88,7 +94,9 @@ export class LbBench {
   }
 
   get expectedS(): number {
-    return this.entries.reduce((sum, { scenario, policies }) => sum + policies.length * secondsOf(scenario), 0);
+    const each = ({ scenario, policies }: Entry): number =>
+      policies.length * this.#options.rounds * secondsOf(scenario);
+    return this.entries.reduce((sum, entry) => sum + each(entry), 0);
   }
 
   async run(builder: ResultBuilder, interruption: Interruption, progress: Progress): Promise<void> {
@@ -113,20 +121,22 @@ export class LbBench {
     interruption: Interruption,
     progress: Progress,
   ): Promise<ScenarioFigures[]> {
-    const seen: ScenarioFigures[] = [];
     const say = (line: string): void => {
       if (!builder.notes.includes(line)) progress.say(line);
       builder.note(line);
     };
-    for (const policy of policies) {
-      if (interruption.isSet) break;
-      const name = `${scenario.name}: ${policy.name}`;
-      const measured = await progress.step(name, secondsOf(scenario), () =>
-        runScenario(scenario, config, policy, { interruption, say, server: this.#options.server }),
-      );
-      if (measured.load.sent > 0) seen.push(new ScenarioFigures(scenario, measured, config.weights));
-    }
-    return seen;
+    const { rounds, server } = this.#options;
+    const seen = new Map<string, Measurement[]>();
+    for (let round = 1; round <= rounds; round++)
+      for (const policy of policies) {
+        if (interruption.isSet) break;
+        const name = `${scenario.name}${rounds === 1 ? '' : `, round ${round} of ${rounds}`}: ${policy.name}`;
+        const measured = await progress.step(name, secondsOf(scenario), () =>
+          runScenario(scenario, config, policy, { interruption, say, server }),
+        );
+        if (measured.load.sent > 0) seen.set(policy.name, [...(seen.get(policy.name) ?? []), measured]);
+      }
+    return [...seen.values()].map((measured) => new ScenarioFigures(scenario, measured, config.weights));
   }
 }
 
@@ -187,6 +197,7 @@ function policyResult(figures: ScenarioFigures, note: string): PolicyResult {
     overheadMs: [50, 99].map((percentile) => percentileMs(figures.overheads, percentile)),
     lagMs: [50, 99].map((percentile) => percentileMs(figures.lags, percentile)),
     spread: figures.value('spread'),
+    keysMoved: figures.scenario.load.keys === null ? null : figures.keysMoved,
     byBackend: figures.byBackend,
     cpuUsPerRequest: figures.cpuUsPerRequest,
     residentMiB: figures.residentMiB,
@@ -198,8 +209,8 @@ function policyResult(figures: ScenarioFigures, note: string): PolicyResult {
 function figuresOf(scenario: Scenario, figures: ScenarioFigures): Figure[] {
   const name = (what: string): string => `lb/${scenario.name}/${figures.policy}/${what}`;
   return [
-    { name: name('p50'), unit: 'ms', better: 'lower', samples: [figures.value('p50_ms')] },
-    { name: name('p99'), unit: 'ms', better: 'lower', samples: [figures.value('p99_ms')] },
+    { name: name('p50'), unit: 'ms', better: 'lower', samples: figures.samplesMs(50) },
+    { name: name('p99'), unit: 'ms', better: 'lower', samples: figures.samplesMs(99) },
     { name: name('errors'), unit: 'requests', better: 'lower', samples: [figures.errors] },
   ];
 }
@@ -213,7 +224,9 @@ function scenarioText(result: ScenarioResult, seen: readonly ScenarioFigures[]):
     whole(policy.errors),
     figure(policy.spread),
     ...policy.overheadMs.map(figure),
+    ...(policy.keysMoved === null ? [] : [`${figure(policy.keysMoved * 100)} %`]),
   ]);
+  const head = result.policies[0]?.keysMoved == null ? HEAD : [...HEAD, 'keys moved'];
   const scale = new BarScale(seen.map(({ latencies }) => latencies));
   const width = Math.max(...seen.map(({ policy }) => policy.length));
   const bars = seen.map(({ policy, latencies }) => `  ${policy.padEnd(width)} ${scale.line(latencies)}`);
@@ -222,7 +235,7 @@ function scenarioText(result: ScenarioResult, seen: readonly ScenarioFigures[]):
     `${result.title}  (${result.name}: ${result.load})`,
     `  ${result.question}`,
     '',
-    table(HEAD, rows),
+    table(head, rows),
     '',
     ...bars,
     `  ${' '.repeat(width)} ${scale.axis()}`,

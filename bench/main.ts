@@ -20,7 +20,10 @@ interface Part {
 }
 
 const PARTS: Readonly<Record<string, Part>> = {
-  lb: { help: 'balancers side by side: [--scenario A,B] [--policies A,B] [--duration S] [--backends node]', run: lb },
+  lb: {
+    help: 'balancers side by side: [--scenario A,B] [--policies A,B] [--rounds N] [--duration S] [--backends node]',
+    run: lb,
+  },
   peers: {
     help: 'beside other proxies: [--peers A,B] [--rounds N] [--seconds S] [--connections N] [--rate N] [--body BYTES]',
     run: (args) => measure(new PeersBench(peersOptions(args)), ['peers', ...args]),

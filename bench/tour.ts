@@ -21,6 +21,7 @@ export class TourBench {
     scenarios: ['one-slow-of-ten', 'antagonist'],
     policies: ['round_robin', 'least_request', 'peak_ewma', 'prequal'],
     durationS: 4,
+    rounds: 1,
     server: 'auto',
   });
   readonly #micro = new MicroBench({ timeMs: 100 });

@@ -174,6 +174,7 @@ function scenarioCard(scenario: ScenarioResult, colourOf: (policy: string) => st
     spreadColumns(policy.byBackend, colourOf(policy.policy)),
     figure(policy.overheadMs[0] as number),
     figure(policy.cpuUsPerRequest),
+    ...(policy.keysMoved === null ? [] : [`${figure(policy.keysMoved * 100)} %`]),
   ]);
   const head = [
     '',
@@ -186,6 +187,7 @@ function scenarioCard(scenario: ScenarioResult, colourOf: (policy: string) => st
     'by backend',
     'proxy adds, p50 ms',
     'CPU µs/request',
+    ...(policies[0]?.keysMoved == null ? [] : ['keys moved']),
   ];
   const won =
     reason === ''

@@ -26,6 +26,8 @@ export interface PolicyResult {
   /** p50 and p99 of how late the generator itself sent. */
   readonly lagMs: readonly number[];
   readonly spread: number;
+  /** Of the answers under a key the part that came from another backend than its first; null = no keys. */
+  readonly keysMoved: number | null;
   readonly byBackend: readonly number[];
   readonly cpuUsPerRequest: number;
   readonly residentMiB: number;

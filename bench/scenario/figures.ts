@@ -27,31 +27,36 @@ export class ScenarioFigures {
   readonly errors: number;
   readonly errorText: string;
   readonly sent: number;
-  readonly rate: number;
   readonly #weights: readonly number[];
-  readonly #measurement: Measurement;
+  readonly #rounds: readonly Measurement[];
 
-  /** weights: of each backend, as the proxy's config has them. */
-  constructor(scenario: Scenario, measurement: Measurement, weights: readonly number[]) {
-    const { load, backends } = measurement;
+  /** rounds: at least one; weights: of each backend, as the proxy's config has them. */
+  constructor(scenario: Scenario, rounds: readonly Measurement[], weights: readonly number[]) {
+    const loads = rounds.map(({ load }) => load);
     this.scenario = scenario;
-    this.policy = measurement.policy;
-    this.#measurement = measurement;
+    this.policy = (rounds[0] as Measurement).policy;
+    this.#rounds = rounds;
     this.#weights = weights;
-    this.latencies = decode(load.latencies);
-    this.overheads = decode(load.overheads);
-    this.lags = decode(load.lags);
-    this.service = decode(...backends.latencies);
-    // autocannon does not say which backend answered; they count for themselves.
-    this.byBackend = load.byBackend.length > 0 ? load.byBackend : backends.received;
-    this.sent = load.sent;
-    this.rate = load.seconds > 0 ? load.good / load.seconds : 0;
-    this.errors = Object.values(load.errors).reduce((sum, count) => sum + count, 0);
-    this.errorText = Object.entries(load.errors)
+    this.latencies = decode(...loads.map(({ latencies }) => latencies));
+    this.overheads = decode(...loads.map(({ overheads }) => overheads));
+    this.lags = decode(...loads.map(({ lags }) => lags));
+    this.service = decode(...rounds.flatMap(({ backends }) => backends.latencies));
+    this.byBackend = sums(rounds.map(countsOf));
+    this.sent = total(loads.map(({ sent }) => sent));
+    const errors: Record<string, number> = {};
+    for (const load of loads)
+      for (const [name, count] of Object.entries(load.errors)) errors[name] = (errors[name] ?? 0) + count;
+    this.errors = total(Object.values(errors));
+    this.errorText = Object.entries(errors)
       .map(([name, count]) => `${count} x ${name}`)
       .join(', ');
-    this.cpuUsPerRequest = measurement.cpuUs / Math.max(1, load.sent);
-    this.residentMiB = measurement.residentKiB / 1024;
+    this.cpuUsPerRequest = total(rounds.map(({ cpuUs }) => cpuUs)) / Math.max(1, this.sent);
+    this.residentMiB = Math.max(...rounds.map(({ residentKiB }) => residentKiB)) / 1024;
+  }
+
+  /** A percentile of each round. */
+  samplesMs(percentile: number): number[] {
+    return this.#rounds.map(({ load }) => percentileMs(decode(load.latencies), percentile));
   }
 
   value(metric: Metric, group: string | null = null): number {
@@ -67,7 +72,8 @@ export class ScenarioFigures {
       case 'spread':
         return Math.max(...this.byBackend.map((count, at) => count / this.#fair(at)));
       case 'spread_deviation':
-        return Math.max(...this.byBackend.map((count, at) => Math.abs(count - this.#fair(at))));
+        // A rotation begins anew with every proxy.
+        return Math.max(...this.#rounds.map((round) => this.#deviation(countsOf(round))));
       case 'group_share':
         return this.#groupShare(group as string);
       default:
@@ -76,13 +82,17 @@ export class ScenarioFigures {
   }
 
   get total(): number {
-    return this.byBackend.reduce((sum, count) => sum + count, 0);
+    return total(this.byBackend);
   }
 
-  /** What a backend would have had by its weight. */
-  #fair(at: number): number {
-    const weights = this.#weights.reduce((sum, weight) => sum + weight, 0);
-    return Math.max(Number.MIN_VALUE, (this.total * (this.#weights[at] as number)) / weights);
+  /** What a backend would have had of all by its weight. */
+  #fair(at: number, all = this.total): number {
+    return Math.max(Number.MIN_VALUE, (all * (this.#weights[at] as number)) / total(this.#weights));
+  }
+
+  #deviation(counts: readonly number[]): number {
+    const all = total(counts);
+    return Math.max(...counts.map((count, at) => Math.abs(count - this.#fair(at, all))));
   }
 
   /** Of a group's backends the requests over what would have been fair. */
@@ -110,19 +120,33 @@ export class ScenarioFigures {
 
   /** Of the answers under keys whose backend was there all the time: those that came from another one. */
   get keysMoved(): number {
-    const { keyed, moved } = this.#measurement.load;
+    const keyed = sums(this.#rounds.map(({ load }) => load.keyed));
+    const moved = sums(this.#rounds.map(({ load }) => load.moved));
     const gone = new Set(
       timelineOf(this.scenario)
         .filter(({ effect }) => effect.isUp === false || effect.isMember !== undefined)
         .map(({ backend }) => backend),
     );
-    const sum = (counts: readonly number[]): number =>
-      counts.reduce((total, count, at) => (gone.has(at) ? total : total + count), 0);
+    const sum = (counts: readonly number[]): number => total(counts.filter((_, at) => !gone.has(at)));
     return sum(moved) / Math.max(1, sum(keyed));
   }
 
   /** Most requests that one backend had at a time. */
   get inFlightMax(): number {
-    return Math.max(...this.#measurement.backends.inFlightMax);
+    return Math.max(...this.#rounds.flatMap(({ backends }) => backends.inFlightMax));
   }
+}
+
+/** autocannon does not say which backend answered; they count for themselves. */
+function countsOf({ load, backends }: Measurement): readonly number[] {
+  return load.byBackend.length > 0 ? load.byBackend : backends.received;
+}
+
+function total(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Column by column. */
+function sums(rows: readonly (readonly number[])[]): number[] {
+  return (rows[0] ?? []).map((_, at) => total(rows.map((row) => row[at] as number)));
 }

@@ -38,7 +38,7 @@ for (const name of scenarioNames())
     for (const policy of policies.filter((each) => names.has(each.name) && config.refusal(each) === null)) {
       const measured = await runScenario(scenario, config, policy, { interruption, say: () => {} });
       assert.ok(measured.load.sent > 100, `${measured.load.sent} requests`);
-      seen.push(new ScenarioFigures(scenario, measured, config.weights));
+      seen.push(new ScenarioFigures(scenario, [measured], config.weights));
     }
     const found = findings(scenario, seen, false);
     assert.ok(found.length > 0, 'nothing is expected that can be counted');
@@ -57,7 +57,7 @@ test('a closed loop, to backends of node:http', async () => {
   const config = new ProxyConfig(scenario);
   const policy = policies.find(({ name }) => name === 'round_robin') as Policy;
   const measured = await runScenario(scenario, config, policy, { interruption, server: 'node', say: () => {} });
-  const figures = new ScenarioFigures(scenario, measured, config.weights);
+  const figures = new ScenarioFigures(scenario, [measured], config.weights);
   assert.equal(measured.load.kind, 'closed');
   assert.equal(figures.errors, 0);
   assert.ok(measured.load.good > 10, `${measured.load.good} answers`);
