@@ -11,6 +11,7 @@ import { ProxyConfig } from './scenario/proxy-config.js';
 import { readScenario, type Scenario, SCENARIOS, scenarioNames } from './scenario/scenario.js';
 import { type Measurement, runScenario } from './scenario/scenario-run.js';
 import { findings, winnerOf } from './scenario/verdict.js';
+import { undisturbed } from './stall-watch.js';
 import { BarScale } from './terminal/bars.js';
 import { lagText } from './terminal/lag-text.js';
 import type { Progress } from './terminal/progress.js';
@@ -132,7 +133,7 @@ export class LbBench {
         if (interruption.isSet) break;
         const name = `${scenario.name}${rounds === 1 ? '' : `, round ${round} of ${rounds}`}: ${policy.name}`;
         const measured = await progress.step(name, secondsOf(scenario), () =>
-          runScenario(scenario, config, policy, { interruption, say, server }),
+          undisturbed(() => runScenario(scenario, config, policy, { interruption, say, server }), say),
         );
         if (measured.load.sent > 0) seen.set(policy.name, [...(seen.get(policy.name) ?? []), measured]);
       }

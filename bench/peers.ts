@@ -15,6 +15,7 @@ import { load } from './load.js';
 import { findPeers, type Missing, PEER_NAMES, type Peer, type PeerName } from './peers/catalog.js';
 import { Pinning } from './peers/pinning.js';
 import { ratios } from './peers/ratios.js';
+import { undisturbed } from './stall-watch.js';
 import { canMeasureCpu } from './process-cost.js';
 import { ProxyRun } from './proxy-run.js';
 import { median, type PeerResult, type PeersResult, type ResultBuilder } from './result/result.js';
@@ -151,7 +152,10 @@ export class PeersBench {
   }
 
   async #round(peer: Peer | null, origin: number, interruption: Interruption, progress: Progress): Promise<void> {
-    if (peer === null) return this.#add(DIRECT, await this.#measure(origin, null, interruption));
+    const say = (line: string): void => progress.say(`  ${line}`);
+    const measure = (port: number, run: ProxyRun | null): Promise<Sample | null> =>
+      undisturbed(() => this.#measure(port, run, interruption), say);
+    if (peer === null) return this.#add(DIRECT, await measure(origin, null));
     const listener = await freePort();
     const made = peer.command({ listener, admin: await freePort(), origin });
     const command = { ...made, name: peer.name, port: listener, command: this.#pinning.command(made.command) };
@@ -167,7 +171,7 @@ export class PeersBench {
       return;
     }
     try {
-      this.#add(peer.name, await this.#measure(listener, run, interruption));
+      this.#add(peer.name, await measure(listener, run));
     } finally {
       await run.stop();
     }

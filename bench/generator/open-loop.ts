@@ -252,6 +252,8 @@ class OpenLoop {
     const isLate = nowUs > endUs + 2 * timeoutUs;
     if (!isStopped && !isLate) return;
     const unsent = isStopped ? 0 : this.#arrivals.length - this.#next;
+    // They were meant to be sent.
+    this.#sent += unsent;
     if (unsent > 0) this.#errors['unanswered'] = unsent;
     this.#onOver();
   }
