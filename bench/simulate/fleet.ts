@@ -49,7 +49,7 @@ export function buildFleet(
 ): FleetWorker[] {
   const speeds = expanded(scenario).map(({ speed }) => speed);
   const records = endpointRecords(policy.weights === 'speed' ? integerRatios(speeds) : speeds.map(() => 1));
-  // Nobody dies here, so what each worker holds need not be told apart.
+  // One thread runs them all, so additions need not be atomic; and nobody dies, so what each holds need not be told apart.
   const notes = newOwnCellsMemory();
   const workers: FleetWorker[] = [];
   let memory: SharedArrayBuffer | null = null;
@@ -59,7 +59,7 @@ export function buildFleet(
       if (policy.sharing === 'worker') memory = null;
       const isNew = memory === null;
       memory ??= newSharedCellsMemory();
-      const cells = new SharedCells(memory, notes, clock);
+      const cells = new SharedCells(memory, notes, clock, true);
       if (isNew && !scenario.startsInStep) turn(cells, random.below(4 * records.length));
       const table = new EndpointTable(records, CLUSTER, cells);
       const picker = policy.build(table, Prng.fromSeed(random.next()), servers);

@@ -3,7 +3,7 @@ import type { DemandShape } from './demand.js';
 import type { Discipline } from './server.js';
 
 /** One service time: a request of mean demand alone on a server of speed 1 (before what truncation adds). */
-export const SERVICE_US = 10_000;
+export const SERVICE_US = 100_000;
 
 export interface ServerGroup {
   readonly count: number;
