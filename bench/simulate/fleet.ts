@@ -26,7 +26,6 @@ export interface FleetWorker {
 /** Endpoint records as a plan would have them; row and index are the server's number. */
 export function endpointRecords(weights: readonly number[]): EndpointRecord[] {
   const same = {
-    address: { family: 4, host: '192.0.2.1', port: 80 },
     hostname: '',
     priority: 0,
     region: '',
@@ -36,7 +35,14 @@ export function endpointRecords(weights: readonly number[]): EndpointRecord[] {
     metadata: {},
     metrics: { counters: -1, histograms: -1 },
   } as const;
-  return weights.map((weight, row) => ({ ...same, key: `simulated|${row}`, row, weight }));
+  return weights.map((weight, row) => ({
+    ...same,
+    key: `simulated|${row}`,
+    row,
+    weight,
+    // What the hashing policies tell them apart by.
+    address: { family: 4, host: '192.0.2.1', port: row },
+  }));
 }
 
 /** Workers of proxy 0, then of proxy 1, ... */

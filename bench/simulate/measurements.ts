@@ -27,6 +27,8 @@ export class Measurements {
   late = 0;
   probes = 0;
   events = 0;
+  /** Requests with a key that came where the one before with the same key had come. */
+  atHome = 0;
   /** Virtual. */
   durationUs = 0;
   /** By server. */
@@ -71,6 +73,9 @@ export class Measurements {
   }
   get failureShare(): number {
     return this.failures / this.requests;
+  }
+  get homeShare(): number {
+    return this.atHome / this.requests;
   }
   /** The busiest server's requests over the mean. */
   get spread(): number {

@@ -8,7 +8,17 @@ export function percent(share: number): string {
   return share === 0 ? '0' : `${figure(share * 100)} %`;
 }
 
-const HEAD = ['', 'mean', ...PERCENTILES.map((each) => `p${each}`), 'max', 'late', 'failed', 'found p99', 'busiest'];
+const HEAD = [
+  '',
+  'mean',
+  ...PERCENTILES.map((each) => `p${each}`),
+  'max',
+  'late',
+  'failed',
+  'found p99',
+  'busiest',
+  'home',
+];
 
 function cells({ policy, measurements }: Run): string[] {
   return [
@@ -20,6 +30,7 @@ function cells({ policy, measurements }: Run): string[] {
     percent(measurements.failureShare),
     String(measurements.found(99)),
     figure(measurements.spread),
+    percent(measurements.homeShare),
   ];
 }
 
@@ -30,7 +41,7 @@ export function asTables(set: RunSet): string {
   });
   return `${tables.join('\n')}
 Latencies in service times. found: requests in flight that a request met at its server. busiest: requests of the busiest
-server over the mean.`;
+server over the mean. home: requests that met the server of the last one with their key.`;
 }
 
 /** One object per run: latencies in service times, shares from 0 to 1. */
@@ -51,6 +62,7 @@ export function asRecords({ runs, seed }: RunSet): Readonly<Record<string, strin
     foundP50: measurements.found(50),
     foundP99: measurements.found(99),
     busiest: rounded(measurements.spread),
+    home: rounded(measurements.homeShare),
   }));
 }
 

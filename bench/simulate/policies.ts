@@ -2,6 +2,7 @@
 import type { Prng } from '../../engine/base/prng.js';
 import type { LbPolicyRecord } from '../../engine/plan/lb-policy-record.js';
 import { buildPicker } from '../../engine/upstream/balance/build-picker.js';
+import { type HashPolicyRecord, HashTables } from '../../engine/upstream/balance/hash-tables.js';
 import type { Picker } from '../../engine/upstream/balance/picker.js';
 import { PROBE_POOL_DEFAULTS, type ProbeRule } from './probe-pool.js';
 import type { EndpointTable } from '../../engine/upstream/endpoint-table.js';
@@ -45,6 +46,23 @@ function ofEngine(
 
 export function leastRequest(choiceCount: number, fullScan = false): LbPolicyRecord {
   return { name: 'LEAST_REQUEST', choiceCount, fullScan, activeRequestBias: 1 };
+}
+
+const RING: HashPolicyRecord = {
+  name: 'RING_HASH',
+  minimumRingSize: 1024,
+  maximumRingSize: 8_388_608,
+  hashFunction: 'XX_HASH',
+  useHostname: false,
+  balanceFactor: 0,
+};
+const MAGLEV: HashPolicyRecord = { name: 'MAGLEV', tableSize: 65_537, useHostname: false, balanceFactor: 0 };
+
+/** All proxies have the same table, so it is built once. */
+function hashing(name: string, summary: string, record: HashPolicyRecord): PolicyVariant {
+  const tables = new HashTables();
+  const build = (table: EndpointTable, random: Prng): Picker => buildPicker(record, table, random, tables);
+  return ofSimulator(name, summary, build);
 }
 
 /** decay: in service times; it must be far above the mean latency. */
@@ -91,6 +109,14 @@ export const POLICIES: readonly PolicyVariant[] = [
   ofEngine('random', 'RANDOM', { name: 'RANDOM' }),
   ofEngine('rr', 'ROUND_ROBIN', { name: 'ROUND_ROBIN' }),
   ofEngine('wrr', 'ROUND_ROBIN with true speeds as weights', { name: 'ROUND_ROBIN' }, 'process', 'speed'),
+  ofEngine('cswrr', 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN: weights from load reports', {
+    name: 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN',
+    blackoutUs: 20 * SERVICE_US,
+    expirationUs: 1800 * SERVICE_US,
+    updateUs: 10 * SERVICE_US,
+    errorUtilizationPenalty: 1,
+    metricNames: [],
+  }),
   ofEngine('p2c', 'LEAST_REQUEST, two choices', leastRequest(2)),
   ofEngine('p3c', 'LEAST_REQUEST, three choices', leastRequest(3)),
   ofEngine('scan', 'LEAST_REQUEST, full scan', leastRequest(2, true)),
@@ -98,6 +124,9 @@ export const POLICIES: readonly PolicyVariant[] = [
   ofEngine('scan-worker', 'full scan, each worker with counts of its own', leastRequest(2, true), 'worker'),
   ofEngine('p2c-true', 'two choices over the true counts of the whole fleet', leastRequest(2), 'fleet'),
   ofEngine('scan-true', 'full scan over the true counts of the whole fleet', leastRequest(2, true), 'fleet'),
+  hashing('ring', 'RING_HASH, 1,024 entries', RING),
+  hashing('maglev', 'MAGLEV, 65,537 slots', MAGLEV),
+  hashing('maglev-125', 'MAGLEV, at most 125 % of the mean in flight', { ...MAGLEV, balanceFactor: 125 }),
   ofEngine('peak-ewma', 'PEAK_EWMA, two choices, decay of 10 service times', peakEwma(10)),
   ofEngine('peak-ewma-1', 'PEAK_EWMA, two choices, decay of one service time', peakEwma(1)),
   ofEngine('peak-ewma-1000', 'PEAK_EWMA, two choices, decay of 1,000 service times', peakEwma(1000)),
@@ -128,8 +157,8 @@ export const POLICIES: readonly PolicyVariant[] = [
   probed('probed-q84-r0.5', 'Q = 0.84, one per two requests', 0.84, 0.5),
 ];
 
-/** The nine rules that Prequal's paper compares. */
-export const RULES = ['rr', 'random', 'wrr', 'scan', 'p2c', 'yarp', 'linear', 'c3', 'probed'] as const;
+/** The nine rules that Prequal's paper compares; wrr by true speeds and by reports. */
+export const RULES = ['rr', 'random', 'wrr', 'cswrr', 'scan', 'p2c', 'yarp', 'linear', 'c3', 'probed'] as const;
 
 /** Throws UsageError when there is none of this name. */
 export function policyNamed(name: string): PolicyVariant {

@@ -26,6 +26,8 @@ export interface Scenario {
   readonly workers: number;
   readonly servers: readonly ServerGroup[];
   readonly demand: DemandShape;
+  /** Requests have one of so many keys, the k-th with a probability that falls as 1 / k^exponent. */
+  readonly keys?: { readonly count: number; readonly exponent: number };
   /** Of the capacity (cores x speed) without antagonists and failures; requests come as a Poisson process. */
   readonly load: number;
   /** What takes longer counts as late; 0 = nothing does. */

@@ -17,8 +17,13 @@ export interface ServerView {
 export class Server implements ServerView {
   /** In service and waiting. */
   inFlight = 0;
+  /** Core time in use until the last change. */
+  busyUs = 0;
+  finished = 0;
+  /** Of these. */
+  failed = 0;
+  readonly cores: number;
   readonly #jobs: Jobs;
-  readonly #cores: number;
   readonly #isSharing: boolean;
   readonly #serving: JobHeap;
   readonly #waiting = new QueueRing();
@@ -30,7 +35,7 @@ export class Server implements ServerView {
   constructor(jobs: Jobs, discipline: Discipline, cores: number, speed: number) {
     this.#jobs = jobs;
     this.#isSharing = discipline === 'sharing';
-    this.#cores = cores;
+    this.cores = cores;
     this.#speed = speed;
     this.#serving = new JobHeap(jobs);
   }
@@ -38,7 +43,7 @@ export class Server implements ServerView {
   join(job: number, nowUs: number): void {
     this.#advance(nowUs);
     this.inFlight++;
-    if (this.#isSharing || this.#serving.size < this.#cores) this.#serve(job);
+    if (this.#isSharing || this.#serving.size < this.cores) this.#serve(job);
     else {
       this.#jobs.place[job] = -1;
       this.#waiting.push(job);
@@ -49,6 +54,8 @@ export class Server implements ServerView {
   finish(nowUs: number): number {
     this.#advance(nowUs);
     const job = this.#serving.removeTop();
+    this.finished++;
+    if (this.#jobs.isFailure[job] === 1) this.failed++;
     this.#left();
     return job;
   }
@@ -89,12 +96,13 @@ export class Server implements ServerView {
   }
 
   #advance(nowUs: number): void {
+    this.busyUs += (nowUs - this.#givenAtUs) * Math.min(this.#serving.size, this.cores);
     this.#given += (nowUs - this.#givenAtUs) * this.#rate();
     this.#givenAtUs = nowUs;
   }
 
   #rate(): number {
     const count = this.#serving.size;
-    return count <= this.#cores ? this.#speed : (this.#speed * this.#cores) / count;
+    return count <= this.cores ? this.#speed : (this.#speed * this.cores) / count;
   }
 }

@@ -7,6 +7,8 @@ import { Demand, exponential } from './demand.js';
 import { EventQueue } from './event-queue.js';
 import { buildFleet, type FleetWorker } from './fleet.js';
 import { Jobs } from './jobs.js';
+import { RequestKeys } from './request-keys.js';
+import { LoadReporter } from './load-reporter.js';
 import { Measurements } from './measurements.js';
 import type { PolicyVariant } from './policies.js';
 import type { ProbedPicker } from './probed-picker.js';
@@ -35,8 +37,11 @@ export class Simulation implements ProcessClock {
   readonly #failures: Prng;
   readonly #antagonists: Prng;
   readonly #demand: Demand;
+  /** Null: requests have no hash. */
+  readonly #keys: RequestKeys | null;
   readonly #jobs = new Jobs();
   readonly #servers: readonly Server[];
+  readonly #reporter: LoadReporter;
   /** What servers answer to probes. */
   readonly #latencies: TaggedLatencies;
   readonly #isProbed: boolean;
@@ -56,6 +61,8 @@ export class Simulation implements ProcessClock {
     this.#demand = new Demand(scenario.demand, SERVICE_US, Prng.fromSeed(random.next()));
     this.#failures = Prng.fromSeed(random.next());
     this.#antagonists = Prng.fromSeed(random.next());
+    const keys = Prng.fromSeed(random.next());
+    this.#keys = scenario.keys === undefined ? null : new RequestKeys(scenario.keys, keys);
     this.#scenario = scenario;
     this.#timeoutUs = scenario.timeout * SERVICE_US;
     this.#meanGapUs = this.#demand.meanUs / (scenario.load * capacity(scenario));
@@ -63,6 +70,7 @@ export class Simulation implements ProcessClock {
     this.#servers = this.#groups.map(
       ({ discipline, cores, speed }) => new Server(this.#jobs, discipline, cores, speed),
     );
+    this.#reporter = new LoadReporter(this.#servers);
     this.#workers = buildFleet(scenario, policy, this.#servers, random, this);
     this.#isProbed = this.#workers.some(({ probes }) => probes !== null);
     this.#tagsLatencies = policy.tagsLatencies !== false;
@@ -125,7 +133,8 @@ export class Simulation implements ProcessClock {
   #start(at: number, isMeasured: boolean): void {
     const jobs = this.#jobs;
     const worker = this.#workers[at] as FleetWorker;
-    const index = worker.picker.pick(NO_HASH, 0);
+    const keys = this.#keys;
+    const index = worker.picker.pick(keys === null ? NO_HASH : keys.draw(), 0);
     const server = this.#servers[index] as Server;
     const job = jobs.add();
     jobs.startedUs[job] = this.#nowUs;
@@ -138,6 +147,7 @@ export class Simulation implements ProcessClock {
     if (isMeasured) {
       this.#open++;
       this.measurements.came(index, server.inFlight);
+      if (keys?.isAtHome(index) === true) this.measurements.atHome++;
     }
     server.join(job, this.#nowUs);
     this.#queue.set(FIRST_SERVER + index, server.nextFinishUs());
@@ -179,6 +189,7 @@ export class Simulation implements ProcessClock {
     const worker = this.#workers[jobs.worker[job] as number] as FleetWorker;
     const latencyUs = this.#nowUs - (jobs.startedUs[job] as number);
     if (this.#isProbed) this.#note(job, index, latencyUs);
+    worker.picker.loadReports?.responseHead(index, this.#reporter.head(index, this.#nowUs));
     worker.cells.add(endpointCell(index, ENDPOINT_REQUESTS), -1);
     worker.picker.feedback?.requestEnded(index, latencyUs, jobs.activeAtStart[job] as number, isFailure);
     if (jobs.isMeasured[job] === 1) {
