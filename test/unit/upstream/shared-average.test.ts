@@ -7,11 +7,15 @@ import { SharedAverage } from '../../../engine/upstream/shared-average.js';
 import {
   AVERAGE_FAILURES,
   AVERAGE_LATENCY,
+  clearEndpoint,
   giveBack,
   newOwnCellsMemory,
   newSharedCellsMemory,
+  REPORT_WEIGHT,
+  reportCell,
   SharedCells,
 } from '../../../engine/upstream/shared-cells.js';
+import { TaggedLatencies } from '../../../engine/upstream/balance/tagged-latencies.js';
 import { Fleet } from '../../support/balancing.js';
 
 const SECOND_US = 1e6;
@@ -124,4 +128,26 @@ test('a row that a sleeping worker holds takes no samples; when it dies it is gi
   giveBack(shared, own);
   assert.equal(average.mixPeak(2, 100), true);
   assert.equal(average.read(2), 100);
+});
+
+test('a row that goes to another endpoint knows nothing of the one before, and its neighbours lose nothing', () => {
+  const { cells } = Fleet.of(3);
+  const average = new SharedAverage(cells, AVERAGE_LATENCY, SECOND_US);
+  const latencies = new TaggedLatencies(cells.samples, SECOND_US);
+  for (const row of [0, 1, 2]) {
+    average.mixPeak(row, 500);
+    latencies.record(row, 2, 700, 1);
+    cells.reports[reportCell(row) + REPORT_WEIGHT] = 9;
+  }
+  clearEndpoint(cells.shared, 1);
+  const known = (row: number): readonly number[] => [
+    average.read(row),
+    latencies.estimate(row, 2, 1),
+    cells.reports[reportCell(row) + REPORT_WEIGHT] as number,
+  ];
+  assert.deepEqual([0, 1, 2].map(known), [
+    [500, 700, 9],
+    [0, 0, 0],
+    [500, 700, 9],
+  ]);
 });
