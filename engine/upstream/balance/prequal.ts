@@ -59,7 +59,7 @@ export class PrequalPicker implements Picker, Feedback {
     const table = this.#table;
     const rule = this.#rule;
     const count = pickable.length;
-    const nowS = Math.floor(table.cells.clock.nowUs() / 1e6);
+    const nowUs = table.cells.clock.nowUs();
     const looksAtAll = count <= this.#config.choiceCount;
     let at = this.#random.below(count);
     let best = -1;
@@ -69,7 +69,7 @@ export class PrequalPicker implements Picker, Feedback {
       const index = pickable[at] as number;
       const active = table.active(index);
       const rif = Math.round(active * (this.#scales[index] as number));
-      const latencyUs = this.#latencies.estimate(table.rows[index] as number, active, nowS);
+      const latencyUs = this.#latencies.estimate(table.rows[index] as number, active, nowUs);
       if (best < 0) rule.saw(rif);
       if (best < 0 || rule.isBetter(rif, latencyUs, bestRif, bestLatencyUs)) {
         best = index;
@@ -86,7 +86,7 @@ export class PrequalPicker implements Picker, Feedback {
     const cells = this.#table.cells;
     const sampleUs = isFailure ? Math.max(latencyUs, this.#config.failurePenaltyUs) : latencyUs;
     if (!cells.claim(row)) return;
-    this.#latencies.record(row, activeAtStart, sampleUs, Math.floor(cells.clock.nowUs() / 1e6));
+    this.#latencies.record(row, activeAtStart, sampleUs, cells.clock.nowUs());
     cells.release(row);
   }
 }

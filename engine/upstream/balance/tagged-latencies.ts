@@ -25,8 +25,9 @@ export class TaggedLatencies {
     this.#expiryS = Math.ceil(expiryUs / 1e6);
   }
 
-  /** rif: requests in flight there when this one began. nowS: whole seconds. Not for two threads at once. */
-  record(server: number, rif: number, latencyUs: number, nowS: number): void {
+  /** rif: requests in flight there when this one began. Not for two threads at once. */
+  record(server: number, rif: number, latencyUs: number, nowUs: number): void {
+    const nowS = Math.floor(nowUs * 1e-6);
     const ints = this.#ints;
     const head = server * TAGGED_INTS;
     const bucket = bucketOf(rif);
@@ -43,11 +44,11 @@ export class TaggedLatencies {
   }
 
   /** Microseconds: the median of the latest at this many in flight, or the nearest number with any; 0 = unknown. */
-  estimate(server: number, rif: number, nowS: number): number {
+  estimate(server: number, rif: number, nowUs: number): number {
     const ints = this.#ints;
     const head = server * TAGGED_INTS;
     const known = ints[head] as number;
-    if (known === 0 || nowS - (ints[head + 1] as number) > this.#expiryS) return 0;
+    if (known === 0 || nowUs * 1e-6 - (ints[head + 1] as number) > this.#expiryS + 1) return 0;
     const bucket = nearest(known, bucketOf(rif));
     return ints[head + SERVER_HEAD + bucket * BUCKET_INTS + 1] as number;
   }

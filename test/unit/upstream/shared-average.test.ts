@@ -136,13 +136,13 @@ test('a row that goes to another endpoint knows nothing of the one before, and i
   const latencies = new TaggedLatencies(cells.samples, SECOND_US);
   for (const row of [0, 1, 2]) {
     average.mixPeak(row, 500);
-    latencies.record(row, 2, 700, 1);
+    latencies.record(row, 2, 700, SECOND_US);
     cells.reports[reportCell(row) + REPORT_WEIGHT] = 9;
   }
   clearEndpoint(cells.shared, 1);
   const known = (row: number): readonly number[] => [
     average.read(row),
-    latencies.estimate(row, 2, 1),
+    latencies.estimate(row, 2, SECOND_US),
     cells.reports[reportCell(row) + REPORT_WEIGHT] as number,
   ];
   assert.deepEqual([0, 1, 2].map(known), [

@@ -151,12 +151,11 @@ function byProbes(
         for (owed += probesPerRequest; owed >= 1; owed--) {
           const server = random.below(servers.length);
           const rif = (servers[server] as QueueServer).jobs.length;
-          answers.add(server, rif, latencies.estimate(server, rif, Math.floor(nowUs / 1e6)), nowUs);
+          answers.add(server, rif, latencies.estimate(server, rif, nowUs), nowUs);
         }
         return found < 0 ? random.below(servers.length) : found;
       },
-      ended: (server, latencyUs, rifAtStart, nowUs) =>
-        latencies.record(server, rifAtStart, latencyUs, Math.floor(nowUs / 1e6)),
+      ended: (server, latencyUs, rifAtStart, nowUs) => latencies.record(server, rifAtStart, latencyUs, nowUs),
     };
   };
 }
