@@ -20,6 +20,7 @@ import { compileLearningPolicy } from './compile-learning.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 import type { Runtime } from './runtime.js';
+import { slowStartOf } from './slow-start.js';
 
 /** What a name of a DNS cluster stands for right now. */
 export interface Resolved {
@@ -132,15 +133,18 @@ function compileLbPolicy(reader: DocumentReader, runtime: Runtime, cluster: Valu
   if (typed !== undefined && cluster['lb_policy'] !== undefined && legacy !== 'LOAD_BALANCING_POLICY_CONFIG')
     reader.report('warning', cluster, 'lb_policy', 'has no effect: load_balancing_policy comes before it');
   const type = typed === undefined ? '' : String(typed['@type']);
-  const learning = typed === undefined ? null : compileLearningPolicy(type, typed);
+  const learning = typed === undefined ? null : compileLearningPolicy(reader, runtime, type, typed);
   if (learning !== null) return learning;
+  const roundRobin = fieldOf(cluster, 'round_robin_lb_config');
+  if (roundRobin !== undefined && (typed !== undefined || legacy !== 'ROUND_ROBIN'))
+    reader.report('warning', cluster, 'round_robin_lb_config', 'has no effect: lb_policy is not ROUND_ROBIN');
   const isLeast = typed === undefined ? legacy === 'LEAST_REQUEST' : type.endsWith('.LeastRequest');
   if (cluster['least_request_lb_config'] !== undefined && (typed !== undefined || !isLeast))
     reader.report('warning', cluster, 'least_request_lb_config', 'has no effect: lb_policy is not LEAST_REQUEST');
   const hashing = compileHashingPolicy(reader, cluster, legacy, typed);
   if (hashing !== null) return hashing;
   if (typed === undefined ? legacy === 'RANDOM' : type.endsWith('.Random')) return { name: 'RANDOM' };
-  if (!isLeast) return { name: 'ROUND_ROBIN' };
+  if (!isLeast) return { name: 'ROUND_ROBIN', ...slowStartOf(reader, runtime, typed ?? roundRobin ?? {}) };
   const config = typed ?? fieldOf(cluster, 'least_request_lb_config') ?? {};
   const bias = fieldOf(config, 'active_request_bias') ?? {};
   return {
@@ -148,6 +152,7 @@ function compileLbPolicy(reader: DocumentReader, runtime: Runtime, cluster: Valu
     choiceCount: numberOf(config, 'choice_count', 2),
     fullScan: textOf(config, 'selection_method') === 'FULL_SCAN' || flagOf(config, 'enable_full_scan'),
     activeRequestBias: runtime.number(textOf(bias, 'runtime_key'), numberOf(bias, 'default_value', 1)),
+    ...slowStartOf(reader, runtime, config),
   };
 }
 

@@ -1,15 +1,23 @@
 /** Policies that learn: their typed configs to records, with the defaults. */
 import type { LbPolicyRecord } from '../plan/lb-policy-record.js';
 import { fieldOf, flagOf, numberOf, textOf } from './compile-values.js';
-import type { Value } from './document.js';
+import type { DocumentReader, Value } from './document.js';
+import type { Runtime } from './runtime.js';
+import { slowStartOf } from './slow-start.js';
 
 /** What a failure counts as where nothing else is said (linkerd's value). */
 const FAILURE_PENALTY_MS = 5000;
 
 /** Null for the type of another policy. */
-export function compileLearningPolicy(type: string, config: Value): LbPolicyRecord | null {
+export function compileLearningPolicy(
+  reader: DocumentReader,
+  runtime: Runtime,
+  type: string,
+  config: Value,
+): LbPolicyRecord | null {
   if (type.endsWith('.PeakEwma')) return peakEwma(config);
-  if (type === 'millrace.load_balancing_policies.least_request.v1.LeastRequest') return biasedLeastRequest(config);
+  if (type === 'millrace.load_balancing_policies.least_request.v1.LeastRequest')
+    return biasedLeastRequest(reader, runtime, config);
   if (type.endsWith('.Prequal')) return prequal(config);
   if (type.endsWith('.PickFirst')) return { name: 'PICK_FIRST', shuffle: flagOf(config, 'shuffle_address_list') };
   if (type.endsWith('.ClientSideWeightedRoundRobin')) return clientSideWeighted(config);
@@ -29,13 +37,15 @@ function peakEwma(config: Value): LbPolicyRecord {
 }
 
 /** Envoy's least_request, and what failures count as. */
-function biasedLeastRequest(config: Value): LbPolicyRecord {
+function biasedLeastRequest(reader: DocumentReader, runtime: Runtime, config: Value): LbPolicyRecord {
+  const bias = fieldOf(config, 'active_request_bias') ?? {};
   return {
     name: 'LEAST_REQUEST',
     choiceCount: numberOf(config, 'choice_count', 2),
     fullScan: textOf(config, 'selection_method') === 'FULL_SCAN',
-    activeRequestBias: numberOf(fieldOf(config, 'active_request_bias') ?? {}, 'default_value', 1),
+    activeRequestBias: runtime.number(textOf(bias, 'runtime_key'), numberOf(bias, 'default_value', 1)),
     failurePenaltyUs: numberOf(config, 'failure_penalty', FAILURE_PENALTY_MS) * 1000,
+    ...slowStartOf(reader, runtime, config),
   };
 }
 

@@ -2,6 +2,7 @@
 import { Address, Locality, Metadata, RuntimeDouble, UpstreamProtocolOptions } from './schema-core.js';
 import { CommonLbConfig, HASHING_POLICIES, MaglevLbConfig, RingHashLbConfig } from './schema-hashing.js';
 import { LEARNING_POLICIES } from './schema-learning.js';
+import { SlowStartConfig } from './slow-start.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const Endpoint: Message = {
@@ -62,8 +63,15 @@ const CircuitBreakers: Message = {
 
 const LeastRequestLbConfig: Message = {
   name: 'LeastRequestLbConfig',
-  fields: { choice_count: { kind: 'uint', min: 2 }, active_request_bias: message(() => RuntimeDouble) },
-  unsupported: ['slow_start_config'],
+  fields: {
+    choice_count: { kind: 'uint', min: 2 },
+    active_request_bias: message(() => RuntimeDouble),
+    slow_start_config: message(() => SlowStartConfig),
+  },
+};
+const RoundRobinLbConfig: Message = {
+  name: 'RoundRobinLbConfig',
+  fields: { slow_start_config: message(() => SlowStartConfig) },
 };
 const LeastRequest: Message = {
   name: 'LeastRequest',
@@ -73,14 +81,15 @@ const LeastRequest: Message = {
     active_request_bias: message(() => RuntimeDouble),
     selection_method: oneOf('N_CHOICES', 'FULL_SCAN'),
     enable_full_scan: bool,
+    slow_start_config: message(() => SlowStartConfig),
   },
-  unsupported: ['slow_start_config', 'locality_lb_config'],
+  unsupported: ['locality_lb_config'],
 };
 const RoundRobin: Message = {
   name: 'RoundRobin',
   typeUrl: 'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin',
-  fields: {},
-  unsupported: ['slow_start_config', 'locality_lb_config'],
+  fields: { slow_start_config: message(() => SlowStartConfig) },
+  unsupported: ['locality_lb_config'],
 };
 const Random: Message = {
   name: 'Random',
@@ -191,6 +200,7 @@ export const Cluster: Message = {
     },
     load_balancing_policy: message(() => LoadBalancingPolicy),
     least_request_lb_config: message(() => LeastRequestLbConfig),
+    round_robin_lb_config: message(() => RoundRobinLbConfig),
     ring_hash_lb_config: message(() => RingHashLbConfig),
     maglev_lb_config: message(() => MaglevLbConfig),
     common_lb_config: message(() => CommonLbConfig),
@@ -233,7 +243,6 @@ export const Cluster: Message = {
     'upstream_bind_config',
     'lb_subset_config',
     'original_dst_lb_config',
-    'round_robin_lb_config',
     'transport_socket',
     'protocol_selection',
     'upstream_connection_options',

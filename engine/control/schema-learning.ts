@@ -1,5 +1,6 @@
 /** Messages of the balancing policies that learn from requests: Envoy's, and those that only exist here. */
 import { RuntimeDouble } from './schema-core.js';
+import { SlowStartConfig } from './slow-start.js';
 import { bool, list, type Message, message, oneOf, only, text } from './schema.js';
 
 const peakEwmaFields: Message['fields'] = {
@@ -31,6 +32,7 @@ const MillraceLeastRequest: Message = {
     choice_count: { kind: 'uint', min: 2 },
     active_request_bias: message(() => RuntimeDouble),
     selection_method: oneOf('N_CHOICES', 'FULL_SCAN'),
+    slow_start_config: message(() => SlowStartConfig),
     failure_penalty: { kind: 'duration' },
   },
 };

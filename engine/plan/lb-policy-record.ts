@@ -2,7 +2,7 @@
 
 /** Name under Envoy's spelling, with its own parameters; engine/upstream/balance has one file each. */
 export type LbPolicyRecord =
-  | { readonly name: 'ROUND_ROBIN' }
+  | { readonly name: 'ROUND_ROBIN'; readonly slowStart?: SlowStartRecord }
   | { readonly name: 'RANDOM' }
   | {
       readonly name: 'LEAST_REQUEST';
@@ -10,6 +10,7 @@ export type LbPolicyRecord =
       readonly fullScan: boolean;
       readonly activeRequestBias: number;
       readonly failurePenaltyUs?: number;
+      readonly slowStart?: SlowStartRecord;
     }
   | {
       readonly name: 'PEAK_EWMA';
@@ -43,6 +44,14 @@ export type LbPolicyRecord =
       readonly errorUtilizationPenalty: number;
       readonly metricNames: readonly string[];
     };
+
+export interface SlowStartRecord {
+  readonly windowUs: number;
+  /** Above 1 the weight grows fast at first, below 1 slowly. */
+  readonly aggression: number;
+  /** Least part of the weight, 0 to 1. */
+  readonly minWeight: number;
+}
 
 export interface ConsistentHashingRecord {
   /** An endpoint without a hash_key in its metadata is hashed by its hostname instead of its address. */

@@ -48,6 +48,8 @@ export const REPORT_WEIGHT = 0;
 export const REPORT_UPDATED = 1;
 /** When the reports began that have come ever since. */
 export const REPORT_SINCE = 2;
+/** When the endpoint joined or came back to health, for slow start. */
+export const REPORT_JOINED = 3;
 const SAMPLES_BASE = REPORTS_BASE + ENDPOINT_ROWS_MAX * REPORT_INTS;
 
 /** What all workers share; behind the cells, for each endpoint row, its load report and the latencies that Prequal keeps. */

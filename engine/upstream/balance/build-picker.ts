@@ -22,7 +22,7 @@ export function buildPicker(
 ): Picker {
   switch (policy.name) {
     case 'ROUND_ROBIN':
-      return new RoundRobinPicker(table, random);
+      return new RoundRobinPicker(table, random, policy);
     case 'RANDOM':
       return new RandomPicker(table, random);
     case 'LEAST_REQUEST':

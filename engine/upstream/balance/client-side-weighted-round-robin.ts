@@ -59,7 +59,8 @@ export class ClientSideWeightedPicker implements Picker, LoadReports {
     if (nowUs >= this.#nextUs) this.#arrange(nowUs);
     const schedule = this.#schedule;
     const index = schedule.top;
-    schedule.moveTop(schedule.topDeadline + 1 / (this.weights[index] as number));
+    schedule.next[0] = schedule.topDeadline + 1 / (this.weights[index] as number);
+    schedule.moveTop();
     return tried !== 0 && wasTried(tried, index) ? untriedInstead(pickable, index, tried, this.#random) : index;
   }
 

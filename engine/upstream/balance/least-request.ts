@@ -6,6 +6,7 @@ import { AVERAGE_FAILURES } from '../shared-cells.js';
 import { DeadlineHeap } from './deadline-heap.js';
 import { type Feedback, type Picker, untriedInstead, wasTried } from './picker.js';
 import type { RequestHash } from './request-hash.js';
+import { SlowStart, type SlowStartConfig } from './slow-start.js';
 
 /** What a request in flight counts: load is a whole number, because a fraction that a call answers is garbage. */
 const REQUEST = 1024;
@@ -18,6 +19,7 @@ export interface LeastRequestConfig {
   readonly activeRequestBias: number;
   /** A failure counts as a request in flight that fades in this time; 0 or absent = failures don't count. */
   readonly failurePenaltyUs?: number;
+  readonly slowStart?: SlowStartConfig;
 }
 
 // An endpoint that fails at once has nothing in flight, so it would draw everything. With a failure penalty each of its
@@ -29,8 +31,10 @@ export class LeastRequestPicker implements Picker, Feedback {
   readonly #table: EndpointTable;
   readonly #random: Prng;
   readonly #config: LeastRequestConfig;
-  /** Unequal weights: when each is due (Envoy's EDF schedule); empty when all are equal. */
+  /** Unequal weights, or while slow start makes them so: when each is due (Envoy's EDF schedule); else empty. */
   readonly #schedule: DeadlineHeap;
+  readonly #isWeighted: boolean;
+  readonly #slowStart: SlowStart | null;
 
   constructor(table: EndpointTable, random: Prng, config: LeastRequestConfig) {
     this.#table = table;
@@ -40,19 +44,20 @@ export class LeastRequestPicker implements Picker, Feedback {
     this.#failures = penaltyUs === 0 ? null : new SharedAverage(table.cells, AVERAGE_FAILURES, penaltyUs);
     this.feedback = penaltyUs === 0 ? null : this;
     const pickable = table.pickable;
-    const isWeighted = pickable.some((index) => table.weights[index] !== table.weights[pickable[0] as number]);
-    this.#schedule = new DeadlineHeap(isWeighted ? pickable.length : 0);
+    this.#isWeighted = pickable.some((index) => table.weights[index] !== table.weights[pickable[0] as number]);
+    this.#slowStart = config.slowStart === undefined ? null : new SlowStart(table, config.slowStart);
+    const isScheduled = this.#isWeighted || this.#slowStart !== null;
+    this.#schedule = new DeadlineHeap(isScheduled ? pickable.length : 0);
     // Each begins somewhere in its period, so that the schedules of the workers don't run in step.
-    if (isWeighted)
-      for (const index of pickable) this.#schedule.push(index, random.float() / (table.weights[index] as number));
+    if (isScheduled) for (const index of pickable) this.#schedule.push(index, random.float() / this.#weightOf(index));
   }
 
   pick(_hash: RequestHash, tried: number): number {
     const pickable = this.#table.pickable;
     if (pickable.length === 0) return -1;
     if (pickable.length === 1) return pickable[0] as number;
-    const isWeighted = this.#schedule.size > 0;
-    const index = isWeighted ? this.#scheduled() : this.#config.fullScan ? this.#scan() : this.#draw();
+    const isScheduled = this.#isWeighted || this.#slowStart?.isActive() === true;
+    const index = isScheduled ? this.#scheduled() : this.#config.fullScan ? this.#scan() : this.#draw();
     return tried !== 0 && wasTried(tried, index) ? untriedInstead(pickable, index, tried, this.#random) : index;
   }
 
@@ -104,17 +109,23 @@ export class LeastRequestPicker implements Picker, Feedback {
   /** The one that is due first; it is due again after a time that grows with its load over its weight. */
   #scheduled(): number {
     const schedule = this.#schedule;
+    const slowStart = this.#slowStart;
     const index = schedule.top;
-    schedule.moveTop(schedule.topDeadline + 1 / this.#effective(index));
+    let weight = this.#table.weights[index] as number;
+    if (slowStart !== null) {
+      slowStart.refresh(index);
+      weight *= slowStart.factors[index] as number;
+    }
+    // weight / (load + 1)^bias, and of that the inverse.
+    const bias = this.#config.activeRequestBias;
+    const load = bias === 0 ? 1 : this.#load(index) / REQUEST + 1;
+    schedule.next[0] = schedule.topDeadline + (bias === 1 ? load : load ** bias) / weight;
+    schedule.moveTop();
     return index;
   }
 
-  /** weight / (load + 1)^bias. */
-  #effective(index: number): number {
+  #weightOf(index: number): number {
     const weight = this.#table.weights[index] as number;
-    const bias = this.#config.activeRequestBias;
-    if (bias === 0) return weight;
-    const load = this.#load(index) / REQUEST + 1;
-    return bias === 1 ? weight / load : weight / load ** bias;
+    return this.#slowStart === null ? weight : weight * this.#slowStart.factor(index);
   }
 }

@@ -165,7 +165,8 @@ class Turns {
     const round = Math.floor(this.#due.topDeadline / count);
     const target = (this.#targets[key] as number) + this.#heaviest;
     this.#targets[key] = target;
-    this.#due.moveTop(this.#roundOf(key, target, round + 1) * count + key);
+    this.#due.next[0] = this.#roundOf(key, target, round + 1) * count + key;
+    this.#due.moveTop();
     return key;
   }
 

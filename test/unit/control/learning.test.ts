@@ -19,7 +19,15 @@ function text(type: string, fields = ''): string {
 }
 
 function policyOf(type: string, fields = ''): LbPolicyRecord | undefined {
-  const source = text(type, fields);
+  return planned(text(type, fields));
+}
+
+/** What the fields of a cluster come to. */
+function clusterPolicy(fields: string): LbPolicyRecord | undefined {
+  return planned(yaml({ cluster: `${fields}, ${ENDPOINTS}` }));
+}
+
+function planned(source: string): LbPolicyRecord | undefined {
   assert.deepEqual(briefly(source), []);
   const loaded = loadConfig({ path: null, text: source, name: 'x', allowsUnknownFields: false, environment: {} });
   if ('problems' in loaded) assert.fail('it has problems');
@@ -111,6 +119,26 @@ test('client_side_weighted_round_robin', () => {
   );
 });
 
+test('slow_start_config of round_robin and least_request, in every place', () => {
+  const config =
+    'slow_start_config: { slow_start_window: 30s, aggression: { default_value: 2, runtime_key: a }, min_weight_percent: { value: 25 } }';
+  const slowStart = { windowUs: 30_000_000, aggression: 2, minWeight: 0.25 };
+  const roundRobin = { name: 'ROUND_ROBIN', slowStart };
+  const least = { name: 'LEAST_REQUEST', choiceCount: 2, fullScan: false, activeRequestBias: 1, slowStart };
+  assert.deepEqual(policyOf(`${ENVOY}.round_robin.v3.RoundRobin`, config), roundRobin);
+  assert.deepEqual(policyOf(`${ENVOY}.least_request.v3.LeastRequest`, config), least);
+  assert.deepEqual(policyOf(`${OURS}.least_request.v1.LeastRequest`, `failure_penalty: 0s, ${config}`), {
+    ...least,
+    failurePenaltyUs: 0,
+  });
+  assert.deepEqual(clusterPolicy(`round_robin_lb_config: { ${config} }`), roundRobin);
+  assert.deepEqual(clusterPolicy(`lb_policy: LEAST_REQUEST, least_request_lb_config: { ${config} }`), least);
+  assert.deepEqual(policyOf(`${ENVOY}.round_robin.v3.RoundRobin`, 'slow_start_config: { slow_start_window: 1s }'), {
+    name: 'ROUND_ROBIN',
+    slowStart: { windowUs: 1_000_000, aggression: 1, minWeight: 0.1 },
+  });
+});
+
 const AT = 'static_resources.clusters[0].load_balancing_policy.policies[0].typed_extension_config.typed_config';
 const MISTAKES: readonly (readonly [string, string, string])[] = [
   [
@@ -138,6 +166,16 @@ const MISTAKES: readonly (readonly [string, string, string])[] = [
     WEIGHTED,
     'enable_oob_load_report: true',
     `error ${AT}.enable_oob_load_report: only false is supported here: load is read from response heads`,
+  ],
+  [
+    `${ENVOY}.round_robin.v3.RoundRobin`,
+    'slow_start_config: {}',
+    `error ${AT}.slow_start_config: slow_start_window is required in SlowStartConfig`,
+  ],
+  [
+    `${ENVOY}.round_robin.v3.RoundRobin`,
+    'slow_start_config: { slow_start_window: 1s, aggression: { default_value: 0 } }',
+    `error ${AT}.slow_start_config.aggression.default_value: must be above 0; 1 is linear`,
   ],
 ];
 

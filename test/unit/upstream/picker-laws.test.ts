@@ -11,6 +11,7 @@ import { EndpointTable } from '../../../engine/upstream/endpoint-table.js';
 import { Fleet } from '../../support/balancing.js';
 import { endpointRecord } from '../../support/upstream-harness.js';
 
+const SLOW_START = { windowUs: 1e9, aggression: 2, minWeight: 0.1 };
 const LEAST = { name: 'LEAST_REQUEST', choiceCount: 2, fullScan: false, activeRequestBias: 1 } as const;
 const EWMA = {
   name: 'PEAK_EWMA',
@@ -34,7 +35,7 @@ const MAGLEV = { name: 'MAGLEV', tableSize: 1009, useHostname: false, balanceFac
 
 /** A policy that is not here does not compile. */
 const FORMS: Readonly<Record<LbPolicyRecord['name'], readonly LbPolicyRecord[]>> = {
-  ROUND_ROBIN: [{ name: 'ROUND_ROBIN' }],
+  ROUND_ROBIN: [{ name: 'ROUND_ROBIN' }, { name: 'ROUND_ROBIN', slowStart: SLOW_START }],
   RANDOM: [{ name: 'RANDOM' }],
   LEAST_REQUEST: [
     LEAST,
@@ -42,6 +43,7 @@ const FORMS: Readonly<Record<LbPolicyRecord['name'], readonly LbPolicyRecord[]>>
     { ...LEAST, fullScan: true },
     { ...LEAST, failurePenaltyUs: 5e6 },
     { ...LEAST, activeRequestBias: 0 },
+    { ...LEAST, slowStart: SLOW_START },
   ],
   PEAK_EWMA: [EWMA, { ...EWMA, fullScan: true }],
   RING_HASH: [RING, { ...RING, hashFunction: 'MURMUR_HASH_2' }, { ...RING, balanceFactor: 125 }],
