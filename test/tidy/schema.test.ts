@@ -16,7 +16,7 @@ const INERT: ReadonlyMap<string, string> = new Map([
   ['AccessLog.config', 'the same'],
 ]);
 
-const COMPILERS = ENGINE.filter(({ path }) => /^engine\/control\/(compile|runtime)/.test(path));
+const COMPILERS = ENGINE.filter(({ path }) => /^engine\/control\/(compile|runtime|slow-start)/.test(path));
 
 /** '${kind}_match' in a template stands for each of them. */
 function isRead(name: string): boolean {
