@@ -11,7 +11,7 @@ import {
   routerOperations,
   timerOperations,
 } from './micro/operations.js';
-import { counterOperations, hashOperations, rateOperations } from './micro/shared-operations.js';
+import { counterOperations, hashOperations, rateOperations, tableOperations } from './micro/shared-operations.js';
 import { median, type MicroResult, type ResultBuilder } from './result/result.js';
 import { readPolicies } from './scenario/policies.js';
 import type { Progress } from './terminal/progress.js';
@@ -51,6 +51,7 @@ export class MicroBench {
       ...balancerOperations(readPolicies()),
       ...timerOperations(),
       ...hashOperations(),
+      ...tableOperations(),
       ...counterOperations(),
       ...rateOperations(),
     ];

@@ -2,8 +2,11 @@
 import { loadAddon } from '../../engine/io/addon.js';
 import { PortableRateCells, type RateCells } from '../../engine/limit/rate-cells.js';
 import { murmurHash2 } from '../../engine/base/murmur2.js';
-import { RequestHash } from '../../engine/upstream/balance/request-hash.js';
 import { xxHash64 } from '../../engine/base/xxhash64.js';
+import { buildMaglev } from '../../engine/upstream/balance/maglev.js';
+import { RequestHash } from '../../engine/upstream/balance/request-hash.js';
+import { buildRing, type RingConfig } from '../../engine/upstream/balance/ring-hash.js';
+import { PORTABLE_FILL, type TableFill } from '../../engine/upstream/balance/table-fill.js';
 import {
   ENDPOINT_REQUESTS,
   endpointCell,
@@ -67,10 +70,43 @@ export function hashOperations(): Operation[] {
         return sum;
       },
     }));
+  const { addon } = loadAddon();
+  const halves = new Int32Array(2);
   return [
     ...of('xxHash64', (to) => xxHash64(into, bytes, 0, to)),
     ...of('MurmurHash2', (to) => murmurHash2(into, bytes, 0, to)),
+    ...(addon === null
+      ? []
+      : [
+          ...of('xxHash64, addon,', (to) => addon.hash64(bytes, 0, to, halves, false)),
+          ...of('MurmurHash2, addon,', (to) => addon.hash64(bytes, 0, to, halves, true)),
+        ]),
   ];
+}
+
+const TABLE_SLOTS = 1009;
+const RING: RingConfig = { minimumRingSize: TABLE_SLOTS, maximumRingSize: TABLE_SLOTS, hashFunction: 'XX_HASH' };
+
+/** Tables are small here: one of 65,537 slots takes longer per slot, because it leaves the caches. */
+export function tableOperations(): Operation[] {
+  const members = Array.from({ length: 50 }, (_, index) => ({ key: `10.0.0.${index}:80`, weight: 1, index }));
+  const of = (twin: string, fill: TableFill): Operation[] => {
+    const each = (name: string, build: () => number): Operation => ({
+      group: 'build of a table, per slot',
+      name: `${name}, ${twin}`,
+      run(times) {
+        let sum = 0;
+        for (let built = 0; built < times; built += TABLE_SLOTS) sum += build();
+        return sum;
+      },
+    });
+    return [
+      each('Maglev', () => buildMaglev(members, TABLE_SLOTS, fill).owners[0] as number),
+      each('ring', () => buildRing(members, RING, fill).owners[0] as number),
+    ];
+  };
+  const { addon } = loadAddon();
+  return [...of('TypeScript', PORTABLE_FILL), ...(addon === null ? [] : of('addon', addon))];
 }
 
 const INTERVAL_NS = 1000;
