@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import net, { type AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { bootstrap } from '../support/bootstrap.js';
+import { type BootstrapOptions, bootstrap } from '../support/bootstrap.js';
 import { ProxyProcess } from '../support/proxy-process.js';
 
 const CONNECTIONS = 32;
@@ -71,9 +71,18 @@ async function heapUsed(proxy: ProxyProcess): Promise<number> {
   return workers[0]?.heap_used as number;
 }
 
-async function bytesPerRequest(request: string, requestEnd: string, response: string, end: string): Promise<number> {
-  const origin = await startOrigin(requestEnd, response);
-  const proxy = await ProxyProcess.start(bootstrap({ origins: [(origin.address() as AddressInfo).port] }), {
+async function bytesPerRequest(
+  request: string,
+  requestEnd: string,
+  response: string,
+  end: string,
+  config: Omit<BootstrapOptions, 'origins'> = {},
+  originCount = 1,
+): Promise<number> {
+  const started = Array.from({ length: originCount }, () => startOrigin(requestEnd, response));
+  const origins = await Promise.all(started);
+  const ports = origins.map((origin) => (origin.address() as AddressInfo).port);
+  const proxy = await ProxyProcess.start(bootstrap({ origins: ports, ...config }), {
     args: ['--concurrency', '1'],
     nodeArgs: NO_COLLECTIONS,
   });
@@ -87,7 +96,7 @@ async function bytesPerRequest(request: string, requestEnd: string, response: st
   }
   load.close();
   await proxy.stop();
-  origin.close();
+  for (const origin of origins) origin.close();
   // A collection, or code that is compiled late, spoils a round: the middle one of three counts.
   return grown.sort((a, b) => a - b)[1] as number;
 }
@@ -119,4 +128,30 @@ test('a chunked POST with a chunked answer, too', async (t) => {
   );
   t.diagnostic(`${measured.toFixed(1)} bytes per request`);
   assert.ok(measured > -1 && measured < 200, `${measured} bytes per request`);
+});
+
+test('a GET that is hashed every way, and gets a cookie, too', async (t) => {
+  const hashPolicy = [
+    { header: { header_name: 'user-agent' } },
+    { cookie: { name: 'session' } },
+    { cookie: { name: 'home', ttl: '60s', path: '/' } },
+    { query_parameter: { name: 'query' } },
+    { connection_properties: { source_ip: true } },
+  ];
+  const measured = await bytesPerRequest(
+    `GET /path?query=1 HTTP/1.1\r\n${FIELDS}\r\n`,
+    '\r\n\r\n',
+    `HTTP/1.1 200 OK\r\nContent-Length: 128\r\nContent-Type: text/plain\r\n\r\n${BODY}`,
+    BODY,
+    {
+      cluster: {
+        lb_policy: 'MAGLEV',
+        common_lb_config: { consistent_hashing_lb_config: { hash_balance_factor: 150 } },
+      },
+      routes: [{ match: { prefix: '/' }, route: { cluster: 'origin', hash_policy: hashPolicy } }],
+    },
+    3,
+  );
+  t.diagnostic(`${measured.toFixed(1)} bytes per request`);
+  assert.ok(measured > -1 && measured < 160, `${measured} bytes per request`);
 });
