@@ -151,7 +151,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   #pick(): void {
     const listener = this.listener as ListenerRuntime;
     const route = this.route as NonNullable<typeof this.route>;
-    if (!this.is(REQUEST_PREPARED)) {
+    if (this.cluster === null) {
       const action = route.record.action;
       if (action.kind !== 'forward') {
         listener.answer(this);
