@@ -20,7 +20,7 @@ import { compileLearningPolicy } from './compile-learning.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 import type { Runtime } from './runtime.js';
-import { slowStartOf } from './slow-start.js';
+import { slowStartOf } from './compile-slow-start.js';
 
 /** What a name of a DNS cluster stands for right now. */
 export interface Resolved {

@@ -3,7 +3,7 @@ import type { LbPolicyRecord } from '../plan/lb-policy-record.js';
 import { fieldOf, flagOf, numberOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import type { Runtime } from './runtime.js';
-import { slowStartOf } from './slow-start.js';
+import { slowStartOf } from './compile-slow-start.js';
 
 /** What a failure counts as where nothing else is said (linkerd's value). */
 const FAILURE_PENALTY_MS = 5000;

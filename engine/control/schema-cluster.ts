@@ -2,7 +2,7 @@
 import { Address, Locality, Metadata, RuntimeDouble, UpstreamProtocolOptions } from './schema-core.js';
 import { CommonLbConfig, HASHING_POLICIES, MaglevLbConfig, RingHashLbConfig } from './schema-hashing.js';
 import { LEARNING_POLICIES } from './schema-learning.js';
-import { SlowStartConfig } from './slow-start.js';
+import { SlowStartConfig } from './schema-slow-start.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const Endpoint: Message = {

@@ -1,6 +1,6 @@
 /** Messages of the balancing policies that learn from requests: Envoy's, and those that only exist here. */
 import { RuntimeDouble } from './schema-core.js';
-import { SlowStartConfig } from './slow-start.js';
+import { SlowStartConfig } from './schema-slow-start.js';
 import { bool, list, type Message, message, oneOf, only, text } from './schema.js';
 
 const peakEwmaFields: Message['fields'] = {

@@ -34,8 +34,9 @@ export class SharedAverage {
   }
 
   /**
-   * The value as it has faded until now: down to 0 in time, whatever it was. Whole numbers of 31 bits, because others
-   * would be garbage wherever the compiler leaves this a call.
+   * The value as it has faded until now: down to nearly 0 in time, whatever it was. Whole numbers of 31 bits, because
+   * others would be garbage wherever the compiler leaves this a call; 1 at least for what was above 0, because nothing
+   * is not the same as very little.
    */
   read(row: number): number {
     const floats = this.#cells.floats;
@@ -43,7 +44,9 @@ export class SharedAverage {
     const value = floats[at] as number;
     const idleUs = this.#cells.clock.nowUs() - (floats[at + 1] as number);
     const now = idleUs <= 0 ? value : value * Math.exp(-idleUs / this.#decayUs);
-    return now > READ_MAX ? READ_MAX : now | 0;
+    if (now > READ_MAX) return READ_MAX;
+    const whole = now | 0;
+    return whole < now ? whole + 1 : whole;
   }
 
   /** A sample that takes its share of the average. */

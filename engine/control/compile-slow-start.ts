@@ -1,21 +1,8 @@
-/** slow_start_config of the policies that have it: what it may say, and its record. */
+/** slow_start_config of the policies that have it, to its record. */
 import type { SlowStartRecord } from '../plan/lb-policy-record.js';
 import { fieldOf, numberOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import type { Runtime } from './runtime.js';
-import { RuntimeDouble } from './schema-core.js';
-import { type Message, message } from './schema.js';
-
-const Percent: Message = { name: 'Percent', fields: { value: { kind: 'number', min: 0, max: 100 } } };
-export const SlowStartConfig: Message = {
-  name: 'SlowStartConfig',
-  fields: {
-    slow_start_window: { kind: 'duration', min: 1 },
-    aggression: message(() => RuntimeDouble),
-    min_weight_percent: message(() => Percent),
-  },
-  required: ['slow_start_window'],
-};
 
 /** Without the config nothing, so that it can be spread into the policy's record. */
 export function slowStartOf(

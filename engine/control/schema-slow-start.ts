@@ -1,0 +1,14 @@
+/** Messages of slow_start_config. */
+import { RuntimeDouble } from './schema-core.js';
+import { type Message, message } from './schema.js';
+
+const Percent: Message = { name: 'Percent', fields: { value: { kind: 'number', min: 0, max: 100 } } };
+export const SlowStartConfig: Message = {
+  name: 'SlowStartConfig',
+  fields: {
+    slow_start_window: { kind: 'duration', min: 1 },
+    aggression: message(() => RuntimeDouble),
+    min_weight_percent: message(() => Percent),
+  },
+  required: ['slow_start_window'],
+};
