@@ -68,6 +68,12 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     connectTimeoutMs: numberOf(cluster, 'connect_timeout', 5000),
     bufferLimitBytes: numberOf(cluster, 'per_connection_buffer_limit_bytes', MIB),
     lbPolicy: compileLbPolicy(reader, runtime, cluster),
+    overprovisioningPercent: numberOf(
+      fieldOf(fieldOf(cluster, 'load_assignment') ?? {}, 'policy') ?? {},
+      'overprovisioning_factor',
+      140,
+    ),
+    panicPercent: panicPercentOf(runtime, cluster),
     breakers: { default: compileBreaker(runtime, cluster, 'DEFAULT'), high: compileBreaker(runtime, cluster, 'HIGH') },
     protocol: 'HTTP1',
     idleTimeoutMs: numberOf(common, 'idle_timeout', HOUR_MS),
@@ -82,6 +88,13 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     endpoints,
     dnsFailed: hasFailed && endpoints.length === 0,
   };
+}
+
+/** Whole percent, as Envoy has it. */
+function panicPercentOf(runtime: Runtime, cluster: Value): number {
+  const threshold = fieldOf(fieldOf(cluster, 'common_lb_config') ?? {}, 'healthy_panic_threshold') ?? {};
+  const percent = runtime.number('upstream.healthy_panic_threshold', numberOf(threshold, 'value', 50));
+  return Math.min(100, Math.max(0, Math.floor(percent)));
 }
 
 /** The common options: of the typed ones when they are there, else of the cluster itself. */

@@ -37,11 +37,20 @@ const LocalityLbEndpoints: Message = {
     'leds_cluster_locality_config',
   ],
 };
+const LoadAssignmentPolicy: Message = {
+  name: 'Policy',
+  fields: { overprovisioning_factor: { kind: 'uint', min: 1 } },
+  unsupported: ['drop_overloads', 'endpoint_stale_after', 'weighted_priority_health'],
+};
 export const ClusterLoadAssignment: Message = {
   name: 'ClusterLoadAssignment',
   typeUrl: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
-  fields: { cluster_name: string, endpoints: list(message(() => LocalityLbEndpoints)) },
-  unsupported: ['policy', 'named_endpoints'],
+  fields: {
+    cluster_name: string,
+    endpoints: list(message(() => LocalityLbEndpoints)),
+    policy: message(() => LoadAssignmentPolicy),
+  },
+  unsupported: ['named_endpoints'],
 };
 
 const Thresholds: Message = {

@@ -206,6 +206,10 @@ export const SubstitutionFormatString: Message = {
 
 export const LIST_OF_HEADERS = list(message(() => HeaderValueOption));
 
+export const Percent: Message = {
+  name: 'Percent',
+  fields: { value: { kind: 'number', min: 0, max: 100 } },
+};
 export const RuntimeDouble: Message = {
   name: 'RuntimeDouble',
   fields: { default_value: { kind: 'number', min: 0 }, runtime_key: string },

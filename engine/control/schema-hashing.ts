@@ -1,4 +1,5 @@
 /** Messages of the balancing policies that hash: of the cluster itself, and typed. */
+import { Percent } from './schema-core.js';
 import { bool, type Field, type Message, message, oneOf } from './schema.js';
 
 /** Envoy's limit of points on a ring, and its default. */
@@ -27,9 +28,11 @@ const ConsistentHashingLbConfig: Message = {
 };
 export const CommonLbConfig: Message = {
   name: 'CommonLbConfig',
-  fields: { consistent_hashing_lb_config: message(() => ConsistentHashingLbConfig) },
+  fields: {
+    consistent_hashing_lb_config: message(() => ConsistentHashingLbConfig),
+    healthy_panic_threshold: message(() => Percent),
+  },
   unsupported: [
-    'healthy_panic_threshold',
     'zone_aware_lb_config',
     'locality_weighted_lb_config',
     'update_merge_window',

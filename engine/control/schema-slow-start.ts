@@ -1,8 +1,7 @@
 /** Messages of slow_start_config. */
-import { RuntimeDouble } from './schema-core.js';
+import { Percent, RuntimeDouble } from './schema-core.js';
 import { type Message, message } from './schema.js';
 
-const Percent: Message = { name: 'Percent', fields: { value: { kind: 'number', min: 0, max: 100 } } };
 export const SlowStartConfig: Message = {
   name: 'SlowStartConfig',
   fields: {

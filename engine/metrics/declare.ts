@@ -85,6 +85,7 @@ export const CLUSTER = scope(
     'upstream_cx_overflow',
     'upstream_cx_max_requests',
     'upstream_cx_none_healthy',
+    'lb_healthy_panic',
     'upstream_cx_protocol_error',
     'upstream_cx_destroy',
     'upstream_cx_destroy_local',

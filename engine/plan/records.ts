@@ -314,6 +314,10 @@ export interface ClusterRecord {
   /** High mark of an upstream connection's write queue, bytes. */
   readonly bufferLimitBytes: number;
   readonly lbPolicy: LbPolicyRecord;
+  /** A priority takes all while so many percent of its healthy endpoints are at least as many as it has: 140 = 1.4. */
+  readonly overprovisioningPercent: number;
+  /** With fewer percent of its endpoints well a priority uses all of them; 0 = never. */
+  readonly panicPercent: number;
   readonly breakers: { readonly default: BreakerRecord; readonly high: BreakerRecord };
   readonly protocol: 'HTTP1' | 'HTTP2';
   readonly idleTimeoutMs: number;

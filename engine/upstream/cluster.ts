@@ -9,13 +9,13 @@ import type { Transport } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
-import { buildPicker } from './balance/build-picker.js';
+import { type Balancer, buildBalancer } from './balance/build-balancer.js';
 import { HashTables, isHashPolicy } from './balance/hash-tables.js';
 import { type LoadReports, type Picker, wasTried } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
 import type { TableFill } from './balance/table-fill.js';
 import { breakerCell, breakerOf } from './breaker.js';
-import { EndpointTable } from './endpoint-table.js';
+import type { EndpointTable } from './endpoint-table.js';
 import { Pool, type StreamWaiter } from './pool.js';
 import {
   CLUSTER_REQUESTS,
@@ -50,6 +50,7 @@ const RQ_RETRY = CLUSTER.index.upstream_rq_retry;
 const RQ_RETRY_OVERFLOW = CLUSTER.index.upstream_rq_retry_overflow;
 const RQ_OVERFLOW = CLUSTER.index.upstream_rq_pending_overflow;
 const NONE_HEALTHY = CLUSTER.index.upstream_cx_none_healthy;
+const HEALTHY_PANIC = CLUSTER.index.lb_healthy_panic;
 const RQ_TIME = CLUSTER.histograms.indexOf('upstream_rq_time');
 const ENDPOINT_TOTAL = ENDPOINT.index.rq_total;
 const ENDPOINT_ACTIVE = ENDPOINT.index.rq_active;
@@ -78,6 +79,7 @@ export class Cluster {
   #table: EndpointTable;
   #picker: Picker;
   readonly #hashTables: HashTables;
+  #priorities: Balancer['priorities'];
   /** Reads what endpoints report of their load; null for most policies. */
   loadReports: LoadReports | null = null;
   /** By endpoint key, over lists. */
@@ -92,9 +94,11 @@ export class Cluster {
     this.http1Options = clientOptions(record);
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#hashTables = new HashTables(context.tableFill);
-    this.#table = new EndpointTable(record.endpoints, record.index, context.cells);
-    this.#picker = buildPicker(record.lbPolicy, this.#table, context.random, this.#hashTables);
-    this.loadReports = this.#picker.loadReports ?? null;
+    const { table, picker, priorities } = buildBalancer(record, context.cells, context.random, this.#hashTables);
+    this.#table = table;
+    this.#picker = picker;
+    this.#priorities = priorities;
+    this.loadReports = picker.loadReports ?? null;
     this.#placePools();
   }
 
@@ -104,9 +108,11 @@ export class Cluster {
     this.record = record;
     this.http1Options = clientOptions(record);
     this.usesHash = isHashPolicy(record.lbPolicy);
-    this.#table = new EndpointTable(record.endpoints, record.index, this.cells);
-    this.#picker = buildPicker(record.lbPolicy, this.#table, this.context.random, this.#hashTables);
-    this.loadReports = this.#picker.loadReports ?? null;
+    const { table, picker, priorities } = buildBalancer(record, this.cells, this.context.random, this.#hashTables);
+    this.#table = table;
+    this.#picker = picker;
+    this.#priorities = priorities;
+    this.loadReports = picker.loadReports ?? null;
     this.#placePools();
   }
 
@@ -138,6 +144,7 @@ export class Cluster {
   pick(hash: RequestHash, tried: number): number {
     const index = this.#picker.pick(hash, tried);
     if (index < 0) this.count(NONE_HEALTHY, 1);
+    if (this.#priorities?.wasPanic) this.count(HEALTHY_PANIC, 1);
     return index;
   }
 

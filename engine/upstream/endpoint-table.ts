@@ -10,13 +10,22 @@ export class EndpointTable {
   /** Cell of each endpoint's requests in flight, in the whole process. */
   readonly requestCells: Int32Array;
   readonly weights: Float64Array;
-  /** Indexes that may be picked: of the lowest-numbered priority that has any healthy one, else its degraded ones. */
+  /** Indexes that may be picked. */
   readonly pickable: Int32Array;
   readonly cells: SharedCells;
   /** Number of the cluster: its rotation's position. */
   readonly cluster: number;
+  /** Which part of the cluster's endpoints this is: each has a rotation of its own. */
+  readonly view: number;
 
-  constructor(records: readonly EndpointRecord[], cluster: number, cells: SharedCells) {
+  /** pickable: where it is not given, the lowest-numbered priority that has any healthy one, else degraded ones. */
+  constructor(
+    records: readonly EndpointRecord[],
+    cluster: number,
+    cells: SharedCells,
+    pickable: readonly number[] = pickableIndexes(records),
+    view = 0,
+  ) {
     this.records = records;
     this.size = records.length;
     this.cells = cells;
@@ -24,7 +33,8 @@ export class EndpointTable {
     this.rows = Int32Array.from(records, ({ row }) => row);
     this.requestCells = Int32Array.from(records, (record) => endpointCell(record.row, ENDPOINT_REQUESTS));
     this.weights = Float64Array.from(records, (record) => record.weight);
-    this.pickable = Int32Array.from(pickableIndexes(records));
+    this.pickable = Int32Array.from(pickable);
+    this.view = view;
   }
 
   active(index: number): number {
@@ -32,7 +42,6 @@ export class EndpointTable {
   }
 }
 
-// The whole overprovisioning rule (load spills over to the next priority in proportion) would go here.
 function pickableIndexes(records: readonly EndpointRecord[]): number[] {
   for (const health of ['HEALTHY', 'DEGRADED'] as const) {
     let first = Number.POSITIVE_INFINITY;

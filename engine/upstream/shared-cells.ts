@@ -38,6 +38,9 @@ const CLUSTER_POSITION = LINE_INTS;
 const CLUSTER_SEED = LINE_INTS + 1;
 /** Row of the endpoint that all requests go to (pick_first), and 1; 0 = none yet. */
 const CLUSTER_CHOSEN = LINE_INTS + 2;
+/** Positions of the rotations of further priorities; beyond these some share one, and are fair on average only. */
+const CLUSTER_POSITIONS = LINE_INTS + 3;
+const POSITIONS_MAX = 9;
 
 // What an endpoint has last reported of its load, Float64s by row. Many workers write and none waits for another: each
 // report is whole in itself, and of two in the same moment either will do.
@@ -190,9 +193,10 @@ export class SharedCells {
     return false;
   }
 
-  /** The next position of a cluster's rotation, counted over all workers; wraps at 2^32. */
-  nextPosition(cluster: number): number {
-    return this.#add(clusterCell(cluster, CLUSTER_POSITION), 1) >>> 0;
+  /** The next position of a rotation of a cluster, counted over all workers; wraps at 2^32. */
+  nextPosition(cluster: number, view = 0): number {
+    const cell = view === 0 ? CLUSTER_POSITION : CLUSTER_POSITIONS + ((view - 1) % POSITIONS_MAX);
+    return this.#add(clusterCell(cluster, cell), 1) >>> 0;
   }
 
   /** The same for every worker: the first one's proposal (not 0). */

@@ -49,6 +49,8 @@ export function clusterRecord(overrides: Partial<ClusterRecord> = {}): ClusterRe
     connectTimeoutMs: 5000,
     bufferLimitBytes: 1 << 20,
     lbPolicy: { name: 'ROUND_ROBIN' },
+    overprovisioningPercent: 140,
+    panicPercent: 50,
     breakers: { default: UNLIMITED, high: UNLIMITED },
     protocol: 'HTTP1',
     idleTimeoutMs: 3600000,

@@ -43,7 +43,7 @@ export class RoundRobinPicker implements Picker {
   }
 
   #next(): number {
-    const position = this.#table.cells.nextPosition(this.#table.cluster);
+    const position = this.#table.cells.nextPosition(this.#table.cluster, this.#table.view);
     return this.#rotation[position % this.#rotation.length] as number;
   }
 

@@ -27,6 +27,8 @@ test("a cluster of defaults has Envoy's", () => {
     connectTimeoutMs: 2000,
     bufferLimitBytes: 1 << 20,
     lbPolicy: { name: 'ROUND_ROBIN' },
+    overprovisioningPercent: 140,
+    panicPercent: 50,
     breakers: {
       default: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
       high: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
@@ -194,4 +196,12 @@ test('rows and numbers are stable over plans of one registry', () => {
   assert.equal(after.index, before.index);
   assert.equal(after.endpoints[0]?.row, before.endpoints[1]?.row);
   assert.deepEqual(after.metrics, before.metrics);
+});
+
+test('overprovisioning and panic: as written, in whole percent', () => {
+  const found = cluster(
+    'load_assignment: { policy: { overprovisioning_factor: 200 }, endpoints: [] }, common_lb_config: { healthy_panic_threshold: { value: 12.7 } }',
+  );
+  assert.deepEqual([found.overprovisioningPercent, found.panicPercent], [200, 12]);
+  assert.equal(cluster('common_lb_config: { healthy_panic_threshold: { value: 0 } }').panicPercent, 0);
 });

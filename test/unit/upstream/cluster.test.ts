@@ -99,7 +99,7 @@ test('picks: none is counted; another one is known to be there or not', () => {
   const harness = new UpstreamHarness({ endpoints: [endpointRecord(0), endpointRecord(1)] });
   assert.ok(harness.cluster.hasOther(0, 0));
   assert.ok(!harness.cluster.hasOther(1, 1));
-  harness.cluster.update(clusterRecord({ endpoints: [endpointRecord(0, { health: 'UNHEALTHY' })] }));
+  harness.cluster.update(clusterRecord({ endpoints: [endpointRecord(0, { health: 'UNHEALTHY' })], panicPercent: 0 }));
   assert.equal(harness.cluster.pick(NO_HASH, 0), -1);
   assert.equal(harness.count('upstream_cx_none_healthy'), 1);
 });
