@@ -162,7 +162,7 @@ export class Simulation implements ProcessClock {
     for (let i = 0; i < due; i++) {
       const target = probes.target(i);
       const { inFlight } = this.#servers[target] as Server;
-      const latencyUs = this.#latencies.estimate(target, this.#tagsLatencies ? inFlight : 0, this.#nowS());
+      const latencyUs = this.#latencies.estimate(target, this.#tagsLatencies ? inFlight : 0, this.#nowUs);
       probes.pool.add(target, inFlight, latencyUs, this.#nowUs);
     }
   }
@@ -202,11 +202,7 @@ export class Simulation implements ProcessClock {
   /** What the server itself has seen of a request. */
   #note(job: number, index: number, latencyUs: number): void {
     const tag = this.#tagsLatencies ? (this.#jobs.activeAtServer[job] as number) : 0;
-    this.#latencies.record(index, tag, latencyUs, this.#nowS());
-  }
-
-  #nowS(): number {
-    return Math.floor(this.#nowUs / 1e6);
+    this.#latencies.record(index, tag, latencyUs, this.#nowUs);
   }
 
   #planTimeout(job: number): void {
