@@ -154,7 +154,11 @@ export class PeersBench {
   async #round(peer: Peer | null, origin: number, interruption: Interruption, progress: Progress): Promise<void> {
     const say = (line: string): void => progress.say(`  ${line}`);
     const measure = (port: number, run: ProxyRun | null): Promise<Sample | null> =>
-      undisturbed(() => this.#measure(port, run, interruption), say);
+      undisturbed(
+        () => this.#measure(port, run, interruption),
+        (sample) => sample?.lags ?? null,
+        say,
+      );
     if (peer === null) return this.#add(DIRECT, await measure(origin, null));
     const listener = await freePort();
     const made = peer.command({ listener, admin: await freePort(), origin });

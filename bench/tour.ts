@@ -20,7 +20,7 @@ export class TourBench {
   readonly #lb = new LbBench({
     scenarios: ['one-slow-of-ten', 'antagonist'],
     policies: ['round_robin', 'least_request', 'peak_ewma', 'prequal'],
-    durationS: 4,
+    durationS: 3.5,
     rounds: 1,
     server: 'auto',
   });

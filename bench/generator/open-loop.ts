@@ -38,7 +38,7 @@ export interface LoadReport {
   readonly latencies: string;
   /** The same without what the backend says that it took: the proxy's share, and the network's. */
   readonly overheads: string;
-  /** How late the generator itself sent. */
+  /** How late the generator itself sent, of requests that had not to wait for a free connection. */
   readonly lags: string;
   /** Answers by backend, errors too. */
   readonly byBackend: readonly number[];
@@ -77,6 +77,8 @@ class OpenLoop {
   readonly #requests: readonly string[];
   readonly #totalWeight: number;
   #startUs = 0;
+  /** When last a request was due and no connection was free. */
+  #starvedUs = 0;
   #next = 0;
   #answered = 0;
   #good = 0;
@@ -157,7 +159,10 @@ class OpenLoop {
       const intendedUs = this.#startUs + (this.#arrivals[this.#next] as number);
       if (intendedUs > nowUs) return;
       const connection = this.#idle.shift();
-      if (connection === undefined) return;
+      if (connection === undefined) {
+        this.#starvedUs = nowUs;
+        return;
+      }
       if (connection.isClosed) continue;
       this.#next++;
       this.#send(connection, intendedUs);
@@ -169,7 +174,7 @@ class OpenLoop {
     connection.intendedUs = intendedUs;
     connection.sentUs = nowUs;
     connection.key = this.#keyDraw?.next() ?? -1;
-    if (this.#isMeasured(intendedUs)) record(this.#lags, nowUs - intendedUs);
+    if (this.#isMeasured(intendedUs) && intendedUs > this.#starvedUs) record(this.#lags, nowUs - intendedUs);
     this.#sent++;
     this.#lastUs = intendedUs - this.#startUs;
     const kind = this.#drawKind();
