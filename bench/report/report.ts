@@ -185,8 +185,8 @@ function scenarioCard(scenario: ScenarioResult, colourOf: (policy: string) => st
     'max',
     'errors',
     'by backend',
-    'proxy adds, p50 ms',
-    'CPU µs/request',
+    'proxy adds p50',
+    'CPU µs',
     ...(policies[0]?.keysMoved == null ? [] : ['keys moved']),
   ];
   const won =
