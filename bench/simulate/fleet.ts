@@ -63,21 +63,16 @@ export function buildFleet(
     if (policy.sharing !== 'fleet') memory = null;
     for (let worker = 0; worker < scenario.workers; worker++) {
       if (policy.sharing === 'worker') memory = null;
-      const isNew = memory === null;
       memory ??= newSharedCellsMemory();
       const cells = new SharedCells(memory, notes, clock, true);
-      if (isNew && !scenario.startsInStep) turn(cells, random.below(4 * records.length));
+      // The seed of all; else the first picker of a process draws one.
+      if (scenario.startsInStep) cells.clusterSeed(CLUSTER, 1);
       const table = new EndpointTable(records, CLUSTER, cells);
       const picker = policy.build(table, Prng.fromSeed(random.next()), servers);
       workers.push({ cells, picker, probes: picker instanceof ProbedPicker ? picker : null });
     }
   }
   return workers;
-}
-
-/** Proxies that have been up for a while are not at the same place of the rotation. */
-function turn(cells: SharedCells, positions: number): void {
-  for (let i = 0; i < positions; i++) cells.nextPosition(CLUSTER);
 }
 
 /** Weights are whole numbers: speeds to a hundredth. */

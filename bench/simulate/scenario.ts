@@ -34,7 +34,7 @@ export interface Scenario {
   readonly timeout: number;
   /** At the timeout the proxy gives up and the server stops; else late requests run on, and their latency counts. */
   readonly cancelsLate: boolean;
-  /** All proxies begin at the same place of their rotation, as after a deployment. */
+  /** All proxies begin at the same place of their rotation: a deployment of proxies that draw none. */
   readonly startsInStep: boolean;
   /** Not measured. */
   readonly warmUpRequests: number;

@@ -19,6 +19,11 @@ export class RoundRobinPicker implements Picker {
   readonly #table: EndpointTable;
   readonly #random: Prng;
   readonly #rotation: Int32Array;
+  /**
+   * Where this process begins, the same for all its workers and lists. Proxies of a fleet that are started together
+   * would else turn in step and hit each server at once: 2.4 times the p99 of 100 proxies (bench simulate).
+   */
+  readonly #offset: number;
   readonly #slowStart: SlowStart | null;
   readonly #schedule: DeadlineHeap;
 
@@ -26,6 +31,9 @@ export class RoundRobinPicker implements Picker {
     this.#table = table;
     this.#random = random;
     this.#rotation = fairRotation(table.pickable, table.weights);
+    const { length } = this.#rotation;
+    // The seed's lowest bit is always set. With one endpoint there is no rotation to begin.
+    this.#offset = length > 1 ? (table.cells.clusterSeed(table.cluster, random.next()) >>> 1) % length : 0;
     this.#slowStart = config.slowStart === undefined ? null : new SlowStart(table, config.slowStart);
     this.#schedule = new DeadlineHeap(this.#slowStart === null ? 0 : table.pickable.length);
     if (this.#slowStart === null) return;
@@ -44,7 +52,7 @@ export class RoundRobinPicker implements Picker {
 
   #next(): number {
     const position = this.#table.cells.nextPosition(this.#table.cluster, this.#table.view);
-    return this.#rotation[position % this.#rotation.length] as number;
+    return this.#rotation[((position + this.#offset) >>> 0) % this.#rotation.length] as number;
   }
 
   #scheduled(slowStart: SlowStart): number {

@@ -5,6 +5,7 @@ import { Prng } from '../../../engine/base/prng.js';
 import type { LbPolicyRecord } from '../../../engine/plan/lb-policy-record.js';
 import type { EndpointRecord } from '../../../engine/plan/records.js';
 import { buildPicker } from '../../../engine/upstream/balance/build-picker.js';
+import type { Picker } from '../../../engine/upstream/balance/picker.js';
 import { NO_HASH } from '../../../engine/upstream/balance/request-hash.js';
 import { TaggedLatencies } from '../../../engine/upstream/balance/tagged-latencies.js';
 import { EndpointTable } from '../../../engine/upstream/endpoint-table.js';
@@ -55,6 +56,23 @@ test('round robin over four workers: every share within one', () => {
   const counts = new Array(10).fill(0);
   for (let i = 0; i < 100003; i++) counts[(pickers[i % 4] as (typeof pickers)[0]).pick(NO_HASH, 0)]++;
   assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, counts.join());
+});
+
+test('round robin: processes begin in different places, the workers of one in the same', () => {
+  const records = endpoints(new Array<number>(64).fill(1));
+  const firsts = [1, 2, 3, 4, 5, 6].map((seed) => {
+    const memory = newSharedCellsMemory();
+    const [first, second] = [seed, seed + 100].map((worker) => {
+      const cells = new SharedCells(memory, newSharedCellsMemory());
+      return buildPicker({ name: 'ROUND_ROBIN' }, new EndpointTable(records, 0, cells), Prng.fromSeed(worker));
+    }) as [Picker, Picker];
+    const start = first.pick(NO_HASH, 0);
+    assert.equal(second.pick(NO_HASH, 0), (start + 1) % 64);
+    assert.equal(first.pick(NO_HASH, 0), (start + 2) % 64);
+    return start;
+  });
+  assert.ok(new Set(firsts).size > 3, firsts.join());
+  assert.ok(firsts.some((start) => start % 2 === 0) && firsts.some((start) => start % 2 === 1), firsts.join());
 });
 
 test('weights are kept: exactly by round robin, within two percent by the others', () => {
