@@ -61,7 +61,7 @@ function scenariosOf({ scenario, load, requests }: Options): Scenario[] {
 
 function policiesOf({ policies }: Options): readonly PolicyVariant[] {
   if (policies === 'all') return POLICIES;
-  return (policies === 'rules' ? RULES : policies.split(',')).map(policyNamed);
+  return policies.split(',').flatMap((name) => (name === 'rules' ? RULES.map(policyNamed) : policyNamed(name)));
 }
 
 function write(path: string | undefined, text: () => string): void {

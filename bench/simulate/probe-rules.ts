@@ -13,8 +13,7 @@ export class LinearRule implements ProbeRule {
 
 /**
  * C3 (NSDI 2015): R - 1/mu + q^3 / mu. R - 1/mu is time in the network, which this model hasn't; 1/mu is the latency that
- * servers answer, q what is in flight and the request itself. It multiplies by latency: one that a few tiny requests made
- * look near 0 draws everybody for a while, which shows at p99.9.
+ * servers answer, q what is in flight and the request itself.
  */
 export class CubicRule implements ProbeRule {
   saw(): void {}
@@ -24,7 +23,10 @@ export class CubicRule implements ProbeRule {
   }
 }
 
-/** A server that nobody has used for long has no latency; taken for 0, it would draw everybody. */
+/**
+ * Nobody's mean latency is below a service time. A median of a few tiny requests may be, and for a server that nobody
+ * has used for long it is 0: as a factor, either would draw everybody to one server.
+ */
 function cost(rif: number, latencyUs: number): number {
-  return (rif + 1) ** 3 * (latencyUs === 0 ? SERVICE_US : latencyUs);
+  return (rif + 1) ** 3 * Math.max(latencyUs, SERVICE_US);
 }
