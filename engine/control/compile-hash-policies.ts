@@ -1,10 +1,9 @@
 /** A route's hash_policy to records: what of a request is hashed, and which cookies are given out. */
 import { HASH_POLICIES_MAX, type HashPolicyRecord } from '../plan/records.js';
+import { compileCookie, TOKEN } from './compile-cookie.js';
 import { compileRewrite, fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 
-/** A token (RFC 9110 §5.6.2): names of headers and cookies. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const PSEUDO: readonly string[] = [':method', ':path', ':authority'];
 
 /** action: a RouteAction. */
@@ -31,7 +30,7 @@ function compilePolicy(reader: DocumentReader, policy: Value): HashPolicyRecord 
     return { kind: 'header', terminal, name, rewrite: compileRewrite(reader, fieldOf(header, 'regex_rewrite')) };
   }
   const cookie = fieldOf(policy, 'cookie');
-  if (cookie !== undefined) return compileCookie(reader, cookie, terminal);
+  if (cookie !== undefined) return compileHashedCookie(reader, cookie, terminal);
   const parameter = fieldOf(policy, 'query_parameter');
   if (parameter !== undefined) return { kind: 'query_parameter', terminal, name: textOf(parameter, 'name') };
   const connection = fieldOf(policy, 'connection_properties');
@@ -42,36 +41,10 @@ function compilePolicy(reader: DocumentReader, policy: Value): HashPolicyRecord 
   return null;
 }
 
-function compileCookie(reader: DocumentReader, cookie: Value, terminal: boolean): HashPolicyRecord {
-  const name = textOf(cookie, 'name');
-  if (!TOKEN.test(name)) reader.report('error', cookie, 'name', `${JSON.stringify(name)} is not a cookie name`);
-  const ttlMs = cookie['ttl'] as number | undefined;
-  if (ttlMs === undefined)
+function compileHashedCookie(reader: DocumentReader, cookie: Value, terminal: boolean): HashPolicyRecord {
+  if (cookie['ttl'] === undefined)
     for (const field of ['path', 'attributes'])
       if (cookie[field] !== undefined)
         reader.report('warning', cookie, field, 'has no effect without ttl: the cookie is only read, not given out');
-  if (ttlMs !== undefined && ttlMs % 1000 !== 0)
-    reader.report('warning', cookie, 'ttl', `a cookie lives whole seconds: it gets ${Math.floor(ttlMs / 1000)}`);
-  checkText(reader, cookie, 'path');
-  const attributes = fieldsOf(cookie, 'attributes').map((attribute) => {
-    const own = textOf(attribute, 'name');
-    if (!TOKEN.test(own))
-      reader.report('error', attribute, 'name', `${JSON.stringify(own)} is not an attribute's name`);
-    checkText(reader, attribute, 'value');
-    return { name: own, value: textOf(attribute, 'value') };
-  });
-  return {
-    kind: 'cookie',
-    terminal,
-    name,
-    maxAgeSeconds: ttlMs === undefined ? null : Math.floor(ttlMs / 1000),
-    path: textOf(cookie, 'path'),
-    attributes,
-  };
-}
-
-/** A semicolon would begin an attribute that nobody meant (RFC 6265 §4.1.1). */
-function checkText(reader: DocumentReader, value: Value, field: string): void {
-  if (!/^[ -:<-~]*$/.test(textOf(value, field)))
-    reader.report('error', value, field, 'must be printable ASCII without ";"');
+  return { kind: 'cookie', terminal, ...compileCookie(reader, cookie) };
 }

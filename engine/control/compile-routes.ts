@@ -2,6 +2,7 @@
 import { suggest } from '../fault/problem.js';
 import type {
   ClusterChoiceRecord,
+  FilterRecord,
   ForwardRecord,
   PathMatchRecord,
   RedirectRecord,
@@ -21,6 +22,7 @@ import {
   fieldOf,
   fieldsOf,
 } from './compile-values.js';
+import { compilePerFilter } from './compile-filters.js';
 import { compileMatch } from './compile-match.js';
 import { compileHashPolicies } from './compile-hash-policies.js';
 import type { DocumentReader, Value } from './document.js';
@@ -31,10 +33,13 @@ export interface RouteContext {
   readonly reader: DocumentReader;
   readonly clusters: ReadonlySet<string>;
   readonly used: Set<string>;
-  /** Names of the connection manager's filters: what typed_per_filter_config may be for. */
-  readonly filters: ReadonlySet<string>;
+  /** Those of the connection manager: what typed_per_filter_config may be for. */
+  readonly filters: readonly FilterRecord[];
   readonly runtime: Runtime;
 }
+
+/** perFilter: what the message around says of filters. */
+type InnerContext = RouteContext & { readonly perFilter: Readonly<Record<string, unknown>> };
 
 /** Envoy's default for direct response bodies. */
 const DIRECT_BODY_MAX_BYTES = 4096;
@@ -44,12 +49,14 @@ export function compileRouteConfig(outer: RouteContext, config: Value): RouteCon
   // Without validation a cluster that is not there is found out by the request, as with Envoy.
   const isLoose = config['validate_clusters'] === false;
   const context = isLoose ? { ...outer, clusters: new AnyName() } : outer;
-  checkPerFilter(context, config);
+  const perFilter = compilePerFilter(reader, outer.filters, config, {});
   const domains = new Map<string, string>();
   const maxBody = numberOf(config, 'max_direct_response_body_size_bytes', DIRECT_BODY_MAX_BYTES);
   return {
     name: textOf(config, 'name'),
-    virtualHosts: fieldsOf(config, 'virtual_hosts').map((host) => compileHost(context, host, domains, maxBody)),
+    virtualHosts: fieldsOf(config, 'virtual_hosts').map((host) =>
+      compileHost({ ...context, perFilter }, host, domains, maxBody),
+    ),
     mutations: compileMutations(reader, config),
     internalOnlyHeaders: ((config['internal_only_headers'] as string[] | undefined) ?? []).map((name) =>
       name.toLowerCase(),
@@ -67,20 +74,8 @@ class AnyName extends Set<string> {
   }
 }
 
-/** Carried, but nobody reads the config of a filter that is not in the chain. */
-function checkPerFilter(context: RouteContext, value: Value): void {
-  for (const name of Object.keys((value['typed_per_filter_config'] as object | undefined) ?? {}))
-    if (!context.filters.has(name))
-      context.reader.report(
-        'warning',
-        value,
-        'typed_per_filter_config',
-        `has no effect: there is no filter ${JSON.stringify(name)} in http_filters`,
-      );
-}
-
 function compileHost(
-  context: RouteContext,
+  context: InnerContext,
   host: Value,
   seen: Map<string, string>,
   maxBody: number,
@@ -101,8 +96,8 @@ function compileHost(
     seen.set(domain, name);
     checkDomain(reader, host, at, domain);
   });
-  checkPerFilter(context, host);
-  const routes = fieldsOf(host, 'routes').map((route) => compileRoute(context, route, maxBody));
+  const perFilter = compilePerFilter(reader, context.filters, host, context.perFilter);
+  const routes = fieldsOf(host, 'routes').map((route) => compileRoute({ ...context, perFilter }, route, maxBody));
   warnOfShadows(context, fieldsOf(host, 'routes'), routes);
   return {
     name,
@@ -112,7 +107,6 @@ function compileHost(
     includeRequestAttemptCount: flagOf(host, 'include_request_attempt_count'),
     includeAttemptCountInResponse: flagOf(host, 'include_attempt_count_in_response'),
     retryPolicy: null,
-    typedPerFilterConfig: (host['typed_per_filter_config'] as Record<string, unknown> | undefined) ?? {},
     routes,
   };
 }
@@ -136,15 +130,14 @@ function checkDomain(reader: DocumentReader, host: Value, at: string, domain: st
 
 // ---- one route ----------------------------------------------------------------------------------------------
 
-function compileRoute(context: RouteContext, route: Value, maxBody: number): RouteRecord {
+function compileRoute(context: InnerContext, route: Value, maxBody: number): RouteRecord {
   const match = compileMatch(context, fieldOf(route, 'match') ?? {});
-  checkPerFilter(context, route);
   return {
     name: textOf(route, 'name'),
     match,
     action: compileAction(context, route, match.path, maxBody),
     mutations: compileMutations(context.reader, route),
-    typedPerFilterConfig: (route['typed_per_filter_config'] as Record<string, unknown> | undefined) ?? {},
+    typedPerFilterConfig: compilePerFilter(context.reader, context.filters, route, context.perFilter),
     statPrefix: textOf(route, 'stat_prefix'),
   };
 }

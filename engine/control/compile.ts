@@ -12,6 +12,7 @@ import type {
 } from '../plan/records.js';
 import { checkHashing } from './check-hashing.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
+import { compileFilters } from './compile-filters.js';
 import { compileRouteConfig, compileUpgrades } from './compile-routes.js';
 import {
   compileAddress,
@@ -182,8 +183,7 @@ function compileHttp(context: ListenerContext, http: Value): HttpRecord {
     compileAccessLog(reader, fieldOf(log, 'typed_config') ?? {}),
   );
   const statPrefix = textOf(http, 'stat_prefix');
-  const router = checkFilters(reader, http);
-  const filters = new Set(fieldsOf(http, 'http_filters').map((filter) => textOf(filter, 'name')));
+  const { filters, router } = compileFilters(reader, http);
   const routeConfig = compileRouteConfig({ ...context, filters }, fieldOf(http, 'route_config') ?? {});
   const ranges = fieldsOf(fieldOf(http, 'internal_address_config') ?? {}, 'cidr_ranges');
   return {
@@ -211,7 +211,7 @@ function compileHttp(context: ListenerContext, http: Value): HttpRecord {
     upgrades: compileUpgrades(fieldsOf(http, 'upgrade_configs')),
     accessLogs,
     asksUpstreamAddress: asksUpstreamAddress(accessLogs, routeConfig),
-    filters: [],
+    filters,
     router: {
       suppressEnvoyHeaders: flagOf(router, 'suppress_envoy_headers'),
       startChildSpan: false,
@@ -300,27 +300,6 @@ function compilePaths(http: Value): Paths {
     stripAnyHostPort: flagOf(http, 'strip_any_host_port'),
     stripTrailingHostDot: flagOf(http, 'strip_trailing_host_dot'),
   };
-}
-
-/** The router comes last, once. Answers its config. */
-function checkFilters(reader: DocumentReader, http: Value): Value {
-  const filters = fieldsOf(http, 'http_filters');
-  const last = filters[filters.length - 1];
-  if (last === undefined) {
-    reader.report(
-      'error',
-      http,
-      'http_filters',
-      'the router filter is missing: add envoy.filters.http.router as the last one',
-    );
-    return {};
-  }
-  if (filters.length > 1)
-    reader.report('error', http, 'http_filters', 'the router filter is terminal: it comes once, as the last one');
-  const config = fieldOf(last, 'typed_config');
-  if (config === undefined && !/router$/.test(textOf(last, 'name')))
-    reader.report('error', last, 'name', `filter ${textOf(last, 'name')} has no typed_config`);
-  return config ?? {};
 }
 
 function compileCidr(reader: DocumentReader, range: Value): string {

@@ -27,6 +27,7 @@ const PREFIXES: readonly string[] = [
   ...known('envoy.extensions.filters.network', NETWORK_FILTERS),
   ...known('envoy.extensions.access_loggers', ACCESS_LOGGERS),
   ...known('envoy.extensions.load_balancing_policies', POLICIES),
+  ...known('envoy.extensions.http.stateful_session', 'cookie envelope header'),
   ...known('envoy.extensions.upstreams', 'http tcp'),
   'envoy.config.filter.',
   'envoy.config.accesslog.v2.',

@@ -12,7 +12,8 @@ const CookieAttribute: Message = {
   fields: { name: text, value: fieldValue },
   required: ['name'],
 };
-const Cookie: Message = {
+/** envoy.type.http.v3.Cookie, and the cookie of a hash policy, which has the same fields. */
+export const Cookie: Message = {
   name: 'Cookie',
   fields: { name: text, ttl: duration, path: fieldValue, attributes: list(message(() => CookieAttribute)) },
   required: ['name'],

@@ -1,5 +1,6 @@
 /** Messages of a listener: filter chains, the HTTP connection manager, access logs. */
 import { Address, CidrRange, DownstreamProtocolOptions, SubstitutionFormatString } from './schema-core.js';
+import { HTTP_FILTERS, Router } from './schema-filters.js';
 import { RouteConfiguration } from './schema-route.js';
 import {
   bool,
@@ -62,35 +63,13 @@ export const AccessLogMessage: Message = {
   required: ['typed_config'],
 };
 
-const Router: Message = {
-  name: 'Router',
-  typeUrl: 'envoy.extensions.filters.http.router.v3.Router',
-  fields: {
-    suppress_envoy_headers: bool,
-    dynamic_stats: only('statistics are always kept', true),
-    start_child_span: only('there is no tracing yet', false),
-  },
-  unsupported: [
-    'upstream_log',
-    'upstream_log_options',
-    'strict_check_headers',
-    'respect_expected_rq_timeout',
-    'suppress_grpc_request_failure_code_stats',
-    'upstream_http_filters',
-    'reject_connect_request_early_data',
-  ],
-};
-
 const HttpFilter: Message = {
   name: 'HttpFilter',
   fields: {
     name: text,
     typed_config: {
       kind: 'any',
-      types: () => ({
-        [Router.typeUrl as string]: Router,
-        'envoy.config.filter.http.router.v2.Router': Router,
-      }),
+      types: () => HTTP_FILTERS,
     },
     config: { kind: 'named', types: () => ({ 'envoy.router': Router, 'envoy.filters.http.router': Router }) },
     is_optional: bool,

@@ -9,21 +9,9 @@ import {
   RegexMatcher,
   RuntimeFractionalPercent,
 } from './schema-core.js';
+import { PER_FILTER_CONFIG } from './schema-filters.js';
 import { HashPolicy } from './schema-hash-policy.js';
-import {
-  bool,
-  duration,
-  fieldValue,
-  free,
-  list,
-  type Message,
-  message,
-  oneOf,
-  only,
-  string,
-  text,
-  uint,
-} from './schema.js';
+import { bool, duration, fieldValue, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const ConnectMatcher: Message = { name: 'ConnectMatcher', fields: {} };
 const GrpcRouteMatchOptions: Message = { name: 'GrpcRouteMatchOptions', fields: {} };
@@ -171,7 +159,7 @@ const Route: Message = {
     direct_response: message(() => DirectResponseAction),
     metadata: message(() => Metadata),
     decorator: only('there is no tracing yet'),
-    typed_per_filter_config: { kind: 'map', of: free },
+    typed_per_filter_config: PER_FILTER_CONFIG,
     request_headers_to_add: LIST_OF_HEADERS,
     request_headers_to_remove: list(text),
     response_headers_to_add: LIST_OF_HEADERS,
@@ -205,7 +193,7 @@ const VirtualHost: Message = {
     request_headers_to_remove: list(text),
     response_headers_to_add: LIST_OF_HEADERS,
     response_headers_to_remove: list(text),
-    typed_per_filter_config: { kind: 'map', of: free },
+    typed_per_filter_config: PER_FILTER_CONFIG,
     include_request_attempt_count: bool,
     include_attempt_count_in_response: bool,
   },
@@ -241,7 +229,7 @@ export const RouteConfiguration: Message = {
     validate_clusters: bool,
     max_direct_response_body_size_bytes: uint,
     ignore_port_in_host_matching: bool,
-    typed_per_filter_config: { kind: 'map', of: free },
+    typed_per_filter_config: PER_FILTER_CONFIG,
   },
   unsupported: [
     'vhds',

@@ -86,7 +86,7 @@ export interface HttpRecord {
   readonly accessLogs: readonly AccessLogRecord[];
   /** A log or a header has %UPSTREAM_LOCAL_ADDRESS% or a part of it. */
   readonly asksUpstreamAddress: boolean;
-  /** Filters before the router, in order (none are built in yet besides the router). */
+  /** Filters before the router, in order. */
   readonly filters: readonly FilterRecord[];
   readonly router: RouterRecord;
   readonly routeConfig: RouteConfigRecord;
@@ -100,7 +100,9 @@ export interface UpgradeRecord {
 
 export interface FilterRecord {
   readonly name: string;
+  /** Without "type.googleapis.com/". */
   readonly typeUrl: string;
+  /** What the filter's kind builds from. */
   readonly config: unknown;
 }
 
@@ -141,7 +143,6 @@ export interface VirtualHostRecord {
   readonly includeRequestAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly retryPolicy: RetryPolicyRecord | null;
-  readonly typedPerFilterConfig: Readonly<Record<string, unknown>>;
   readonly routes: readonly RouteRecord[];
 }
 
@@ -166,6 +167,7 @@ export interface RouteRecord {
   readonly match: RouteMatchRecord;
   readonly action: RouteActionRecord;
   readonly mutations: HeaderMutationsRecord;
+  /** By filter name, the most specific of route, virtual host and table; null = the filter is off for this route. */
   readonly typedPerFilterConfig: Readonly<Record<string, unknown>>;
   readonly statPrefix: string;
 }

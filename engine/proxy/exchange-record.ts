@@ -5,10 +5,12 @@ import type { FilterContext, Verdict } from '../filter/filter.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
 import type { Address } from '../io/transport.js';
 import { methodName } from '../http/methods.js';
+import type { RouteRecord } from '../plan/records.js';
 import type { ClusterChoice, CompiledRoute } from '../route/compiled-route.js';
 import type { HashedRequest } from '../route/hash-policy.js';
 import { RequestHash } from '../upstream/balance/request-hash.js';
 import type { Cluster } from '../upstream/cluster.js';
+import { OverrideHost } from '../upstream/override-host.js';
 import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { Core } from './core.js';
@@ -65,6 +67,9 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   cookieHigh = 0;
   /** Bits of endpoint indexes below 31 that were tried. */
   tried = 0;
+  marks = 0;
+  /** Made for the first request that a filter names an endpoint for, and kept. */
+  #host: OverrideHost | null = null;
   state = 0;
   fault: FaultCode = 0;
   responseFlags = '';
@@ -119,6 +124,8 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.hash.isSet = false;
     this.newCookies = 0;
     this.tried = 0;
+    this.marks = 0;
+    if (this.#host !== null) this.#host.clear();
     this.state = 0;
     this.fault = 0;
     this.responseFlags = '';
@@ -166,6 +173,39 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   isHighPriority(): boolean {
     const action = this.route?.record.action;
     return action !== undefined && action.kind === 'forward' && action.priority === 'HIGH';
+  }
+
+  /** Of the cluster, by its policy or as a filter wants it; -1 = none. */
+  protected pickEndpoint(cluster: Cluster): number {
+    const host = this.#host;
+    if (host === null || host.length === 0) return cluster.pick(this.hash, this.tried);
+    return cluster.pickHost(host, this.hash, this.tried);
+  }
+
+  /** The next attempt goes to another endpoint. */
+  protected leaveEndpoint(): void {
+    if (this.endpointIndex < 31) this.tried |= 1 << this.endpointIndex;
+    if (this.#host !== null) this.#host.isLeft = true;
+  }
+
+  /** Another endpoint would do, and there is one. */
+  protected hasOther(): boolean {
+    const host = this.#host;
+    if (host !== null && host.length > 0 && host.isStrict) return false;
+    return this.cluster?.hasOther(this.tried, this.endpointIndex) === true;
+  }
+
+  overrideHost(address: Uint8Array, start: number, end: number, isStrict: boolean): void {
+    if (this.#host === null) this.#host = new OverrideHost();
+    this.#host.set(address, start, end, isStrict);
+  }
+
+  get isAtOverrideHost(): boolean {
+    return this.#host?.isPicked === true;
+  }
+
+  get routeRecord(): RouteRecord | null {
+    return this.route === null ? null : this.route.record;
   }
 
   is(bits: number): boolean {

@@ -170,7 +170,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       }
     }
     const cluster = this.cluster as NonNullable<typeof this.cluster>;
-    const index = cluster.pick(this.hash, this.tried);
+    const index = this.pickEndpoint(cluster);
     if (index < 0) {
       this.fail(cluster.record.dnsFailed ? DNS_FAILED : NO_ENDPOINT);
       return;
@@ -397,7 +397,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const row = FAULTS[fault] as (typeof FAULTS)[number];
     if (row.source === 'upstream') this.#endUpstream(fault);
     // Refused or unreachable: nothing was processed, so another endpoint may try. With one endpoint there is no other.
-    if (row.retry === 'fresh' && this.#canRetry() && this.#hasOther()) {
+    if (row.retry === 'fresh' && this.#canRetry() && this.hasOther()) {
       this.#retry(true);
       return;
     }
@@ -499,12 +499,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     return this.bytesReceived === 0 && !this.is(TRAILERS_SENT);
   }
 
-  #hasOther(): boolean {
-    return this.cluster?.hasOther(this.tried, this.endpointIndex) === true;
-  }
-
   #retry(elsewhere: boolean): void {
-    if (elsewhere && this.endpointIndex < 31) this.tried |= 1 << this.endpointIndex;
+    if (elsewhere) this.leaveEndpoint();
     this.state &= ~REQUEST_SENT;
     this.cluster?.countRetry();
     this.#pick();

@@ -1,7 +1,7 @@
 /** Snapshot: the runtime objects that a worker builds from one plan; a request keeps the ones it began with. */
 import { type FaultCode, NO_UPGRADE } from '../fault/faults.js';
 import { FilterChain } from '../filter/chain.js';
-import type { FilterKind } from '../filter/filter.js';
+import { FILTER_KINDS } from '../filter/filter-kinds.js';
 import { Forwarding } from '../http/forwarded.js';
 import { type FieldLine, fieldLine } from '../http/field-line.js';
 import { HEAD_UPGRADE } from '../http/head.js';
@@ -11,7 +11,7 @@ import { Normalization } from '../http/normalize.js';
 import { RequestId } from '../http/request-id.js';
 import type { Http1ServerOptions } from '../http1/codec-server.js';
 import { HTTP } from '../metrics/declare.js';
-import type { HttpRecord, ListenerRecord, SnapshotPlan } from '../plan/records.js';
+import type { HttpRecord, ListenerRecord, RouteRecord, SnapshotPlan } from '../plan/records.js';
 import { Router } from '../route/router.js';
 import type { Cluster } from '../upstream/cluster.js';
 import type { AccessLog } from './access-log.js';
@@ -34,9 +34,6 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   clusters: new Map(),
   accessLogs: new Map(),
 };
-
-/** Filters besides the router; the first one registers here. */
-const FILTER_KINDS: ReadonlyMap<string, FilterKind<unknown>> = new Map();
 
 /** One listener's connection manager as this worker runs it. */
 export class ListenerRuntime {
@@ -71,7 +68,7 @@ export class ListenerRuntime {
     this.forwarding = new Forwarding(http);
     this.normalization = new Normalization(http, listener.address.port);
     this.requestId = new RequestId(http, core.random);
-    this.filters = new FilterChain(http.filters, FILTER_KINDS);
+    this.filters = new FilterChain(http.filters, FILTER_KINDS, routesOf(http));
     this.http1 = http1ServerOptions(listener);
     this.accessLogs = logs;
     this.logsResponse = logs.length > 0;
@@ -142,6 +139,10 @@ export class ListenerRuntime {
 const RQ_REDIRECT = HTTP.index.rq_redirect;
 const RQ_DIRECT = HTTP.index.rq_direct_response;
 const encoder = new TextEncoder();
+
+function routesOf(http: HttpRecord): RouteRecord[] {
+  return http.routeConfig.virtualHosts.flatMap(({ routes }) => routes);
+}
 
 function http1ServerOptions(listener: ListenerRecord): Http1ServerOptions {
   const http = listener.http;

@@ -4,11 +4,11 @@ import type { Hash64 } from '../base/hash64.js';
 import type { Prng } from '../base/prng.js';
 import { xxHash64 } from '../base/xxhash64.js';
 import type { ExchangeView } from '../format/exchange-view.js';
+import { Cookie, GIVEN_DIGITS } from '../http/cookie.js';
 import type { Head } from '../http/head.js';
 import { METHOD_BYTES } from '../http/methods.js';
 import { nameIdOf } from '../http/names.js';
 import type { HashPolicyRecord } from '../plan/records.js';
-import { Cookie, GIVEN_DIGITS } from './cookie.js';
 import { QueryParameter } from './query-parameter.js';
 import { RegexRewrite } from './regex.js';
 

@@ -14,8 +14,10 @@ import { HashTables, isHashPolicy } from './balance/hash-tables.js';
 import { type LoadReports, type Picker, wasTried } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
 import type { TableFill } from './balance/table-fill.js';
+import { AddressIndex } from './address-index.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { EndpointTable } from './endpoint-table.js';
+import type { OverrideHost } from './override-host.js';
 import { Pool, type StreamWaiter } from './pool.js';
 import {
   CLUSTER_REQUESTS,
@@ -84,6 +86,8 @@ export class Cluster {
   loadReports: LoadReports | null = null;
   /** By endpoint key, over lists. */
   readonly #pools = new Map<string, Pool>();
+  /** Made for the first request that names its endpoint. */
+  #addresses: AddressIndex | null = null;
   /** By index of the table. */
   #poolAt: Pool[] = [];
 
@@ -117,6 +121,7 @@ export class Cluster {
   }
 
   #placePools(): void {
+    this.#addresses = null;
     const stays = new Set<string>();
     this.#poolAt = this.#table.records.map((endpoint) => {
       stays.add(endpoint.key);
@@ -146,6 +151,20 @@ export class Cluster {
     if (index < 0) this.count(NONE_HEALTHY, 1);
     if (this.#priorities?.wasPanic) this.count(HEALTHY_PANIC, 1);
     return index;
+  }
+
+  /** The same for a request that names its endpoint: that one, unless it has gone, is unhealthy or was left. */
+  pickHost(host: OverrideHost, hash: RequestHash, tried: number): number {
+    if (!host.isLeft) {
+      if (this.#addresses === null) this.#addresses = new AddressIndex(this.#table.records);
+      const index = this.#addresses.find(host.bytes, host.length);
+      host.isPicked = index >= 0 && this.endpoint(index).health !== 'UNHEALTHY';
+      if (host.isPicked) return index;
+    }
+    host.isPicked = false;
+    if (!host.isStrict) return this.pick(hash, tried);
+    this.count(NONE_HEALTHY, 1);
+    return -1;
   }
 
   /** Is there an endpoint to pick beside those tried and this one? */

@@ -71,8 +71,9 @@ async function heapUsed(proxy: ProxyProcess): Promise<number> {
   return workers[0]?.heap_used as number;
 }
 
+/** request: text, or made for the first origin's port. */
 async function bytesPerRequest(
-  request: string,
+  request: string | ((port: number) => string),
   requestEnd: string,
   response: string,
   end: string,
@@ -86,7 +87,7 @@ async function bytesPerRequest(
     args: ['--concurrency', '1'],
     nodeArgs: NO_COLLECTIONS,
   });
-  const load = new KeepAliveLoad(proxy.port, request, end);
+  const load = new KeepAliveLoad(proxy.port, typeof request === 'string' ? request : request(ports[0] as number), end);
   await load.run(WARM_UP);
   const grown: number[] = [];
   for (let round = 0; round < 3; round++) {
@@ -151,6 +152,36 @@ test('a GET that is hashed every way, and gets a cookie, too', async (t) => {
       routes: [{ match: { prefix: '/' }, route: { cluster: 'origin', hash_policy: hashPolicy } }],
     },
     3,
+  );
+  t.diagnostic(`${measured.toFixed(1)} bytes per request`);
+  assert.ok(measured > -1 && measured < 160, `${measured} bytes per request`);
+});
+
+test('a session cookie that names its endpoint, too', async (t) => {
+  const type = 'type.googleapis.com/envoy.extensions';
+  const cookie = {
+    '@type': `${type}.http.stateful_session.cookie.v3.CookieBasedSessionState`,
+    cookie: { name: 'home', ttl: '60s' },
+  };
+  const session = {
+    '@type': `${type}.filters.http.stateful_session.v3.StatefulSession`,
+    session_state: { typed_config: cookie },
+  };
+  const router = { '@type': `${type}.filters.http.router.v3.Router` };
+  const measured = await bytesPerRequest(
+    (port) =>
+      `GET /path HTTP/1.1\r\n${FIELDS}Cookie: home=${Buffer.from(`127.0.0.1:${port}`).toString('base64')}\r\n\r\n`,
+    '\r\n\r\n',
+    `HTTP/1.1 200 OK\r\nContent-Length: 128\r\n\r\n${BODY}`,
+    BODY,
+    {
+      manager: {
+        http_filters: [
+          { name: 'session', typed_config: session },
+          { name: 'router', typed_config: router },
+        ],
+      },
+    },
   );
   t.diagnostic(`${measured.toFixed(1)} bytes per request`);
   assert.ok(measured > -1 && measured < 160, `${measured} bytes per request`);

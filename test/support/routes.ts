@@ -101,7 +101,6 @@ export function host(changes: Partial<VirtualHostRecord>): VirtualHostRecord {
     includeRequestAttemptCount: false,
     includeAttemptCountInResponse: false,
     retryPolicy: null,
-    typedPerFilterConfig: {},
     ...changes,
   };
 }

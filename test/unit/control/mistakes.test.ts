@@ -188,7 +188,7 @@ const ONE: readonly (readonly [string, string, string])[] = [
   [
     'a filter of Envoy',
     yaml().replace('http.router.v3.Router', 'http.lua.v3.Lua'),
-    `error ${HCM}.http_filters[0].typed_config.@type: envoy.extensions.filters.http.lua.v3.Lua is known to Envoy but not supported here yet; supported: envoy.extensions.filters.http.router.v3.Router`,
+    `error ${HCM}.http_filters[0].typed_config.@type: envoy.extensions.filters.http.lua.v3.Lua is known to Envoy but not supported here yet; supported: envoy.extensions.filters.http.router.v3.Router, envoy.extensions.filters.http.stateful_session.v3.StatefulSession`,
   ],
   [
     'a setting that only has its default',
@@ -438,7 +438,9 @@ const WARNINGS: readonly (readonly [string, string, string])[] = [
   ],
   [
     'a config for no filter',
-    yaml({ host: 'typed_per_filter_config: { envoy.filters.http.lua: { disabled: true } }' }),
+    yaml({
+      host: 'typed_per_filter_config: { envoy.filters.http.lua: { "@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true } }',
+    }),
     `warning ${HCM}.route_config.virtual_hosts[0].typed_per_filter_config: has no effect: there is no filter "envoy.filters.http.lua" in http_filters`,
   ],
   [

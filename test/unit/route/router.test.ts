@@ -35,7 +35,6 @@ function config(hosts: { domains: string[]; routes: RouteRecord[] }[]): RouteCon
       includeRequestAttemptCount: false,
       includeAttemptCountInResponse: false,
       retryPolicy: null,
-      typedPerFilterConfig: {},
     })),
     mutations: NONE,
     internalOnlyHeaders: [],

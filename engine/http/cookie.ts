@@ -1,7 +1,7 @@
 /** Cookie: a cookie's value in a request, and the field that gives a client one (RFC 6265). */
-import { type FieldLine, fieldLine } from '../http/field-line.js';
-import type { Head } from '../http/head.js';
-import { N } from '../http/names.js';
+import { type FieldLine, fieldLine } from './field-line.js';
+import type { Head } from './head.js';
+import { N } from './names.js';
 
 export interface CookieConfig {
   readonly name: string;
@@ -78,12 +78,16 @@ function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
 }
 
-/** As Envoy writes it: always HttpOnly. */
 function setCookieLine(config: CookieConfig): FieldLine {
-  let value = `${config.name}="${'0'.repeat(GIVEN_DIGITS)}"`;
-  if (config.maxAgeSeconds !== 0) value += `; Max-Age=${config.maxAgeSeconds}`;
-  if (config.path !== '') value += `; Path=${config.path}`;
+  return fieldLine(N['set-cookie'], setCookieText(config, '0'.repeat(GIVEN_DIGITS)));
+}
+
+/** The value of Set-Cookie as Envoy writes it: always HttpOnly. */
+export function setCookieText(config: CookieConfig, value: string): string {
+  let text = `${config.name}="${value}"`;
+  if (config.maxAgeSeconds !== null && config.maxAgeSeconds !== 0) text += `; Max-Age=${config.maxAgeSeconds}`;
+  if (config.path !== '') text += `; Path=${config.path}`;
   for (const attribute of config.attributes)
-    value += attribute.value === '' ? `; ${attribute.name}` : `; ${attribute.name}=${attribute.value}`;
-  return fieldLine(N['set-cookie'], `${value}; HttpOnly`);
+    text += attribute.value === '' ? `; ${attribute.name}` : `; ${attribute.name}=${attribute.value}`;
+  return `${text}; HttpOnly`;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Cookie } from '../../../engine/route/cookie.js';
+import { Cookie } from '../../../engine/http/cookie.js';
 import { requestHead } from '../../support/routes.js';
 
 const cookie = (name: string): Cookie => new Cookie({ name, maxAgeSeconds: null, path: '', attributes: [] });

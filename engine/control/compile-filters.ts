@@ -1,0 +1,140 @@
+/** http_filters and typed_per_filter_config to records. */
+import type { FilterRecord } from '../plan/records.js';
+import type { StatefulSessionRecord } from '../plan/stateful-session-record.js';
+import { compileCookie, TOKEN } from './compile-cookie.js';
+import { fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
+import type { DocumentReader, Value } from './document.js';
+
+/** How one kind of filter is read. */
+interface FilterCompiler {
+  /** typed_config of the filter, to what its kind builds from. */
+  compile(reader: DocumentReader, config: Value): unknown;
+  /** What a route gives, to the same, or null where it switches the filter off; by type of message. */
+  readonly perRoute: Readonly<Record<string, (reader: DocumentReader, config: Value) => unknown>>;
+  /** A second one in the same list could only contradict the first. */
+  readonly isSingle: boolean;
+}
+
+const STATEFUL_SESSION = 'envoy.extensions.filters.http.stateful_session.v3.StatefulSession';
+const ROUTER = 'envoy.extensions.filters.http.router.v3.Router';
+const FILTER_CONFIG = 'envoy.config.route.v3.FilterConfig';
+
+const COMPILERS: Readonly<Record<string, FilterCompiler>> = {
+  [STATEFUL_SESSION]: {
+    compile: compileSession,
+    perRoute: { [`${STATEFUL_SESSION}PerRoute`]: compileRouteSession },
+    isSingle: true,
+  },
+};
+
+/** Each filter has a bit of a signed number, see FilterContext.marks. */
+const FILTERS_MAX = 31;
+
+export interface Filters {
+  readonly filters: readonly FilterRecord[];
+  /** typed_config of the router. */
+  readonly router: Value;
+}
+
+export function compileFilters(reader: DocumentReader, http: Value): Filters {
+  const values = fieldsOf(http, 'http_filters');
+  const last = values[values.length - 1];
+  const isRouter = (filter: Value): boolean => {
+    const config = fieldOf(filter, 'typed_config');
+    return config === undefined ? /router$/.test(textOf(filter, 'name')) : config['@type'] === ROUTER;
+  };
+  for (const filter of values)
+    if (filter['typed_config'] === undefined && !isRouter(filter))
+      reader.report('error', filter, 'name', `filter ${textOf(filter, 'name')} has no typed_config`);
+  const before = values.slice(0, -1);
+  if (before.some(isRouter))
+    reader.report('error', http, 'http_filters', 'the router filter is terminal: it comes once, as the last one');
+  // One that could not be read may be the router.
+  else if (last === undefined || (!isRouter(last) && last['typed_config'] !== undefined))
+    reader.report(
+      'error',
+      http,
+      'http_filters',
+      'the router filter is missing: add envoy.filters.http.router as the last one',
+    );
+  if (before.length > FILTERS_MAX)
+    reader.report('error', http, 'http_filters', `${before.length} before the router; there can be ${FILTERS_MAX}`);
+  checkNames(reader, http, before);
+  const filters = before.filter((filter) => !isRouter(filter)).map((filter) => compileFilter(reader, filter));
+  return { filters: filters.filter((filter) => filter !== null), router: fieldOf(last ?? {}, 'typed_config') ?? {} };
+}
+
+/** Routes find them by name; of some kinds a second one could only contradict the first. */
+function checkNames(reader: DocumentReader, http: Value, values: readonly Value[]): void {
+  const names = new Set<string>();
+  const kinds = new Set<string>();
+  values.forEach((filter, index) => {
+    const name = textOf(filter, 'name');
+    const kind = String(fieldOf(filter, 'typed_config')?.['@type'] ?? '');
+    const at = `http_filters[${index}]`;
+    if (names.has(name)) reader.report('error', http, at, `there is another filter ${JSON.stringify(name)}`);
+    else if (kinds.has(kind) && COMPILERS[kind]?.isSingle === true)
+      reader.report(
+        'error',
+        http,
+        at,
+        `there is another ${kind.slice(kind.lastIndexOf('.') + 1)}; one is all there can be`,
+      );
+    names.add(name);
+    kinds.add(kind);
+  });
+}
+
+function compileFilter(reader: DocumentReader, filter: Value): FilterRecord | null {
+  const config = fieldOf(filter, 'typed_config');
+  const typeUrl = String(config?.['@type'] ?? '');
+  const compiler = COMPILERS[typeUrl];
+  if (config === undefined || compiler === undefined) return null;
+  return { name: textOf(filter, 'name'), typeUrl, config: compiler.compile(reader, config) };
+}
+
+/**
+ * What a message (route, virtual host, table) says of filters, upon what the message around it says. By filter name;
+ * null = off.
+ */
+export function compilePerFilter(
+  reader: DocumentReader,
+  filters: readonly FilterRecord[],
+  value: Value,
+  outer: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const configs = { ...outer };
+  for (const [name, config] of Object.entries(fieldOf(value, 'typed_per_filter_config') ?? {})) {
+    const filter = filters.find((each) => each.name === name);
+    const type = String((config as Value)['@type']);
+    const compile = COMPILERS[filter?.typeUrl ?? '']?.perRoute[type];
+    const problem = (severity: 'error' | 'warning', text: string): void =>
+      reader.report(severity, value, 'typed_per_filter_config', text);
+    const shown = JSON.stringify(name);
+    if (filter === undefined) problem('warning', `has no effect: there is no filter ${shown} in http_filters`);
+    else if (type === FILTER_CONFIG) configs[name] = null;
+    else if (compile === undefined) problem('error', `${type} is not for filter ${shown}, a ${filter.typeUrl}`);
+    else configs[name] = compile(reader, config as Value);
+  }
+  return configs;
+}
+
+// ---- stateful_session ---------------------------------------------------------------------------------------
+
+function compileSession(reader: DocumentReader, session: Value): StatefulSessionRecord {
+  const state = fieldOf(fieldOf(session, 'session_state') ?? {}, 'typed_config') ?? {};
+  const strict = flagOf(session, 'strict');
+  const cookie = fieldOf(state, 'cookie');
+  if (cookie !== undefined) {
+    const fields = compileCookie(reader, cookie);
+    return { strict, state: { kind: 'cookie', ...fields, maxAgeSeconds: fields.maxAgeSeconds ?? 0 } };
+  }
+  const name = textOf(state, 'name').toLowerCase();
+  if (name !== '' && !TOKEN.test(name))
+    reader.report('error', state, 'name', `${JSON.stringify(name)} is not a header name`);
+  return { strict, state: { kind: 'header', name } };
+}
+
+function compileRouteSession(reader: DocumentReader, config: Value): StatefulSessionRecord | null {
+  return config['disabled'] === true ? null : compileSession(reader, fieldOf(config, 'stateful_session') ?? {});
+}

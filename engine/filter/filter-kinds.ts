@@ -1,0 +1,10 @@
+/** FILTER_KINDS: every filter besides the router, by type URL. */
+import type { FilterKind } from './filter.js';
+import { STATEFUL_SESSION } from './stateful-session.js';
+
+// A filter is one entry here, one in engine/control/compile-filters.ts and one in engine/control/schema-filters.ts.
+const KINDS: readonly FilterKind<unknown>[] = [STATEFUL_SESSION as FilterKind<unknown>];
+
+export const FILTER_KINDS: ReadonlyMap<string, FilterKind<unknown>> = new Map(
+  KINDS.map((kind) => [kind.typeUrl, kind]),
+);
