@@ -5,6 +5,7 @@ import type { Addon } from './io/addon.js';
 import { addressText } from './io/addresses.js';
 import type { Address } from './io/transport.js';
 import type { ListenerRecord } from './plan/records.js';
+import type { UwsAcceptor, UwsListening } from './uws/acceptor-uws.js';
 import type { WorkerListener } from './worker/mailbox.js';
 
 /** How the acceptor sees the workers. */
@@ -17,10 +18,12 @@ export interface WorkerLoads {
 
 interface Open {
   readonly record: ListenerRecord;
-  readonly address: Address;
+  address: Address;
   /** False until the plan with this listener is in force: connections wait. */
   isActive: boolean;
   readonly waiting: number[];
+  /** What has to wait for the plan; throws when the address can't be had after all. */
+  start(): void;
   close(): void;
 }
 
@@ -29,14 +32,17 @@ const RETRY_MS = 10;
 export class Acceptor {
   readonly #native: NativeAcceptor | null;
   readonly #loads: WorkerLoads;
+  readonly #uws: UwsAcceptor | null;
   readonly #open = new Map<number, Open>();
   /** Handed to each worker, in all: what it has not counted yet is on its way. */
   readonly #handed = new Map<number, number>();
   readonly #homeless: { readonly descriptor: number; readonly listener: number }[] = [];
   #retry: NodeJS.Timeout | null = null;
 
-  constructor(addon: Addon | null, loads: WorkerLoads) {
-    this.#native = addon === null ? null : new NativeAcceptor(addon);
+  /** uws: accepts in the place of everybody else. */
+  constructor(addon: Addon | null, loads: WorkerLoads, uws: UwsAcceptor | null = null) {
+    this.#uws = uws;
+    this.#native = addon === null || uws !== null ? null : new NativeAcceptor(addon);
     this.#loads = loads;
   }
 
@@ -45,7 +51,7 @@ export class Acceptor {
     const opened: number[] = [];
     try {
       for (const record of records) {
-        if (this.#open.has(record.index) || record.reusePort) continue;
+        if (this.#open.has(record.index) || (record.reusePort && this.#uws === null)) continue;
         this.#open.set(record.index, await this.#listen(record));
         opened.push(record.index);
       }
@@ -60,6 +66,7 @@ export class Acceptor {
     const named = new Set(records.map((record) => record.index));
     for (const index of [...this.#open.keys()]) if (!named.has(index)) this.#close(index);
     for (const [index, open] of this.#open) {
+      if (!open.isActive) open.start();
       open.isActive = true;
       for (const descriptor of open.waiting.splice(0)) this.#give(descriptor, index);
     }
@@ -98,6 +105,8 @@ export class Acceptor {
 
   async #listen(record: ListenerRecord): Promise<Open> {
     const { address, backlog } = record;
+    if (this.#uws !== null && address.family === 'unix')
+      throw new Error(`${address.host}: --ingress uws listens on IP addresses only`);
     const waiting: number[] = [];
     if (this.#native !== null) {
       const onAccepted = (descriptor: number): void => {
@@ -106,11 +115,20 @@ export class Acceptor {
         else this.#give(descriptor, record.index);
       };
       const listening = this.#native.listen({ address, backlog, reusePort: false }, onAccepted);
-      return { record, address: listening.address, isActive: false, waiting, close: () => listening.close() };
+      return {
+        record,
+        address: listening.address,
+        isActive: false,
+        waiting,
+        start: () => {},
+        close: () => listening.close(),
+      };
     }
     // With the node transport the workers listen themselves; trying the address first gives a clear error here.
     await tryAddress(record);
-    return { record, address, isActive: false, waiting, close: () => {} };
+    return this.#uws === null
+      ? { record, address, isActive: false, waiting, start: () => {}, close: () => {} }
+      : openUws(this.#uws, record);
   }
 
   // ---- hand-off -------------------------------------------------------------------------------------------
@@ -143,6 +161,24 @@ export class Acceptor {
     }
     return [...workers].sort((a, b) => (load.get(a) as number) - (load.get(b) as number));
   }
+}
+
+/** Listens once every worker has its app: an accepted socket goes to one of them at once. */
+function openUws(uws: UwsAcceptor, record: ListenerRecord): Open {
+  const { index, address } = record;
+  let listening: UwsListening | null = null;
+  const open: Open = {
+    record,
+    address,
+    isActive: false,
+    waiting: [],
+    start: () => {
+      listening = uws.listen(index, address);
+      open.address = listening.address;
+    },
+    close: () => listening?.close(),
+  };
+  return open;
 }
 
 /** Throws when the address can't be listened on. */

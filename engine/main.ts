@@ -14,6 +14,8 @@ import { chooseTransport } from './io/choose-transport.js';
 import { addressText } from './io/addresses.js';
 import { Life } from './life.js';
 import { Log } from './log.js';
+import { UwsAcceptor } from './uws/acceptor-uws.js';
+import { loadUws } from './uws/load-uws.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 
 // The way of a request is many small functions. With V8's own budget (920 bytes of bytecode) its longest ones call where
@@ -59,10 +61,12 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   const write = (level: string, component: string, message: string): void => log.write(level, component, message);
   const registry = new PlanRegistry();
   const transport = chooseTransport(options.transport);
-  const count = Math.min(options.concurrency, transport.workersMax);
+  const uws = options.ingress === 'uws' ? new UwsAcceptor(await loadUws()) : null;
+  // Of the node transport's limits, those of listening don't matter then.
+  const count = uws === null ? Math.min(options.concurrency, transport.workersMax) : options.concurrency;
   log.info(
     'main',
-    `millrace ${packageVersion()}, ${count} ${count === 1 ? 'worker' : 'workers'}, ${transport.name} transport: ${transport.reason}`,
+    `millrace ${packageVersion()}, ${count} ${count === 1 ? 'worker' : 'workers'}, ${transport.name} transport: ${transport.reason}${uws === null ? '' : '; uWebSockets.js accepts'}`,
   );
   if (transport.name === 'node' && options.transport === 'auto')
     log.warn(
@@ -77,11 +81,12 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   const supervisor = new Supervisor({
     count,
     transport: transport.name,
+    ...(uws === null ? {} : { onIngress: (listener, descriptor) => uws.addChild(listener, descriptor) }),
     registry,
     log: write,
     onReplaced: (worker) => void publisher.revive(worker),
   });
-  const acceptor = new Acceptor(transport.addon, supervisor);
+  const acceptor = new Acceptor(transport.addon, supervisor, uws);
   const publisher = new Publisher(config, { source: options.config, registry, supervisor, acceptor, log: write });
   const life = new Life({ options, log, supervisor, acceptor, publisher });
   const adminAddress = planOf(config, new PlanRegistry(), new Map(), 0).admin;

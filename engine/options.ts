@@ -24,6 +24,8 @@ export interface Options {
   readonly logFormat: 'text' | 'json';
   readonly drainTimeMs: number;
   readonly transport: 'auto' | 'native' | 'node';
+  /** Who accepts and reads requests: the transport, or uWebSockets.js. */
+  readonly ingress: 'native' | 'uws';
   readonly watch: boolean;
   /** Endpoints that only tests need (killing a worker). */
   readonly hasTestHooks: boolean;
@@ -49,6 +51,7 @@ export const USAGE = `usage: millrace -c FILE [options]
       --drain-time-s N               longest drain after SIGTERM (default 600)
       --allow-unknown-static-fields  unknown fields are warnings
       --transport auto|native|node   how sockets are driven (default auto)
+      --ingress native|uws           who accepts: the transport, or uWebSockets.js (default native)
       --watch                        reload when the config file changes (SIGHUP reloads too)
       --version
   -h, --help
@@ -67,6 +70,7 @@ const FLAGS = {
   'drain-time-s': { type: 'string' },
   'allow-unknown-static-fields': { type: 'boolean' },
   transport: { type: 'string' },
+  ingress: { type: 'string' },
   watch: { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -157,6 +161,7 @@ function build(
     logFormat: choice('log-format', flags['log-format'] ?? 'text', ['text', 'json']),
     drainTimeMs: whole('drain-time-s', flags['drain-time-s'], 600, 0, 86400) * 1000,
     transport: choice('transport', flags.transport ?? 'auto', ['auto', 'native', 'node']),
+    ingress: choice('ingress', flags.ingress ?? 'native', ['native', 'uws']),
     watch: flags.watch === true,
     hasTestHooks: environment['MILLRACE_TEST_HOOKS'] === '1',
     commandLine: argv,

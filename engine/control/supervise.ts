@@ -22,6 +22,8 @@ const MEMORY_WAIT_MS = 1000;
 export interface SupervisorOptions {
   readonly count: number;
   readonly transport: 'native' | 'node';
+  /** uWebSockets.js accepts: a worker has an app of it for a listener. */
+  readonly onIngress?: (listener: number, descriptor: number) => void;
   readonly registry: PlanRegistry;
   readonly log: (level: string, component: string, message: string) => void;
   /** A replacement is there and has to be given the plan in force. */
@@ -156,6 +158,7 @@ export class Supervisor implements EndpointMemory {
     port1.on('message', (message: ToMain) => {
       if (message.kind === 'log') this.#options.log(message.level, message.component, message.message);
       else if (message.kind === 'drained') worker.isDrained = true;
+      else if (message.kind === 'ingress') this.#options.onIngress?.(message.listener, message.descriptor);
       worker.heard(message);
     });
     const random = randomBytes(16);
@@ -163,6 +166,7 @@ export class Supervisor implements EndpointMemory {
       index: worker.index,
       workers: this.workers.length,
       transport: this.#options.transport,
+      ingress: this.#options.onIngress === undefined ? 'native' : 'uws',
       port: port2,
       metrics: worker.metrics,
       sharedCells: this.sharedCells,

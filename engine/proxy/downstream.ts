@@ -7,6 +7,7 @@ import { Http1ServerCodec } from '../http1/codec-server.js';
 import { type Address, type Conn, type ConnOwner, HOLD_CLOSING } from '../io/transport.js';
 import { UNKNOWN_ADDRESS } from '../io/unowned.js';
 import { HTTP, LISTENER, WORKER } from '../metrics/declare.js';
+import type { Client } from './client.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -41,7 +42,7 @@ const WORKER_CX_ACTIVE = WORKER.index.downstream_cx_active;
  */
 const DRAIN_IDLE_GRACE_MS = 1000;
 
-export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcceptor {
+export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcceptor, Client {
   readonly core: Core;
   readonly conn: Conn;
   /** As of accept; requests use the newest runtime of the same listener while there is one. */

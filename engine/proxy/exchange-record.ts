@@ -14,7 +14,7 @@ import { OverrideHost } from '../upstream/override-host.js';
 import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { Core } from './core.js';
-import type { Downstream } from './downstream.js';
+import type { Client } from './client.js';
 import type { ListenerRuntime } from './snapshot.js';
 
 const NOWHERE: Address = Object.freeze({ family: 4, host: '0.0.0.0', port: 0 });
@@ -47,7 +47,7 @@ export const BODY_KEPT = 8192;
 
 export abstract class ExchangeRecord extends Timer implements FilterContext, HashedRequest {
   readonly core: Core;
-  downstream: Downstream | null = null;
+  downstream: Client | null = null;
   listener: ListenerRuntime | null = null;
   /** Never null: each exchange owns a head for requests and swaps it with those that codecs parse into. */
   request: Head;

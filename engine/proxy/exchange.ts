@@ -16,9 +16,9 @@ import { HOLD_CONNECTING, HOLD_FILTER, HOLD_PEER_FULL } from '../io/transport.js
 import type { Cluster, StreamWaiter } from '../upstream/cluster.js';
 import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
+import type { Client } from './client.js';
 import type { Core } from './core.js';
 import { dueFault, HALF_CLOSE_GRACE_MS, nextDeadlineMs } from './deadline.js';
-import type { Downstream } from './downstream.js';
 import {
   ACQUIRING,
   BODY_KEPT,
@@ -74,7 +74,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#upstreamSide = new UpstreamSide(this);
   }
 
-  begin(downstream: Downstream, stream: MessageStream, listener: ListenerRuntime): void {
+  begin(downstream: Client, stream: MessageStream, listener: ListenerRuntime): void {
     this.downstream = downstream;
     this.listener = listener;
     this.#down = stream;
@@ -387,7 +387,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.is(REQUEST_HEAD) || this.fault !== 0) countFinish(this);
     listener.log(this);
     this.#down = null;
-    (this.downstream as Downstream).onExchangeEnd();
+    (this.downstream as Client).onExchangeEnd();
     this.core.retire(this);
   }
 

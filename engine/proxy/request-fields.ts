@@ -4,7 +4,7 @@ import { addressText } from '../format/address-text.js';
 import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
 import { addDecimal } from './local-reply.js';
-import type { Downstream } from './downstream.js';
+import type { Client } from './client.js';
 import type { ExchangeRecord } from './exchange-record.js';
 import type { ListenerRuntime } from './snapshot.js';
 
@@ -25,7 +25,7 @@ export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): Fa
   const refused = listener.normalization.apply(head);
   if (refused !== 0) return refused;
   const result = x.core.forwarded;
-  const downstream = x.downstream as Downstream;
+  const downstream = x.downstream as Client;
   listener.forwarding.apply(head, downstream.peerHost, downstream.peerAddress, result);
   x.remoteAddress = result.address;
   x.isInternal = result.isInternal;

@@ -9,6 +9,7 @@ export interface WorkerInit {
   /** How many workers there are. */
   readonly workers: number;
   readonly transport: 'native' | 'node';
+  readonly ingress: 'native' | 'uws';
   readonly port: MessagePort;
   readonly metrics: MetricsMemory;
   readonly sharedCells: SharedArrayBuffer;
@@ -53,6 +54,8 @@ export type ToMain =
   | { readonly kind: 'memory'; readonly memory: WorkerMemory }
   /** Said by main to itself when the thread has ended. */
   | { readonly kind: 'gone' }
+  /** A worker's app for a listener, for the acceptor of uWebSockets.js; said before `committed`. */
+  | { readonly kind: 'ingress'; readonly listener: number; readonly descriptor: number }
   /** No connection is left after `drain`. */
   | { readonly kind: 'drained' }
   | { readonly kind: 'log'; readonly level: string; readonly component: string; readonly message: string };

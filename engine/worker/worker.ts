@@ -9,6 +9,8 @@ import { Core } from '../proxy/core.js';
 import type { Prepared } from '../proxy/snapshot.js';
 import { PORTABLE_FILL } from '../upstream/balance/table-fill.js';
 import { SharedCells } from '../upstream/shared-cells.js';
+import { UwsIngress } from '../uws/ingress.js';
+import { loadUws, type Uws } from '../uws/load-uws.js';
 import type { ToMain, ToWorker, WorkerInit, WorkerListener } from './mailbox.js';
 import { ProcessTime } from './process-time.js';
 
@@ -18,12 +20,14 @@ const DRAIN_LOOK_MS = 20;
 class Worker {
   readonly #init: WorkerInit;
   readonly #core: Core;
+  readonly #ingress: UwsIngress | null;
   readonly #listening = new Map<number, Listening>();
   #prepared: { readonly plan: SnapshotPlan; readonly built: Prepared } | null = null;
   #resolveStopped: () => void = () => {};
   readonly stopped: Promise<void>;
 
-  constructor(init: WorkerInit) {
+  /** uws: null where the transport accepts. */
+  constructor(init: WorkerInit, uws: Uws | null) {
     this.#init = init;
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
@@ -41,6 +45,7 @@ class Worker {
       hasOwnTimer: true,
       tableFill: (init.transport === 'native' ? loadAddon().addon : null) ?? PORTABLE_FILL,
     });
+    this.#ingress = uws === null ? null : new UwsIngress(uws, this.#core);
     init.port.on('message', (message: ToWorker) => this.#onMessage(message));
     this.#say({ kind: 'ready' });
   }
@@ -129,13 +134,23 @@ class Worker {
       if (this.#listening.has(index)) continue;
       const runtime = this.#core.snapshot.listeners.get(index);
       if (runtime === undefined) continue;
-      const record: ListenerRecord = runtime.listener;
-      const options = { address: record.address, backlog: record.backlog, reusePort: record.reusePort };
-      const listening = this.#core.transport.listen(options, index);
+      const listening = this.#listen(runtime.listener);
       this.#listening.set(index, listening);
       fresh.push(listening);
     }
     return fresh;
+  }
+
+  #listen(record: ListenerRecord): Listening {
+    const { address, backlog, index, reusePort } = record;
+    if (this.#ingress === null) return this.#core.transport.listen({ address, backlog, reusePort }, index);
+    const { listening, descriptor } = this.#ingress.listen(index);
+    this.#say({ kind: 'ingress', listener: index, descriptor });
+    return listening;
+  }
+
+  #activeConnections(): number {
+    return this.#core.activeConnections() + (this.#ingress?.activeConnections() ?? 0);
   }
 
   /** What is listened on now, apart from these; null = apart from all. */
@@ -149,7 +164,7 @@ class Worker {
     this.#listenOnly([]);
     this.#core.startDrain();
     const look = setInterval(() => {
-      if (this.#core.activeConnections() > 0) return;
+      if (this.#activeConnections() > 0) return;
       clearInterval(look);
       this.#say({ kind: 'drained' });
     }, DRAIN_LOOK_MS);
@@ -157,6 +172,7 @@ class Worker {
 
   async #stop(): Promise<void> {
     this.#listenOnly([]);
+    this.#ingress?.close();
     this.#core.cut();
     await this.#core.flushLogs();
     this.#core.close();
@@ -173,5 +189,5 @@ function opened(listening: Listening): Promise<void> {
 
 /** Runs until `stop`; an exception ends the thread, and main starts another. */
 export default async function run(init: WorkerInit): Promise<void> {
-  await new Worker(init).stopped;
+  await new Worker(init, init.ingress === 'uws' ? await loadUws() : null).stopped;
 }

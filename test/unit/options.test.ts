@@ -29,6 +29,7 @@ test('defaults are Envoy’s', () => {
       logFormat: 'text',
       drainTimeMs: 600000,
       transport: 'auto',
+      ingress: 'native',
       watch: false,
       hasTestHooks: false,
       commandLine: ['-c', 'envoy.yaml'],
@@ -52,6 +53,12 @@ test('every flag is read, with = and without', () => {
   assert.equal(made.config.allowsUnknownFields, true);
   assert.equal(made.config.path, 'a');
   assert.deepEqual(made.config.overlay, { name: '<--config-yaml>', text: 'admin: {}' });
+});
+
+test('--ingress is native or uws', () => {
+  assert.equal(options('-c', 'a', '--ingress', 'uws').ingress, 'uws');
+  assert.equal(options('-c', 'a', '--ingress=native').ingress, 'native');
+  assert.match(usageError('-c', 'a', '--ingress', 'uvs'), /--ingress: "uvs" is not one of native, uws/);
 });
 
 test('--version and --help need no config', () => {

@@ -1,0 +1,11 @@
+/** Client: what an exchange knows of the connection that its request came on. */
+import type { PeerHost } from '../http/forwarded.js';
+import type { Address, Conn } from '../io/transport.js';
+
+export interface Client {
+  readonly conn: Conn;
+  readonly peerHost: PeerHost;
+  /** Known after peerHost. */
+  readonly peerAddress: Address;
+  onExchangeEnd(): void;
+}
