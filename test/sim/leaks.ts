@@ -30,12 +30,13 @@ export function checkNothingLeft(world: World): void {
     world.violation(`${transport.queuedMax} bytes waited for a peer at once`);
 }
 
-/** All but the positions of round robin, which only go up. */
+/** All but the second line of each cluster: positions, seeds and choices of policies, which nobody gives back. */
 function heldCells(cells: Int32Array): number[] {
   const held: number[] = [];
-  const positions = new Set<number>();
-  for (let cluster = 0; cluster < 16; cluster++) positions.add(POSITION_BASE + cluster * 32);
-  for (let cell = 0; cell < cells.length; cell++) if (cells[cell] !== 0 && !positions.has(cell)) held.push(cell);
+  const kept = new Set<number>();
+  for (let cluster = 0; cluster < 16; cluster++)
+    for (let cell = 0; cell < 16; cell++) kept.add(KEPT_BASE + cluster * 32 + cell);
+  for (let cell = 0; cell < cells.length; cell++) if (cells[cell] !== 0 && !kept.has(cell)) held.push(cell);
   return held;
 }
-const POSITION_BASE = 65536 * 16 + 16;
+const KEPT_BASE = 65536 * 16 + 16;
