@@ -176,7 +176,10 @@ function openUws(uws: UwsAcceptor, record: ListenerRecord): Open {
       listening = uws.listen(index, address);
       open.address = listening.address;
     },
-    close: () => listening?.close(),
+    close: () => {
+      listening?.close();
+      uws.forget(index);
+    },
   };
   return open;
 }

@@ -81,7 +81,7 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   const supervisor = new Supervisor({
     count,
     transport: transport.name,
-    ...(uws === null ? {} : { onIngress: (listener, descriptor) => uws.addChild(listener, descriptor) }),
+    ...(uws === null ? {} : { ingress: uws }),
     registry,
     log: write,
     onReplaced: (worker) => void publisher.revive(worker),

@@ -12,6 +12,7 @@ import {
   newOwnCellsMemory,
   newSharedCellsMemory,
 } from '../upstream/shared-cells.js';
+import type { UwsAcceptor } from '../uws/acceptor-uws.js';
 import type { ToMain, ToWorker, WorkerMemory } from '../worker/mailbox.js';
 import type { EndpointMemory, EndpointPlace } from './endpoint-numbers.js';
 import { PlanRegistry } from './registry.js';
@@ -22,8 +23,8 @@ const MEMORY_WAIT_MS = 1000;
 export interface SupervisorOptions {
   readonly count: number;
   readonly transport: 'native' | 'node';
-  /** uWebSockets.js accepts: a worker has an app of it for a listener. */
-  readonly onIngress?: (listener: number, descriptor: number) => void;
+  /** Where uWebSockets.js accepts. */
+  readonly ingress?: UwsAcceptor;
   readonly registry: PlanRegistry;
   readonly log: (level: string, component: string, message: string) => void;
   /** A replacement is there and has to be given the plan in force. */
@@ -158,7 +159,9 @@ export class Supervisor implements EndpointMemory {
     port1.on('message', (message: ToMain) => {
       if (message.kind === 'log') this.#options.log(message.level, message.component, message.message);
       else if (message.kind === 'drained') worker.isDrained = true;
-      else if (message.kind === 'ingress') this.#options.onIngress?.(message.listener, message.descriptor);
+      else if (message.kind === 'ingress')
+        this.#options.ingress?.addChild(worker.index, message.listener, message.descriptor);
+      else if (message.kind === 'dying') this.#letDie(worker);
       worker.heard(message);
     });
     const random = randomBytes(16);
@@ -166,7 +169,7 @@ export class Supervisor implements EndpointMemory {
       index: worker.index,
       workers: this.workers.length,
       transport: this.#options.transport,
-      ingress: this.#options.onIngress === undefined ? 'native' : 'uws',
+      ingress: this.#options.ingress === undefined ? 'native' : 'uws',
       port: port2,
       metrics: worker.metrics,
       sharedCells: this.sharedCells,
@@ -183,6 +186,11 @@ export class Supervisor implements EndpointMemory {
       (error: unknown) => this.#ended(worker, error instanceof Error ? error : new Error(String(error))),
     );
     return ready;
+  }
+
+  #letDie(worker: WorkerHandle): void {
+    this.#options.ingress?.removeWorker(worker.index);
+    worker.send({ kind: 'dead' });
   }
 
   #ended(worker: WorkerHandle, error: Error | null): void {

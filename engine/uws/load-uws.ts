@@ -34,6 +34,7 @@ export interface UwsApplication {
   listen(host: string, port: number, options: number, call: (socket: unknown) => void): void;
   getDescriptor(): number;
   addChildAppDescriptor(descriptor: number): void;
+  removeChildAppDescriptor(descriptor: number): void;
   close(): void;
 }
 export interface Uws {

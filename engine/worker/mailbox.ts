@@ -44,6 +44,8 @@ export type ToWorker =
   | { readonly kind: 'memory' }
   /** End the thread: logs are flushed, what is left is cut. */
   | { readonly kind: 'stop' }
+  /** No socket is given to this thread's apps of uWebSockets.js any more: it may die. */
+  | { readonly kind: 'dead' }
   /** Test hook: die of an exception. */
   | { readonly kind: 'die' };
 
@@ -56,6 +58,8 @@ export type ToMain =
   | { readonly kind: 'gone' }
   /** A worker's app for a listener, for the acceptor of uWebSockets.js; said before `committed`. */
   | { readonly kind: 'ingress'; readonly listener: number; readonly descriptor: number }
+  /** An exception ends the thread once its apps are taken out of the acceptor; answered by `dead`. */
+  | { readonly kind: 'dying' }
   /** No connection is left after `drain`. */
   | { readonly kind: 'drained' }
   | { readonly kind: 'log'; readonly level: string; readonly component: string; readonly message: string };

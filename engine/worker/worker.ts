@@ -23,6 +23,7 @@ class Worker {
   readonly #ingress: UwsIngress | null;
   readonly #listening = new Map<number, Listening>();
   #prepared: { readonly plan: SnapshotPlan; readonly built: Prepared } | null = null;
+  #death: Error | null = null;
   #resolveStopped: () => void = () => {};
   readonly stopped: Promise<void>;
 
@@ -46,6 +47,7 @@ class Worker {
       tableFill: (init.transport === 'native' ? loadAddon().addon : null) ?? PORTABLE_FILL,
     });
     this.#ingress = uws === null ? null : new UwsIngress(uws, this.#core);
+    if (uws !== null) process.once('uncaughtException', (error) => this.#die(error));
     init.port.on('message', (message: ToWorker) => this.#onMessage(message));
     this.#say({ kind: 'ready' });
   }
@@ -76,6 +78,11 @@ class Worker {
         this.#say({ kind: 'memory', memory: { heapUsed, heapTotal, external } });
         break;
       }
+      case 'dead':
+        setImmediate(() => {
+          throw this.#death;
+        });
+        break;
       case 'stop':
         void this.#stop();
         break;
@@ -168,6 +175,13 @@ class Worker {
       clearInterval(look);
       this.#say({ kind: 'drained' });
     }, DRAIN_LOOK_MS);
+  }
+
+  /** With uWebSockets.js: its sockets come without a question, so main has to know before the thread is gone. */
+  #die(error: Error): void {
+    this.#death = error;
+    this.#ingress?.close();
+    this.#say({ kind: 'dying' });
   }
 
   async #stop(): Promise<void> {

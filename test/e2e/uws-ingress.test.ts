@@ -292,6 +292,25 @@ describe('the life of --ingress uws', { skip: why ?? false }, () => {
     await proxy.stop();
   });
 
+  test('a worker that dies is replaced, and both get connections again', async () => {
+    const config = bootstrap({ origins: [originPort] });
+    const proxy = await ProxyProcess.start(config, { args: [...UWS, '--concurrency', '2'] });
+    try {
+      for (const worker of [0, 1]) {
+        await proxy.admin(`/test/kill_worker?index=${worker}`, 'POST');
+        await proxy.until(() => proxy.log.includes(`worker ${worker} died and is replaced`));
+        const total = (): Promise<number> => proxy.stat(`server.worker_${worker}.downstream_cx_total`);
+        const before = await total();
+        await proxy.until(async () => {
+          assert.equal((await ask(proxy.port, { path: '/?ms=0', agent: false })).status, 200);
+          return (await total()) > before;
+        });
+      }
+    } finally {
+      assert.equal(await proxy.stop(), 0);
+    }
+  });
+
   test('an address that is taken is said in one line', async () => {
     const started = spawn(process.execPath, [MAIN, ...UWS, '--listen', `:${originPort}`, '--to', 'localhost:1']);
     let said = '';
