@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DOWN_GONE, UP_CONNECT_REFUSED, UP_OVERFLOW, UP_RESET, UP_TIMEOUT } from '../../../engine/fault/faults.js';
 import { NO_HASH } from '../../../engine/upstream/balance/request-hash.js';
+import { OverrideHost } from '../../../engine/upstream/override-host.js';
 import { openBreakers } from '../../../engine/upstream/breaker.js';
 import {
   CLUSTER_REQUESTS,
@@ -102,4 +103,38 @@ test('picks: none is counted; another one is known to be there or not', () => {
   harness.cluster.update(clusterRecord({ endpoints: [endpointRecord(0, { health: 'UNHEALTHY' })], panicPercent: 0 }));
   assert.equal(harness.cluster.pick(NO_HASH, 0), -1);
   assert.equal(harness.count('upstream_cx_none_healthy'), 1);
+});
+
+test('a request that names its endpoint gets it, in any priority, unless it is unhealthy, gone or was left', () => {
+  const endpoints = [0, 1, 2, 3].map((row) =>
+    endpointRecord(row, {
+      address: { family: 4, host: '10.0.0.1', port: 80 + row },
+      priority: row === 1 ? 1 : 0,
+      health: row === 2 ? 'UNHEALTHY' : row === 3 ? 'DEGRADED' : 'HEALTHY',
+    }),
+  );
+  const { cluster } = new UpstreamHarness({ endpoints });
+  const host = new OverrideHost();
+  const pick = (text: string, isStrict = false): number => {
+    host.set(Buffer.from(text), 0, text.length, isStrict);
+    return cluster.pickHost(host, NO_HASH, 0);
+  };
+  assert.deepEqual(
+    ['10.0.0.1:81', '10.0.0.1:83', '10.0.0.1:80'].map((text) => pick(text, true)),
+    [1, 3, 0],
+  );
+  assert.ok(host.isPicked);
+  for (const text of ['10.0.0.1:82', '10.0.0.1:8', 'x'.repeat(500)]) {
+    // Priorities share by what is healthy: whom the policy picks is open, but it is none that is down.
+    assert.ok([0, 1, 3].includes(pick(text)), text);
+    assert.ok(!host.isPicked);
+    assert.equal(pick(text, true), -1);
+  }
+  pick('10.0.0.1:81');
+  host.isLeft = true;
+  assert.notEqual(cluster.pickHost(host, NO_HASH, 0), -1);
+  assert.ok(!host.isPicked);
+  cluster.update(clusterRecord({ endpoints: endpoints.slice(1) }));
+  assert.equal(pick('10.0.0.1:80', true), -1);
+  assert.equal(pick('10.0.0.1:81', true), 0);
 });
