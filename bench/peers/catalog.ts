@@ -5,7 +5,6 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { packageRoot } from '../../engine/io/addon.js';
-import { USAGE } from '../../engine/options.js';
 import { bootstrap } from '../../test/support/bootstrap.js';
 import { MAIN } from '../../test/support/proxy-process.js';
 import type { ProxyCommand } from '../proxy-run.js';
@@ -185,7 +184,9 @@ const FIND: Readonly<Record<PeerName, () => Found>> = {
   'millrace --transport node': () => millrace('millrace --transport node', ['--transport', 'node']),
   'millrace --ingress uws': () => {
     const name = 'millrace --ingress uws';
-    return USAGE.includes('--ingress') ? millrace(name, ['--ingress', 'uws']) : { name, why: 'not in this build' };
+    const load = ['--input-type=module', '-e', "await import('uWebSockets.js')"];
+    const isThere = spawnSync(process.execPath, load, { cwd: packageRoot() }).status === 0;
+    return isThere ? millrace(name, ['--ingress', 'uws']) : { name, why: 'uWebSockets.js does not load here' };
   },
   nginx: () =>
     installed('nginx', '-v', (ports) => ({

@@ -123,10 +123,10 @@ export class UwsStream implements MessageStream, Client {
 
   #takeData(chunk: ArrayBuffer, last: boolean): void {
     if (this.#isBodyEnded || this.#hasLastCome) return;
-    const bytes = new Uint8Array(chunk);
+    // The chunk is taken back when this returns, and the turn's writes leave later.
+    const bytes = new Uint8Array(chunk).slice();
     this.#hasLastCome = last;
-    // The chunk is taken back when this returns.
-    if (this.#held !== 0 || this.#waiting.length > 0) this.#waiting.push(bytes.slice());
+    if (this.#held !== 0 || this.#waiting.length > 0) this.#waiting.push(bytes);
     else this.#give(bytes, last);
     this.#owner.onTurn();
   }
@@ -245,8 +245,9 @@ export class UwsStream implements MessageStream, Client {
     const piece = this.#piece;
     const isWhole = this.#isFirstPiece && this.#isLastPiece && piece.length <= WHOLE_MAX_BYTES;
     const isBodiless = isWhole && piece.length === 0 && this.#length < 0;
-    // uWebSockets.js says it itself where it is told with the end, unless the client has said it.
-    const closes = this.#isLast && isWhole && !isBodiless && !this.#saysClose;
+    // uWebSockets.js says it itself where it is told with the end, unless the client has said it. It closes at once then:
+    // a client that is still sending would see a reset before it has read the answer.
+    const closes = this.#isLast && isWhole && !isBodiless && !this.#saysClose && this.#isBodyEnded;
     if (this.#isFirstPiece) this.#writeHead(this.#saysClose || (this.#isLast && !closes));
     if (!isWhole) {
       if (this.#length >= 0) this.#try(piece);

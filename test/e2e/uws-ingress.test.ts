@@ -73,7 +73,9 @@ for (const transport of ['native', 'node'])
       else if (url.pathname === '/chunked') {
         response.write(bodies.get(size));
         response.end('end');
-      } else if (url.pathname === '/slow') {
+      } else if (url.pathname === '/later')
+        setTimeout(() => request.pipe(createHash('sha1').setEncoding('hex')).pipe(response), 300);
+      else if (url.pathname === '/slow') {
         slow++;
         request.resume();
         response.on('close', () => {
@@ -121,6 +123,15 @@ for (const transport of ['native', 'node'])
           assert.equal(echoed.body.toString(), sum(body));
         }
       });
+
+    test(
+      'an upstream that reads late gets the whole body',
+      { skip: transport === 'node' && 'known: it stalls' },
+      async () => {
+        const body = Buffer.concat(Array(8).fill(bodies.get(SIZES[2] as number)));
+        assert.equal(String((await ask(proxy.port, { method: 'POST', path: '/later' }, body)).body), sum(body));
+      },
+    );
 
     test('a client that reads slowly gets the whole body', async () => {
       const body = await new Promise<Buffer>((resolve, reject) => {
@@ -179,6 +190,14 @@ for (const transport of ['native', 'node'])
       await Promise.all(Array.from({ length: 20 }, () => ask(proxy.port, { path: '/slow?ms=50', agent })));
       for (const worker of [0, 1]) assert.ok((await proxy.stat(`server.worker_${worker}.downstream_cx_active`)) >= 5);
       agent.destroy();
+    });
+
+    test('an answer that comes before the body has come is read, and says that the connection closes', async () => {
+      for (let i = 0; i < 3; i++) {
+        const body = bodies.get(SIZES[2] as number) as Buffer;
+        const early = await ask(proxy.port, { method: 'POST', path: '/missing', agent: false }, body);
+        assert.deepEqual([early.status, early.headers.connection], [404, 'close']);
+      }
     });
 
     test('what a client has left is cancelled upstream', async () => {
