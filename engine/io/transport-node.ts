@@ -335,6 +335,8 @@ export class NodeTransport implements Transport {
           at += end - start;
         }
         socket.write(whole);
+        // Full by our count, but not by Node's: then it emits no drain, and whoever waits for one would wait for ever.
+        if (conn.wasFull && !socket.writableNeedDrain) setImmediate(() => this.#onDrain(conn));
       }
     }
     const after = conn.afterFlush;
