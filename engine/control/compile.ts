@@ -14,17 +14,7 @@ import { compileAccessLog } from './compile-access-log.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
 import { compileFilters } from './compile-filters.js';
 import { compileRouteConfig, compileUpgrades } from './compile-routes.js';
-import {
-  compileAddress,
-  fieldOf,
-  fieldsOf,
-  flagOf,
-  HOUR_MS,
-  keyOf,
-  MIB,
-  numberOf,
-  textOf,
-} from './compile-values.js';
+import { compileAddress, fieldOf, fieldsOf, flagOf, HOUR_MS, keyOf, MIB, numberOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 import { Runtime } from './runtime.js';
