@@ -1,5 +1,4 @@
 /** Route table of the document to its record, with the mistakes that only the whole table shows. */
-import { suggest } from '../fault/problem.js';
 import type {
   ClusterChoiceRecord,
   FilterRecord,
@@ -22,6 +21,7 @@ import {
   fieldOf,
   fieldsOf,
 } from './compile-values.js';
+import { checkCluster } from './check-cluster.js';
 import { compilePerFilter } from './compile-filters.js';
 import { compileMatch } from './compile-match.js';
 import { compileHashPolicies } from './compile-hash-policies.js';
@@ -279,26 +279,6 @@ function compileClusterChoice(context: RouteContext, action: Value): ClusterChoi
   else if (total !== written)
     context.reader.report('error', weighted, 'total_weight', `is ${total}, but the weights add up to ${written}`);
   return { kind: 'weighted', clusters, totalWeight: sum };
-}
-
-/** Names that a message lists at most. */
-const CLUSTERS_SHOWN = 10;
-
-function checkCluster(context: RouteContext, value: Value, field: string, name: string): void {
-  context.used.add(name);
-  // One that could not be read has been complained of; a cluster without a name may be the one.
-  if (name === '') return;
-  if (context.clusters.has(name) || context.clusters.has('')) return;
-  const near = context.reader.isFull ? null : suggest(name, [...context.clusters]);
-  const known = [...context.clusters].slice(0, CLUSTERS_SHOWN).join(', ');
-  const others = context.clusters.size - CLUSTERS_SHOWN;
-  const defined = known === '' ? 'none' : `${known}${others > 0 ? ` and ${others} more` : ''}`;
-  context.reader.report(
-    'error',
-    value,
-    field,
-    `there is no cluster ${JSON.stringify(name)}; ${near === null ? `defined: ${defined}` : `did you mean ${near}?`}`,
-  );
 }
 
 /** A route that can never be reached, because one before it takes everything that it would. */

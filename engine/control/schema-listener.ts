@@ -1,67 +1,9 @@
 /** Messages of a listener: filter chains, the HTTP connection manager, access logs. */
-import { Address, CidrRange, DownstreamProtocolOptions, SubstitutionFormatString } from './schema-core.js';
+import { AccessLogMessage } from './schema-access-log.js';
+import { Address, CidrRange, DownstreamProtocolOptions } from './schema-core.js';
 import { HTTP_FILTERS, Router } from './schema-filters.js';
 import { RouteConfiguration } from './schema-route.js';
-import {
-  bool,
-  duration,
-  fieldValue,
-  list,
-  type Message,
-  message,
-  oneOf,
-  only,
-  string,
-  struct,
-  text,
-  uint,
-} from './schema.js';
-
-const FileAccessLog: Message = {
-  name: 'FileAccessLog',
-  typeUrl: 'envoy.extensions.access_loggers.file.v3.FileAccessLog',
-  fields: {
-    path: text,
-    format: string,
-    json_format: struct,
-    typed_json_format: struct,
-    log_format: message(() => SubstitutionFormatString),
-  },
-  required: ['path'],
-  oneof: [['?', 'format', 'json_format', 'typed_json_format', 'log_format']],
-};
-const StdoutAccessLog: Message = {
-  name: 'StdoutAccessLog',
-  typeUrl: 'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog',
-  fields: { log_format: message(() => SubstitutionFormatString) },
-};
-const StderrAccessLog: Message = {
-  name: 'StderrAccessLog',
-  typeUrl: 'envoy.extensions.access_loggers.stream.v3.StderrAccessLog',
-  fields: { log_format: message(() => SubstitutionFormatString) },
-};
-
-export const AccessLogMessage: Message = {
-  name: 'AccessLog',
-  fields: {
-    name: string,
-    typed_config: {
-      kind: 'any',
-      types: () => ({
-        [FileAccessLog.typeUrl as string]: FileAccessLog,
-        'envoy.config.accesslog.v2.FileAccessLog': FileAccessLog,
-        [StdoutAccessLog.typeUrl as string]: StdoutAccessLog,
-        [StderrAccessLog.typeUrl as string]: StderrAccessLog,
-      }),
-    },
-    config: {
-      kind: 'named',
-      types: () => ({ 'envoy.file_access_log': FileAccessLog, 'envoy.access_loggers.file': FileAccessLog }),
-    },
-  },
-  unsupported: ['filter'],
-  required: ['typed_config'],
-};
+import { bool, duration, fieldValue, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const HttpFilter: Message = {
   name: 'HttpFilter',
