@@ -73,6 +73,11 @@ function upstream(reason: string, retry: FaultRetry, status: number, flag: strin
   return row(reason, 'upstream', retry, status, 14, flag, details, 'info', body);
 }
 
+/** Nothing is answered: there is no session to answer over. */
+function downstreamTls(reason: string): FaultCode {
+  return row(reason, 'downstream', 'never', 0, 1, '', reason, 'debug');
+}
+
 // ---- request framing and syntax (RFC 9112; each closes one smuggling or parser-difference hole) ----
 export const BAD_METHOD = badRequest('invalid_method');
 export const BAD_TARGET = badRequest('invalid_target');
@@ -135,6 +140,12 @@ export const DOWN_RESET = row(
   'downstream_remote_reset',
   'debug',
 );
+export const DOWN_TLS_HANDSHAKE = downstreamTls('downstream_tls_handshake');
+/** The client's certificate, by its chain or by the policy. */
+export const DOWN_TLS_VERIFY = downstreamTls('downstream_tls_certificate');
+export const DOWN_TLS_TIMEOUT = downstreamTls('downstream_tls_timeout');
+/** A record that does not decrypt, an alert: after the handshake. */
+export const DOWN_TLS_BROKEN = downstreamTls('downstream_tls_broken');
 export const REQUEST_HEADERS_TIMEOUT = row(
   'request_headers_timeout',
   'downstream',
@@ -239,6 +250,11 @@ export const UP_CONNECT_UNREACHABLE = upstream(
   'UF',
   'connection failure',
 );
+export const UP_TLS_HANDSHAKE = upstream('upstream_tls_handshake', 'fresh', 503, 'UF', 'connection failure');
+/** The server's certificate, by its chain or by the policy. */
+export const UP_TLS_VERIFY = upstream('upstream_tls_certificate', 'fresh', 503, 'UF', 'connection failure');
+/** A record that does not decrypt, an alert: after the handshake. */
+export const UP_TLS_BROKEN = upstream('upstream_tls_broken', 'reused', 503, 'UC', 'connection termination');
 export const UP_CONNECT_TIMEOUT = upstream('upstream_connect_timeout', 'fresh', 503, 'UF', 'connection timeout');
 /** RST while a request was under way. */
 export const UP_RESET = upstream('upstream_reset', 'reused', 503, 'UC', 'connection termination');

@@ -29,6 +29,7 @@ import {
   OP_WRITE,
   OPS_MAX,
 } from './event-layout.js';
+import type { TlsContext, TlsContextOptions, TlsSession } from './tls.js';
 import {
   type Address,
   type Arena,
@@ -48,6 +49,8 @@ const SLAB_BYTES = 512 * 1024;
 const CARVE_BYTES = 16 * 1024 * 1024;
 const DEFAULT_HIGH_MARK_BYTES = 1 << 20;
 
+const NO_TLS = 'the native transport has no TLS';
+
 // errno values of Linux, the only platform of this transport.
 const EMFILE = 24;
 const ENFILE = 23;
@@ -61,6 +64,7 @@ class NativeConn implements Conn {
   readonly slot: number;
   readonly transport: NativeTransport;
   readonly isDialled: boolean;
+  tlsFailure = '';
   bytesRead = 0;
   bytesWritten = 0;
   queuedBytes = 0;
@@ -88,6 +92,9 @@ class NativeConn implements Conn {
   }
   get alpn(): string {
     return '';
+  }
+  get tls(): TlsSession | null {
+    return null;
   }
   get remoteAddress(): Address {
     if (this.#remote === null) this.#remote = this.transport.addressOf(this, true);
@@ -139,6 +146,10 @@ class NativeConn implements Conn {
     this.isEnded = true;
     this.abortFault = fault;
     this.transport.push(OP_ABORT, this.slot, 0);
+  }
+
+  startTls(): void {
+    throw new Error(NO_TLS);
   }
 }
 
@@ -227,6 +238,10 @@ export class NativeTransport implements Transport {
       setImmediate(() => this.#closeConn(conn, dialFault(-slot)));
     }
     return conn;
+  }
+
+  newTlsContext(_options: TlsContextOptions): TlsContext {
+    throw new Error(NO_TLS);
   }
 
   listen(options: ListenOptions, listenerIndex: number): Listening {

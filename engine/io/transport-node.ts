@@ -10,6 +10,7 @@ import {
   UP_RESET,
 } from '../fault/faults.js';
 import { NodeListening } from './listening-node.js';
+import type { TlsContext, TlsContextOptions, TlsSession } from './tls.js';
 import {
   type Address,
   type Arena,
@@ -27,12 +28,15 @@ const SLAB_BYTES = 64 * 1024;
 const CARVE_BYTES = 8 * 1024 * 1024;
 const DEFAULT_HIGH_MARK_BYTES = 1 << 20;
 
+const NO_TLS = 'the node transport has no TLS';
+
 class NodeConn implements Conn {
   owner: ConnOwner;
   readonly id: number;
   readonly transport: NodeTransport;
   readonly isDialled: boolean;
   socket: net.Socket | null = null;
+  tlsFailure = '';
   bytesRead = 0;
   bytesWritten = 0;
   holdBits: HoldBits = 0;
@@ -67,6 +71,9 @@ class NodeConn implements Conn {
   }
   get queuedBytes(): number {
     return this.socket?.writableLength ?? 0;
+  }
+  get tls(): TlsSession | null {
+    return null;
   }
   get remoteAddress(): Address {
     if (this.#remote === null)
@@ -131,6 +138,10 @@ class NodeConn implements Conn {
       if (socket === null) this.transport.closed(this);
       else socket.resetAndDestroy();
     });
+  }
+
+  startTls(): void {
+    throw new Error(NO_TLS);
   }
 
   #afterFlush(action: () => void): void {
@@ -210,6 +221,10 @@ export class NodeTransport implements Transport {
       if (timer !== null) clearTimeout(timer);
     });
     return conn;
+  }
+
+  newTlsContext(_options: TlsContextOptions): TlsContext {
+    throw new Error(NO_TLS);
   }
 
   #timeOut(conn: NodeConn): void {

@@ -1,5 +1,6 @@
 /** Transport, Conn and ConnOwner: the seam between bytes and protocols, with its numbered laws. */
 import type { FaultCode } from '../fault/faults.js';
+import type { DialTls, TlsContext, TlsContextOptions, TlsSession } from './tls.js';
 
 // Laws, tested for every implementation by test/conformance/transport.suite.ts:
 //  1. onOpen is the first call for a dialled connection; adopted connections get none.
@@ -38,6 +39,11 @@ export interface Address {
 /** Whoever holds a connection. Implementations are classes with these as methods (one hidden class per role). */
 export interface ConnOwner {
   onOpen(conn: Conn): void;
+  /**
+   * TLS, both roles: the handshake is done and OpenSSL has verified the chain; conn.tls may be read, nothing written. 0, or
+   * the fault with which the connection is closed; whoever refuses says why in conn.tlsFailure.
+   */
+  onHandshake(conn: Conn): FaultCode;
   /** bytes[start, end) is borrowed: law 2. */
   onBytes(conn: Conn, bytes: Uint8Array, start: number, end: number): void;
   onWritable(conn: Conn): void;
@@ -56,6 +62,10 @@ export interface Conn {
   /** TLS was negotiated on this connection; alpn is '' without it. */
   readonly secure: boolean;
   readonly alpn: string;
+  /** Null without TLS and before the handshake is done; kept after the close as far as it was read. */
+  readonly tls: TlsSession | null;
+  /** Why TLS failed, for UPSTREAM_ and DOWNSTREAM_TRANSPORT_FAILURE_REASON; '': it did not. */
+  tlsFailure: string;
   /** Bytes received and sent so far on the wire. */
   readonly bytesRead: number;
   readonly bytesWritten: number;
@@ -73,6 +83,11 @@ export interface Conn {
   shutdownAfterFlush(): void;
   /** Close at once with RST; what is queued is dropped. onClosed gets fault. */
   abort(fault: FaultCode): void;
+  /**
+   * Server role, once, on an accepted connection of which bytes[start, end) was read and nothing written: those bytes go in
+   * first, ciphertext never reaches the owner. handshakeTimeoutMs 0: none.
+   */
+  startTls(context: TlsContext, bytes: Uint8Array, start: number, end: number, handshakeTimeoutMs: number): void;
 }
 
 export interface ListenOptions {
@@ -97,8 +112,10 @@ export interface Transport {
   onAccepted: (conn: Conn, listenerIndex: number) => void;
   /** Called after the writes of a turn have left (before any event of the next turn): what they pointed to is free. */
   onTurnFlushed: () => void;
-  /** Start dialling; the outcome arrives as onOpen or onClosed(fault), never as a throw. */
-  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner): Conn;
+  /** Start dialling; the outcome arrives as onOpen or onClosed(fault), never as a throw. The timeout covers TLS. */
+  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner, tls?: DialTls | null): Conn;
+  /** Throws an Error with OpenSSL's reason: certificates, keys or names that it does not take. Start-up and reload only. */
+  newTlsContext(options: TlsContextOptions): TlsContext;
   /** Listen in this worker (enable_reuse_port, and always with the node transport). Throws on failure. */
   listen(options: ListenOptions, listenerIndex: number): Listening;
   /** Whole milliseconds since the worker started (monotonic), constant within one turn. */

@@ -5,6 +5,7 @@ export const UNKNOWN_ADDRESS: Address = Object.freeze({ family: 4, host: '0.0.0.
 
 export const NO_OWNER: ConnOwner = {
   onOpen() {},
+  onHandshake: () => 0,
   onBytes() {},
   onWritable() {},
   onPeerEnd() {},

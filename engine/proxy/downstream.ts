@@ -94,6 +94,9 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   // ---- ConnOwner -----------------------------------------------------------------------------------
 
   onOpen(): void {}
+  onHandshake(): FaultCode {
+    return 0;
+  }
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
     if (this.#isClosing) return;

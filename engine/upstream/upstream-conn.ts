@@ -132,6 +132,9 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
 
   // ---- ConnOwner -----------------------------------------------------------------------------------------
 
+  onHandshake(): FaultCode {
+    return 0;
+  }
   onOpen(): void {
     const { transport, metrics } = this.#pool.cluster.context;
     this.#isOpen = true;

@@ -13,6 +13,8 @@ export class UwsClient implements Conn {
   localAddress: Address = UNKNOWN_ADDRESS;
   readonly secure = false;
   readonly alpn = '';
+  readonly tls = null;
+  tlsFailure = '';
   readonly bytesRead = 0;
   bytesWritten = 0;
   readonly queuedBytes = 0;
@@ -46,4 +48,5 @@ export class UwsClient implements Conn {
   endAfterFlush(): void {}
   shutdownAfterFlush(): void {}
   abort(): void {}
+  startTls(): void {}
 }

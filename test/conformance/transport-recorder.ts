@@ -37,6 +37,12 @@ export class Recorder implements ConnOwner {
     return this.calls.filter((other) => other === call).length;
   }
 
+  /** What onHandshake answers. */
+  verdict: FaultCode = 0;
+  onHandshake(): FaultCode {
+    this.#note('handshake');
+    return this.verdict;
+  }
   onOpen(): void {
     this.#note('open');
   }

@@ -25,6 +25,8 @@ export class SimConn implements Conn {
   readonly localAddress = LOCAL;
   readonly secure = false;
   readonly alpn = '';
+  readonly tls = null;
+  tlsFailure = '';
   readonly link: Link;
   bytesRead = 0;
   bytesWritten = 0;
@@ -77,6 +79,9 @@ export class SimConn implements Conn {
     this.isEnded = true;
     this.abortFault = fault === 0 ? -1 : fault;
     this.link.transport.planFlush();
+  }
+  startTls(): void {
+    throw new Error('the simulation has no TLS');
   }
 }
 

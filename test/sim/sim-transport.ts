@@ -1,6 +1,7 @@
 /** SimTransport: a transport in memory, seeded, on a virtual clock; it splits, delays and resets, and spoils lent bytes. */
 import type { Prng } from '../../engine/base/prng.js';
 import { DOWN_RESET, type FaultCode } from '../../engine/fault/faults.js';
+import type { TlsContext } from '../../engine/io/tls.js';
 import {
   type Address,
   type Arena,
@@ -111,6 +112,9 @@ export class SimTransport implements Transport {
     return link.conn;
   }
 
+  newTlsContext(): TlsContext {
+    throw new Error('the simulation has no TLS');
+  }
   listen(): Listening {
     throw new Error('the simulation connects by itself');
   }

@@ -2,6 +2,7 @@
 import type { FaultCode } from '../../engine/fault/faults.js';
 import { HOME_SLOT_INTS, Head } from '../../engine/http/head.js';
 import type { Http1Shared } from '../../engine/http1/shared.js';
+import type { TlsSession } from '../../engine/io/tls.js';
 import type { Address, Arena, Conn, ConnOwner, HoldBits } from '../../engine/io/transport.js';
 import { NO_OWNER, UNKNOWN_ADDRESS } from '../../engine/io/unowned.js';
 
@@ -28,7 +29,9 @@ export class FakeConn implements Conn {
   readonly remoteAddress: Address = UNKNOWN_ADDRESS;
   readonly localAddress: Address = UNKNOWN_ADDRESS;
   readonly secure = false;
-  readonly alpn = '';
+  readonly alpn: string = '';
+  readonly tls: TlsSession | null = null;
+  tlsFailure = '';
   bytesRead = 0;
   bytesWritten = 0;
   queuedBytes = 0;
@@ -58,6 +61,9 @@ export class FakeConn implements Conn {
   }
   abort(fault: FaultCode): void {
     this.abortedWith = fault;
+  }
+  startTls(): void {
+    throw new Error('no TLS here');
   }
 }
 

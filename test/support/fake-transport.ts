@@ -1,5 +1,6 @@
 /** FakeTransport: dialled connections in memory; the test says when they open, speak, end and close. */
 import { type FaultCode, UP_CONNECT_REFUSED } from '../../engine/fault/faults.js';
+import type { TlsContext } from '../../engine/io/tls.js';
 import type { Address, Conn, ConnOwner, Listening, Transport } from '../../engine/io/transport.js';
 import { FakeArena, FakeConn } from './fake-conn.js';
 
@@ -51,6 +52,9 @@ export class FakeTransport implements Transport {
     const conn = new DialledConn(address, owner);
     this.conns.push(conn);
     return conn;
+  }
+  newTlsContext(): TlsContext {
+    throw new Error('no TLS here');
   }
   listen(): Listening {
     throw new Error('nothing listens here');
