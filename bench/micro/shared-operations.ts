@@ -1,6 +1,6 @@
 /** Operations on what workers share, and hashing: each twin of the addon's beside its own in TypeScript. */
 import { loadAddon } from '../../engine/io/addon.js';
-import { PortableRateCells, type RateCells } from '../../engine/limit/rate-cells.js';
+import { PortableRateCells, type RateCells, SET_WORDS } from '../../engine/limit/rate-cells.js';
 import { murmurHash2 } from '../../engine/base/murmur2.js';
 import { xxHash64 } from '../../engine/base/xxhash64.js';
 import { buildMaglev } from '../../engine/upstream/balance/maglev.js';
@@ -110,6 +110,10 @@ export function tableOperations(): Operation[] {
 }
 
 const INTERVAL_NS = 1000;
+/** Room for 2,048 keys; those that come are 1,024. */
+const SETS = 256;
+const TOKEN_CELL = SETS * SET_WORDS;
+const WINDOW_CELL = TOKEN_CELL + 8;
 
 export function rateOperations(): Operation[] {
   const { addon } = loadAddon();
@@ -129,11 +133,15 @@ export function rateOperations(): Operation[] {
       },
     });
     return [
-      each('token bucket', () => cells.takeToken(0, nowNs, INTERVAL_NS, 100 * INTERVAL_NS)),
-      each('sliding window', () => cells.takeWindow(1, nowNs, 1e9, 1e6)),
+      each('token bucket', () => cells.takeToken(TOKEN_CELL, nowNs, INTERVAL_NS, 100 * INTERVAL_NS)),
+      each('token of a keyed table', () => {
+        const key = (nowNs / INTERVAL_NS) & 1023;
+        return cells.takeKeyed(SETS, Math.imul(key, 0x9e3779b1), key, nowNs, INTERVAL_NS, 1e5 * INTERVAL_NS);
+      }),
+      each('sliding window', () => cells.takeWindow(WINDOW_CELL, nowNs, 1e9, 1e6)),
     ];
   };
-  const words = (): BigInt64Array => new BigInt64Array(new SharedArrayBuffer(64 * 8));
+  const words = (): BigInt64Array => new BigInt64Array(new SharedArrayBuffer((WINDOW_CELL + 8) * 8));
   return [
     ...of('TypeScript', new PortableRateCells(words())),
     ...(addon === null ? [] : of('addon', new addon.RateCells(words()))),

@@ -10,6 +10,7 @@ const LABELS: Readonly<Record<ScopeKind, string>> = {
   listener: 'envoy_listener_address',
   worker: 'worker',
   endpoint: 'envoy_endpoint',
+  http_local_rate_limit: 'envoy_local_http_ratelimit_prefix',
 };
 /** Bucket bounds in milliseconds, as Envoy has them. */
 const BOUNDS_MS = [

@@ -3,23 +3,33 @@ import type { FilterRecord } from '../plan/records.js';
 import type { StatefulSessionRecord } from '../plan/stateful-session-record.js';
 import { compileCookie, TOKEN } from './compile-cookie.js';
 import { fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
+import { compileRateLimit, type RateLimitContext } from './compile-rate-limit.js';
 import type { DocumentReader, Value } from './document.js';
+
+/** What compiling a filter needs beside it. */
+export type FilterSurroundings = RateLimitContext;
 
 /** How one kind of filter is read. */
 interface FilterCompiler {
-  /** typed_config of the filter, to what its kind builds from. */
-  compile(reader: DocumentReader, config: Value): unknown;
+  /** typed_config of the filter, to what its kind builds from; null = nothing is done. */
+  compile(context: FilterSurroundings, config: Value): unknown;
   /** What a route gives, to the same, or null where it switches the filter off; by type of message. */
-  readonly perRoute: Readonly<Record<string, (reader: DocumentReader, config: Value) => unknown>>;
+  readonly perRoute: Readonly<Record<string, (context: FilterSurroundings, config: Value) => unknown>>;
   /** A second one in the same list could only contradict the first. */
   readonly isSingle: boolean;
 }
 
+const LOCAL_RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 const STATEFUL_SESSION = 'envoy.extensions.filters.http.stateful_session.v3.StatefulSession';
 const ROUTER = 'envoy.extensions.filters.http.router.v3.Router';
 const FILTER_CONFIG = 'envoy.config.route.v3.FilterConfig';
 
 const COMPILERS: Readonly<Record<string, FilterCompiler>> = {
+  [LOCAL_RATE_LIMIT]: {
+    compile: compileRateLimit,
+    perRoute: { [LOCAL_RATE_LIMIT]: compileRateLimit },
+    isSingle: false,
+  },
   [STATEFUL_SESSION]: {
     compile: compileSession,
     perRoute: { [`${STATEFUL_SESSION}PerRoute`]: compileRouteSession },
@@ -36,7 +46,8 @@ export interface Filters {
   readonly router: Value;
 }
 
-export function compileFilters(reader: DocumentReader, http: Value): Filters {
+export function compileFilters(context: FilterSurroundings, http: Value): Filters {
+  const { reader } = context;
   const values = fieldsOf(http, 'http_filters');
   const last = values[values.length - 1];
   const isRouter = (filter: Value): boolean => {
@@ -60,7 +71,7 @@ export function compileFilters(reader: DocumentReader, http: Value): Filters {
   if (before.length > FILTERS_MAX)
     reader.report('error', http, 'http_filters', `${before.length} before the router; there can be ${FILTERS_MAX}`);
   checkNames(reader, http, before);
-  const filters = before.filter((filter) => !isRouter(filter)).map((filter) => compileFilter(reader, filter));
+  const filters = before.filter((filter) => !isRouter(filter)).map((filter) => compileFilter(context, filter));
   return { filters: filters.filter((filter) => filter !== null), router: fieldOf(last ?? {}, 'typed_config') ?? {} };
 }
 
@@ -85,12 +96,12 @@ function checkNames(reader: DocumentReader, http: Value, values: readonly Value[
   });
 }
 
-function compileFilter(reader: DocumentReader, filter: Value): FilterRecord | null {
+function compileFilter(context: FilterSurroundings, filter: Value): FilterRecord | null {
   const config = fieldOf(filter, 'typed_config');
   const typeUrl = String(config?.['@type'] ?? '');
   const compiler = COMPILERS[typeUrl];
   if (config === undefined || compiler === undefined) return null;
-  return { name: textOf(filter, 'name'), typeUrl, config: compiler.compile(reader, config) };
+  return { name: textOf(filter, 'name'), typeUrl, config: compiler.compile(context, config) };
 }
 
 /**
@@ -98,11 +109,12 @@ function compileFilter(reader: DocumentReader, filter: Value): FilterRecord | nu
  * null = off.
  */
 export function compilePerFilter(
-  reader: DocumentReader,
+  context: FilterSurroundings,
   filters: readonly FilterRecord[],
   value: Value,
   outer: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
+  const { reader } = context;
   const configs = { ...outer };
   for (const [name, config] of Object.entries(fieldOf(value, 'typed_per_filter_config') ?? {})) {
     const filter = filters.find((each) => each.name === name);
@@ -114,14 +126,14 @@ export function compilePerFilter(
     if (filter === undefined) problem('warning', `has no effect: there is no filter ${shown} in http_filters`);
     else if (type === FILTER_CONFIG) configs[name] = null;
     else if (compile === undefined) problem('error', `${type} is not for filter ${shown}, a ${filter.typeUrl}`);
-    else configs[name] = compile(reader, config as Value);
+    else configs[name] = compile(context, config as Value);
   }
   return configs;
 }
 
 // ---- stateful_session ---------------------------------------------------------------------------------------
 
-function compileSession(reader: DocumentReader, session: Value): StatefulSessionRecord {
+function compileSession({ reader }: FilterSurroundings, session: Value): StatefulSessionRecord {
   const state = fieldOf(fieldOf(session, 'session_state') ?? {}, 'typed_config') ?? {};
   const strict = flagOf(session, 'strict');
   const cookie = fieldOf(state, 'cookie');
@@ -135,6 +147,6 @@ function compileSession(reader: DocumentReader, session: Value): StatefulSession
   return { strict, state: { kind: 'header', name } };
 }
 
-function compileRouteSession(reader: DocumentReader, config: Value): StatefulSessionRecord | null {
-  return config['disabled'] === true ? null : compileSession(reader, fieldOf(config, 'stateful_session') ?? {});
+function compileRouteSession(context: FilterSurroundings, config: Value): StatefulSessionRecord | null {
+  return config['disabled'] === true ? null : compileSession(context, fieldOf(config, 'stateful_session') ?? {});
 }

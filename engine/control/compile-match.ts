@@ -75,7 +75,7 @@ function headerMatch(reader: DocumentReader, header: Value): HeaderMatchRecord['
   return { kind: 'present', present: flagOf(header, 'present_match', true) };
 }
 
-function compileFraction(runtime: Runtime, percent: Value): Fraction {
+export function compileFraction(runtime: Runtime, percent: Value): Fraction {
   const written = fieldOf(percent, 'default_value') ?? {};
   return runtime.fraction(textOf(percent, 'runtime_key'), {
     numerator: numberOf(written, 'numerator', 0),

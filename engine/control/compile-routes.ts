@@ -22,20 +22,17 @@ import {
   fieldsOf,
 } from './compile-values.js';
 import { checkCluster } from './check-cluster.js';
-import { compilePerFilter } from './compile-filters.js';
+import { compilePerFilter, type FilterSurroundings } from './compile-filters.js';
 import { compileMatch } from './compile-match.js';
 import { compileHashPolicies } from './compile-hash-policies.js';
 import type { DocumentReader, Value } from './document.js';
-import type { Runtime } from './runtime.js';
 
 /** clusters: names that the document defines; used: filled with those that routes name. */
-export interface RouteContext {
-  readonly reader: DocumentReader;
+export interface RouteContext extends FilterSurroundings {
   readonly clusters: ReadonlySet<string>;
   readonly used: Set<string>;
   /** Those of the connection manager: what typed_per_filter_config may be for. */
   readonly filters: readonly FilterRecord[];
-  readonly runtime: Runtime;
 }
 
 /** perFilter: what the message around says of filters. */
@@ -49,7 +46,7 @@ export function compileRouteConfig(outer: RouteContext, config: Value): RouteCon
   // Without validation a cluster that is not there is found out by the request, as with Envoy.
   const isLoose = config['validate_clusters'] === false;
   const context = isLoose ? { ...outer, clusters: new AnyName() } : outer;
-  const perFilter = compilePerFilter(reader, outer.filters, config, {});
+  const perFilter = compilePerFilter(outer, outer.filters, config, {});
   const domains = new Map<string, string>();
   const maxBody = numberOf(config, 'max_direct_response_body_size_bytes', DIRECT_BODY_MAX_BYTES);
   return {
@@ -96,7 +93,7 @@ function compileHost(
     seen.set(domain, name);
     checkDomain(reader, host, at, domain);
   });
-  const perFilter = compilePerFilter(reader, context.filters, host, context.perFilter);
+  const perFilter = compilePerFilter(context, context.filters, host, context.perFilter);
   const routes = fieldsOf(host, 'routes').map((route) => compileRoute({ ...context, perFilter }, route, maxBody));
   warnOfShadows(context, fieldsOf(host, 'routes'), routes);
   return {
@@ -137,7 +134,7 @@ function compileRoute(context: InnerContext, route: Value, maxBody: number): Rou
     match,
     action: compileAction(context, route, match.path, maxBody),
     mutations: compileMutations(context.reader, route),
-    typedPerFilterConfig: compilePerFilter(context.reader, context.filters, route, context.perFilter),
+    typedPerFilterConfig: compilePerFilter(context, context.filters, route, context.perFilter),
     statPrefix: textOf(route, 'stat_prefix'),
   };
 }

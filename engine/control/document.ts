@@ -69,6 +69,11 @@ export class DocumentReader {
     return this.#options.environment;
   }
 
+  /** Where a message that was read stands: "static_resources.listeners[0]". */
+  pathOf(value: Value): string {
+    return this.#origins.get(value)?.path ?? '';
+  }
+
   /** More problems would not be shown: nothing that only helps a message is worth its time. */
   get isFull(): boolean {
     return this.problems.length >= PROBLEMS_MAX;
@@ -106,16 +111,9 @@ export class DocumentReader {
       .map((problem, index) => ({ problem, index }))
       .sort((a, b) => order(a.problem) - order(b.problem) || a.problem.column - b.problem.column || a.index - b.index)
       .map(({ problem }) => problem);
-    if (this.#dropped > 0)
-      list.push({
-        severity: 'error',
-        path: '',
-        message: `and ${this.#dropped} more problems, not shown`,
-        file: this.#options.file,
-        line: 0,
-        column: 0,
-        source: '',
-      });
+    const message = `and ${this.#dropped} more problems, not shown`;
+    const { file } = this.#options;
+    if (this.#dropped > 0) list.push({ severity: 'error', path: '', message, file, line: 0, column: 0, source: '' });
     return list;
   }
 

@@ -1,17 +1,19 @@
 /** PlanRegistry: the dense numbers of listeners, clusters, endpoints and metrics scopes, stable as long as they are used. */
-import { CLUSTER, ENDPOINT, HTTP, LISTENER, type Scope, WORKER } from '../metrics/declare.js';
+import { CLUSTER, ENDPOINT, HTTP, LISTENER, RATE_LIMIT, type Scope, WORKER } from '../metrics/declare.js';
+import { RATE_LIMITS_MAX } from '../limit/rate-memory.js';
 import { COUNTERS_MAX, HISTOGRAMS_MAX } from '../metrics/slots.js';
 import type { EndpointRecord, MetricsBase, SnapshotPlan } from '../plan/records.js';
 import { CLUSTERS_MAX, ENDPOINT_ROWS_MAX } from '../upstream/shared-cells.js';
 import { type EndpointMemory, EndpointNumbers } from './endpoint-numbers.js';
 
-export type ScopeKind = 'http' | 'cluster' | 'listener' | 'endpoint' | 'worker';
+export type ScopeKind = 'http' | 'cluster' | 'listener' | 'endpoint' | 'worker' | 'http_local_rate_limit';
 const SCOPES: Readonly<Record<ScopeKind, Scope<string>>> = {
   http: HTTP,
   cluster: CLUSTER,
   listener: LISTENER,
   endpoint: ENDPOINT,
   worker: WORKER,
+  http_local_rate_limit: RATE_LIMIT,
 };
 
 export interface MetricsScope {
@@ -38,6 +40,10 @@ export class PlanRegistry {
   }
   cluster(name: string): number {
     return this.#number('cluster', name, CLUSTERS_MAX);
+  }
+  /** A bucket in the memory of engine/limit/rate-memory.ts. */
+  rateLimit(key: string): number {
+    return this.#number('rate limit', key, RATE_LIMITS_MAX);
   }
   endpoint(key: string): Pick<EndpointRecord, 'row' | 'metrics'> {
     const { row, counters } = this.#endpoints.of(key, () => {

@@ -1,4 +1,5 @@
 /** Messages of HTTP filters, and of what routes say of them. */
+import { LocalRateLimit } from './schema-rate-limit.js';
 import { Cookie } from './schema-hash-policy.js';
 import { bool, type Field, type Message, message, only, string, text } from './schema.js';
 
@@ -74,6 +75,7 @@ const FilterConfig: Message = {
 export const HTTP_FILTERS: Readonly<Record<string, Message>> = {
   [Router.typeUrl as string]: Router,
   'envoy.config.filter.http.router.v2.Router': Router,
+  [LocalRateLimit.typeUrl as string]: LocalRateLimit,
   [StatefulSession.typeUrl as string]: StatefulSession,
 };
 
@@ -84,6 +86,7 @@ export const PER_FILTER_CONFIG: Field = {
     kind: 'any',
     types: () => ({
       [FilterConfig.typeUrl as string]: FilterConfig,
+      [LocalRateLimit.typeUrl as string]: LocalRateLimit,
       [StatefulSessionPerRoute.typeUrl as string]: StatefulSessionPerRoute,
     }),
   },

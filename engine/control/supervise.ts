@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { newRateMemory } from '../limit/rate-memory.js';
 import { ENDPOINT, WORKER } from '../metrics/declare.js';
 import { type MetricsMemory, newMetricsMemory, WorkerMetrics } from '../metrics/slots.js';
 import {
@@ -95,6 +96,7 @@ const SLOW_RESTART_MS = 1000;
 export class Supervisor implements EndpointMemory {
   readonly workers: readonly WorkerHandle[];
   readonly sharedCells: SharedArrayBuffer;
+  readonly #rateMemory = newRateMemory();
   /** What main counts itself. */
   readonly #ownMemory = newMetricsMemory();
   readonly metrics = new WorkerMetrics(this.#ownMemory);
@@ -174,6 +176,7 @@ export class Supervisor implements EndpointMemory {
       metrics: worker.metrics,
       sharedCells: this.sharedCells,
       ownCells: worker.ownCells,
+      rateMemory: this.#rateMemory,
       workerBase: worker.base,
       seed: [0, 4, 8, 12].map((at) => random.readInt32LE(at)),
       hostname: hostname(),

@@ -305,6 +305,19 @@ export const NO_DESCRIPTORS = row(
   'warn',
   'upstream connect error or disconnect/reset before headers. reset reason: local connection failure',
 );
+/** local_ratelimit: no token is left. */
+export const RATE_LIMITED = row('local_rate_limited', 'local', 'never', 429, 14, 'RL', 'local_rate_limited', 'debug');
+/** The same, where gRPC calls are to be told RESOURCE_EXHAUSTED. */
+export const RATE_LIMITED_EXHAUSTED = row(
+  'local_rate_limited_exhausted',
+  'local',
+  'never',
+  429,
+  8,
+  'RL',
+  'local_rate_limited',
+  'debug',
+);
 export const SHUT_DOWN = row('shut_down', 'local', 'never', 0, 0, 'DT', 'shutdown', 'debug');
 
 export const FAULTS: readonly Fault[] = table;

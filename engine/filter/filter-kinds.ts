@@ -1,9 +1,13 @@
 /** FILTER_KINDS: every filter besides the router, by type URL. */
 import type { FilterKind } from './filter.js';
+import { LOCAL_RATE_LIMIT } from './local-rate-limit.js';
 import { STATEFUL_SESSION } from './stateful-session.js';
 
 // A filter is one entry here, one in engine/control/compile-filters.ts and one in engine/control/schema-filters.ts.
-const KINDS: readonly FilterKind<unknown>[] = [STATEFUL_SESSION as FilterKind<unknown>];
+const KINDS: readonly FilterKind<unknown>[] = [
+  LOCAL_RATE_LIMIT as FilterKind<unknown>,
+  STATEFUL_SESSION as FilterKind<unknown>,
+];
 
 export const FILTER_KINDS: ReadonlyMap<string, FilterKind<unknown>> = new Map(
   KINDS.map((kind) => [kind.typeUrl, kind]),

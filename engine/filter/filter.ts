@@ -33,6 +33,15 @@ export interface FilterContext extends ExchangeView {
   overrideHost(address: Uint8Array, start: number, end: number, isStrict: boolean): void;
   /** It is the endpoint so named that this attempt goes to. */
   readonly isAtOverrideHost: boolean;
+  /** A random whole number below the bound. */
+  draw(bound: number): number;
+  /** Adds one to a counter of metrics/slots.ts. */
+  count(slot: number): void;
+  /**
+   * A token of a bucket that all workers take from, or of the one that this client connection has under that number;
+   * false when it is empty. See limit/rate-cells.ts.
+   */
+  takeToken(bucket: number, intervalNs: number, capacityNs: number, perConnection: boolean): boolean;
 }
 
 /** A kind of filter: its config is checked on main, the hooks run on workers. Absent hooks cost nothing. */
@@ -40,8 +49,8 @@ export interface FilterKind<Config> {
   /** Envoy's type URL without the "type.googleapis.com/" prefix. */
   readonly typeUrl: string;
   /**
-   * What the hooks get, from a FilterRecord's config or a route's; once per plan and worker. mark: the filter's bit of
-   * FilterContext.marks.
+   * What the hooks get, from a FilterRecord's config or a route's; once per plan and worker. Null: no hook is called.
+   * mark: the filter's bit of FilterContext.marks.
    */
   build(record: unknown, mark: number): Config;
   onRequestHead?(x: FilterContext, config: Config): Verdict;

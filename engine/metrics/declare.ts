@@ -149,6 +149,9 @@ export const LISTENER = scope(
   ['downstream_cx_length_ms'],
 );
 
+/** <stat_prefix>.http_local_rate_limit. */
+export const RATE_LIMIT = scope(['enabled', 'enforced', 'rate_limited', 'ok'], [], []);
+
 /** One endpoint, as /clusters shows it. */
 export const ENDPOINT = scope(
   ['cx_active', 'cx_connect_fail', 'cx_total', 'rq_active', 'rq_error', 'rq_success', 'rq_timeout', 'rq_total'],

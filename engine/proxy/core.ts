@@ -10,6 +10,7 @@ import type { Http1Shared } from '../http1/shared.js';
 import type { Conn, Transport } from '../io/transport.js';
 import { WORKER } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
+import type { RateCells } from '../limit/rate-cells.js';
 import type { AccessLogRecord, ClusterRecord, SnapshotPlan } from '../plan/records.js';
 import { Cluster } from '../upstream/cluster.js';
 import type { TableFill } from '../upstream/balance/table-fill.js';
@@ -36,6 +37,8 @@ export interface CoreOptions {
   /** False: the caller advances `wheel` itself (simulation). */
   readonly hasOwnTimer: boolean;
   readonly tableFill: TableFill;
+  /** Over the memory of limit/rate-memory.ts. */
+  readonly rateCells: RateCells;
 }
 
 export class Core {

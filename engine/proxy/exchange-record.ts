@@ -4,6 +4,7 @@ import { type FaultCode, FAULTS } from '../fault/faults.js';
 import type { FilterContext, Verdict } from '../filter/filter.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
 import type { Address } from '../io/transport.js';
+import { CONNECTION_SETS, rateCell } from '../limit/rate-memory.js';
 import { methodName } from '../http/methods.js';
 import type { RouteRecord } from '../plan/records.js';
 import type { ClusterChoice, CompiledRoute } from '../route/compiled-route.js';
@@ -202,6 +203,25 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
 
   get isAtOverrideHost(): boolean {
     return this.#host?.isPicked === true;
+  }
+
+  draw(bound: number): number {
+    return this.core.random.below(bound);
+  }
+
+  count(slot: number): void {
+    this.core.metrics.add(slot, 1);
+  }
+
+  takeToken(bucket: number, intervalNs: number, capacityNs: number, perConnection: boolean): boolean {
+    const { rateCells } = this.core.options;
+    const nowNs = Math.floor(this.core.cells.clock.nowUs()) * 1000;
+    if (!perConnection) return rateCells.takeToken(rateCell(bucket), nowNs, intervalNs, capacityNs) === 0;
+    const id = this.connectionId;
+    const high = (bucket << 16) | (Math.floor(id / 2 ** 32) & 0xffff);
+    // Both steps can be undone, so that no two connections have one key; the low bits say which set it goes to.
+    const low = Math.imul((id | 0) ^ high, 0x9e3779b1);
+    return rateCells.takeKeyed(CONNECTION_SETS, low ^ (low >>> 15), high, nowNs, intervalNs, capacityNs) === 0;
   }
 
   get routeRecord(): RouteRecord | null {

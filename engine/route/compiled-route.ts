@@ -7,7 +7,7 @@ import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
 import type { ForwardRecord, RedirectRecord, RouteConfigRecord, RouteRecord } from '../plan/records.js';
 import { HashPolicies } from './hash-policy.js';
-import { HeaderMutations } from './header-mutations.js';
+import { HeaderMutations } from '../format/header-mutations.js';
 import { PathRewrite } from './path-rewrite.js';
 import { compilePredicates, type Predicate, type RequestDraw } from './predicate.js';
 import { writeLocation } from './redirect.js';

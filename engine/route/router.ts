@@ -4,7 +4,7 @@ import type { Prng } from '../base/prng.js';
 import type { ExchangeView } from '../format/exchange-view.js';
 import type { RouteConfigRecord } from '../plan/records.js';
 import type { CompiledRoute } from './compiled-route.js';
-import { HeaderMutations } from './header-mutations.js';
+import { HeaderMutations } from '../format/header-mutations.js';
 import { HostTable } from './host-table.js';
 import { RequestDraw } from './predicate.js';
 import { CompiledVirtualHost } from './virtual-host.js';

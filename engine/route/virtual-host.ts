@@ -4,7 +4,7 @@ import { HEAD_ASTERISK } from '../http/head.js';
 import { METHOD_CONNECT } from '../http/methods.js';
 import type { RouteConfigRecord, RouteRecord, VirtualHostRecord } from '../plan/records.js';
 import { CompiledRoute } from './compiled-route.js';
-import { HeaderMutations } from './header-mutations.js';
+import { HeaderMutations } from '../format/header-mutations.js';
 import { PathTrie } from './path-trie.js';
 import type { RequestDraw } from './predicate.js';
 import { compileRegex, literalPrefix } from './regex.js';

@@ -14,6 +14,8 @@ export interface WorkerInit {
   readonly metrics: MetricsMemory;
   readonly sharedCells: SharedArrayBuffer;
   readonly ownCells: SharedArrayBuffer;
+  /** See limit/rate-memory.ts. */
+  readonly rateMemory: SharedArrayBuffer;
   readonly workerBase: number;
   readonly seed: readonly [number, number, number, number];
   readonly hostname: string;

@@ -2,6 +2,7 @@
 import type { Listening } from '../io/transport.js';
 import { loadAddon } from '../io/addon.js';
 import { openTransport } from '../io/choose-transport.js';
+import { PortableRateCells } from '../limit/rate-cells.js';
 import { WorkerMetrics } from '../metrics/slots.js';
 import { internalize } from '../plan/internalize.js';
 import type { ListenerRecord, SnapshotPlan } from '../plan/records.js';
@@ -45,6 +46,8 @@ class Worker {
       log: (level, component, message) => this.#say({ kind: 'log', level, component, message }),
       hasOwnTimer: true,
       tableFill: (init.transport === 'native' ? loadAddon().addon : null) ?? PORTABLE_FILL,
+      // Not the addon's twin: the way there costs more than it saves (bench/micro).
+      rateCells: new PortableRateCells(new BigInt64Array(init.rateMemory)),
     });
     this.#ingress = uws === null ? null : new UwsIngress(uws, this.#core);
     if (uws !== null) process.once('uncaughtException', (error) => this.#die(error));

@@ -1,4 +1,6 @@
 /** World: one seeded run of a whole worker between scripted clients and origins, and what must hold at its end. */
+import { PortableRateCells } from '../../engine/limit/rate-cells.js';
+import { newRateMemory } from '../../engine/limit/rate-memory.js';
 import { Prng } from '../../engine/base/prng.js';
 import { TICK_MS } from '../../engine/base/timer-wheel.js';
 import { loadConfig, planOf } from '../../engine/control/load.js';
@@ -91,6 +93,7 @@ export class World {
       log: () => {},
       hasOwnTimer: false,
       tableFill: PORTABLE_FILL,
+      rateCells: new PortableRateCells(new BigInt64Array(newRateMemory())),
     });
     this.#watchExchanges();
   }

@@ -1,7 +1,7 @@
 /** HeaderMutations: the headers that one level of the route table adds and removes. */
 import { ByteOutput } from '../base/byte-output.js';
-import type { ExchangeView } from '../format/exchange-view.js';
-import { compileFormat, type Format } from '../format/substitution.js';
+import type { ExchangeView } from './exchange-view.js';
+import { compileFormat, type Format } from './substitution.js';
 import type { Head } from '../http/head.js';
 import { type NameId, nameIdOf } from '../http/names.js';
 import type { HeaderAddRecord, HeaderMutationsRecord } from '../plan/records.js';
