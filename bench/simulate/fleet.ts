@@ -31,6 +31,7 @@ export function endpointRecords(weights: readonly number[]): EndpointRecord[] {
     region: '',
     zone: '',
     subZone: '',
+    localityWeight: 0,
     health: 'HEALTHY',
     metadata: {},
     metrics: { counters: -1, histograms: -1 },

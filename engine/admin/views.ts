@@ -6,6 +6,7 @@ import type { Address } from '../io/transport.js';
 import { ENDPOINT } from '../metrics/declare.js';
 import type { Totals } from '../metrics/totals.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
+import { Subsets } from '../upstream/balance/subsets.js';
 import { openBreakers } from '../upstream/breaker.js';
 import type { AdminParts } from './server.js';
 import type { Reading } from './stats.js';
@@ -57,9 +58,27 @@ function clusterReadings(cells: Int32Array, cluster: ClusterRecord): Reading[] {
     ['membership_degraded', count('DEGRADED')],
     ['membership_excluded', 0],
     ...openBreakers(cells, cluster),
+    ...subsetGauges(cluster),
   ];
   const scope = cluster.altStatName || cluster.name;
   return gauges.map(([name, value]) => ({ kind: 'cluster', scope, name, value }));
+}
+
+/** By record: what is counted of its subsets; a list that stays needs that once. */
+const SUBSET_GAUGES = new WeakMap<ClusterRecord, [string, number][]>();
+
+function subsetGauges(cluster: ClusterRecord): [string, number][] {
+  if (cluster.subsets === null) return [];
+  let gauges = SUBSET_GAUGES.get(cluster);
+  if (gauges === undefined) {
+    const subsets = new Subsets(cluster.subsets, cluster.endpoints);
+    gauges = [
+      ['lb_subsets_active', [...subsets.keys].length],
+      ['lb_subsets_single_host_per_subset_duplicate', subsets.duplicates],
+    ];
+    SUBSET_GAUGES.set(cluster, gauges);
+  }
+  return gauges;
 }
 
 export function serverInfo(parts: AdminParts): unknown {

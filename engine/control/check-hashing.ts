@@ -1,7 +1,8 @@
 /** Hash policies of routes beside the policies of clusters: each does nothing without the other. */
 import type { ClusterRecord } from '../plan/records.js';
-import { fieldOf, fieldsOf, textOf } from './compile-values.js';
+import { fieldsOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
+import { clustersOf, routeActionsOf } from './route-actions.js';
 
 /** records: what the cluster values became, in their order. Says nothing while there are errors. */
 export function checkHashing(
@@ -12,8 +13,7 @@ export function checkHashing(
 ): void {
   if (reader.hasErrors) return;
   const policies = new Map(records.map((record) => [record.name, record.lbPolicy.name]));
-  const forwards: Value[] = [];
-  gather(listeners, forwards);
+  const forwards = routeActionsOf(listeners);
   const hashed = new Set<string>();
   let hashesAny = false;
   for (const forward of forwards) {
@@ -47,22 +47,4 @@ export function checkHashing(
 
 function isHashing(policy: string | undefined): boolean {
   return policy === 'RING_HASH' || policy === 'MAGLEV';
-}
-
-/** Every RouteAction, wherever it stands. */
-function gather(value: unknown, found: Value[]): void {
-  if (Array.isArray(value)) for (const each of value) gather(each, found);
-  else if (typeof value === 'object' && value !== null && !(value instanceof Uint8Array))
-    for (const [name, each] of Object.entries(value)) {
-      if (name === 'route' && typeof each === 'object' && each !== null) found.push(each as Value);
-      gather(each, found);
-    }
-}
-
-/** None: the request names the cluster. */
-function clustersOf(forward: Value): string[] {
-  const weighted = fieldOf(forward, 'weighted_clusters');
-  if (weighted !== undefined) return fieldsOf(weighted, 'clusters').map((cluster) => textOf(cluster, 'name'));
-  const name = textOf(forward, 'cluster');
-  return name === '' ? [] : [name];
 }

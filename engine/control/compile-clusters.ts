@@ -1,8 +1,8 @@
 /** Clusters of the document to their records: protocol options, balancing, breakers, endpoints. */
 import { isIP } from 'node:net';
 import type { Address } from '../io/transport.js';
-import type { LbPolicyRecord } from '../plan/lb-policy-record.js';
 import type { BreakerRecord, ClusterRecord, EndpointRecord } from '../plan/records.js';
+import type { CriteriaRecord } from '../plan/subsets-record.js';
 import {
   compileAddress,
   compilePipe,
@@ -15,12 +15,11 @@ import {
   numberOf,
   textOf,
 } from './compile-values.js';
-import { compileHashingPolicy } from './compile-hashing.js';
-import { compileLearningPolicy } from './compile-learning.js';
+import { compileBalancing } from './compile-lb-policy.js';
+import { checkLocalityWeights } from './compile-locality.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 import type { Runtime } from './runtime.js';
-import { slowStartOf } from './compile-slow-start.js';
 
 /** What a name of a DNS cluster stands for right now. */
 export interface Resolved {
@@ -44,6 +43,8 @@ export interface ClusterContext {
   readonly registry: PlanRegistry;
   readonly runtime: Runtime;
   readonly resolved: ReadonlyMap<string, Resolved>;
+  /** What routes ask of endpoints' metadata. */
+  readonly criteria: readonly CriteriaRecord[];
   /** Filled with the names to look up. */
   readonly dnsTargets: DnsTarget[];
 }
@@ -59,7 +60,7 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
   const name = textOf(cluster, 'name');
   const common = protocolOptions(reader, cluster);
   const { endpoints, hasFailed } = compileEndpoints(context, cluster);
-  return {
+  const record: ClusterRecord = {
     name,
     altStatName: textOf(cluster, 'alt_stat_name'),
     index: registry.cluster(name),
@@ -67,7 +68,7 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     type: textOf(cluster, 'type', 'STATIC') as ClusterRecord['type'],
     connectTimeoutMs: numberOf(cluster, 'connect_timeout', 5000),
     bufferLimitBytes: numberOf(cluster, 'per_connection_buffer_limit_bytes', MIB),
-    lbPolicy: compileLbPolicy(reader, runtime, cluster),
+    ...compileBalancing(reader, runtime, cluster, context.criteria),
     overprovisioningPercent: numberOf(
       fieldOf(fieldOf(cluster, 'load_assignment') ?? {}, 'policy') ?? {},
       'overprovisioning_factor',
@@ -88,6 +89,8 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     endpoints,
     dnsFailed: hasFailed && endpoints.length === 0,
   };
+  checkLocalityWeights(reader, cluster, record);
+  return record;
 }
 
 /** Whole percent, as Envoy has it. */
@@ -132,40 +135,6 @@ function compileBreaker(runtime: Runtime, cluster: Value, priority: string): Bre
     maxPendingRequests: limit('max_pending_requests', 1024),
     maxRequests: limit('max_requests', 1024),
     maxRetries: limit('max_retries', 3),
-  };
-}
-
-function compileLbPolicy(reader: DocumentReader, runtime: Runtime, cluster: Value): LbPolicyRecord {
-  const policies = fieldsOf(fieldOf(cluster, 'load_balancing_policy') ?? {}, 'policies');
-  // Envoy takes the first that it knows; the schema refuses those that are not known here.
-  const extension = fieldOf(policies[0] ?? {}, 'typed_extension_config') ?? {};
-  const typed = fieldOf(extension, 'typed_config');
-  const legacy = textOf(cluster, 'lb_policy', 'ROUND_ROBIN');
-  if (legacy === 'LOAD_BALANCING_POLICY_CONFIG' && typed === undefined)
-    reader.report('error', cluster, 'lb_policy', 'needs load_balancing_policy beside it');
-  if (typed !== undefined && cluster['lb_policy'] !== undefined && legacy !== 'LOAD_BALANCING_POLICY_CONFIG')
-    reader.report('warning', cluster, 'lb_policy', 'has no effect: load_balancing_policy comes before it');
-  const type = typed === undefined ? '' : String(typed['@type']);
-  const learning = typed === undefined ? null : compileLearningPolicy(reader, runtime, type, typed);
-  if (learning !== null) return learning;
-  const roundRobin = fieldOf(cluster, 'round_robin_lb_config');
-  if (roundRobin !== undefined && (typed !== undefined || legacy !== 'ROUND_ROBIN'))
-    reader.report('warning', cluster, 'round_robin_lb_config', 'has no effect: lb_policy is not ROUND_ROBIN');
-  const isLeast = typed === undefined ? legacy === 'LEAST_REQUEST' : type.endsWith('.LeastRequest');
-  if (cluster['least_request_lb_config'] !== undefined && (typed !== undefined || !isLeast))
-    reader.report('warning', cluster, 'least_request_lb_config', 'has no effect: lb_policy is not LEAST_REQUEST');
-  const hashing = compileHashingPolicy(reader, cluster, legacy, typed);
-  if (hashing !== null) return hashing;
-  if (typed === undefined ? legacy === 'RANDOM' : type.endsWith('.Random')) return { name: 'RANDOM' };
-  if (!isLeast) return { name: 'ROUND_ROBIN', ...slowStartOf(reader, runtime, typed ?? roundRobin ?? {}) };
-  const config = typed ?? fieldOf(cluster, 'least_request_lb_config') ?? {};
-  const bias = fieldOf(config, 'active_request_bias') ?? {};
-  return {
-    name: 'LEAST_REQUEST',
-    choiceCount: numberOf(config, 'choice_count', 2),
-    fullScan: textOf(config, 'selection_method') === 'FULL_SCAN' || flagOf(config, 'enable_full_scan'),
-    activeRequestBias: runtime.number(textOf(bias, 'runtime_key'), numberOf(bias, 'default_value', 1)),
-    ...slowStartOf(reader, runtime, config),
   };
 }
 
@@ -288,6 +257,7 @@ function endpointRecord(
     region: textOf(where, 'region'),
     zone: textOf(where, 'zone'),
     subZone: textOf(where, 'sub_zone'),
+    localityWeight: numberOf(locality, 'load_balancing_weight', 0),
     health: status === 'DEGRADED' ? 'DEGRADED' : status === 'UNKNOWN' || status === 'HEALTHY' ? 'HEALTHY' : 'UNHEALTHY',
     metadata: (fieldOf(lbEndpoint, 'metadata')?.['filter_metadata'] as Record<string, unknown> | undefined) ?? {},
   };

@@ -26,6 +26,7 @@ import { compilePerFilter, type FilterSurroundings } from './compile-filters.js'
 import { compileMatch } from './compile-match.js';
 import { compileHashPolicies } from './compile-hash-policies.js';
 import type { DocumentReader, Value } from './document.js';
+import type { RouteCriteria } from './compile-criteria.js';
 
 /** clusters: names that the document defines; used: filled with those that routes name. */
 export interface RouteContext extends FilterSurroundings {
@@ -33,6 +34,7 @@ export interface RouteContext extends FilterSurroundings {
   readonly used: Set<string>;
   /** Those of the connection manager: what typed_per_filter_config may be for. */
   readonly filters: readonly FilterRecord[];
+  readonly criteria: RouteCriteria;
 }
 
 /** perFilter: what the message around says of filters. */
@@ -211,6 +213,7 @@ function compileForward(context: RouteContext, action: Value, path: PathMatchRec
   return {
     kind: 'forward',
     cluster: compileClusterChoice(context, action),
+    criteria: context.criteria.of(action),
     clusterNotFoundStatus:
       statuses[textOf(action, 'cluster_not_found_response_code', 'SERVICE_UNAVAILABLE') as keyof typeof statuses],
     prefixRewrite: (action['prefix_rewrite'] as string | undefined) || null,
@@ -265,6 +268,7 @@ function compileClusterChoice(context: RouteContext, action: Value): ClusterChoi
     return {
       name: textOf(cluster, 'name'),
       weight: context.runtime.integer(weightKey(weighted, cluster), numberOf(cluster, 'weight', 0)),
+      criteria: context.criteria.of(cluster, action),
       mutations: compileMutations(context.reader, cluster),
       hostRewriteLiteral: (cluster['host_rewrite_literal'] as string | undefined) ?? null,
     };

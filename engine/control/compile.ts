@@ -12,11 +12,14 @@ import type {
 import { checkHashing } from './check-hashing.js';
 import { compileAccessLog } from './compile-access-log.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
+import { checkSubsets } from './check-subsets.js';
 import { compileFilters } from './compile-filters.js';
+import { withLocalCluster } from './compile-locality.js';
 import { compileRouteConfig, compileUpgrades } from './compile-routes.js';
 import { compileAddress, fieldOf, fieldsOf, flagOf, HOUR_MS, keyOf, MIB, numberOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
+import { RouteCriteria } from './compile-criteria.js';
 import { Runtime } from './runtime.js';
 
 export interface Compiled {
@@ -44,10 +47,13 @@ export function compile(
   const used = new Set<string>();
   const listenerValues = fieldsOf(resources, 'listeners');
   const runtime = new Runtime(reader, bootstrap);
-  const listenerContext: ListenerContext = { reader, registry, runtime, clusters: names, used };
+  const criteria = new RouteCriteria(reader, registry);
+  const listenerContext: ListenerContext = { reader, registry, runtime, clusters: names, used, criteria };
   const listeners = listenerValues.map((listener) => compileListener(listenerContext, listener));
-  const context: ClusterContext = { reader, registry, runtime, resolved, dnsTargets };
-  const clusters = clusterValues.map((cluster) => compileCluster(context, cluster));
+  const context: ClusterContext = { reader, registry, runtime, resolved, criteria: criteria.found, dnsTargets };
+  const compiled = clusterValues.map((cluster) => compileCluster(context, cluster));
+  const clusters = withLocalCluster(reader, bootstrap, clusterValues, compiled);
+  used.add(textOf(fieldOf(bootstrap, 'cluster_manager') ?? {}, 'local_cluster_name'));
   checkListeners(reader, listenerValues, listeners);
   if (listeners.length === 0 && !reader.hasErrors)
     reader.report('warning', bootstrap, 'static_resources', 'there are no listeners: nothing is served');
@@ -55,6 +61,7 @@ export function compile(
   // A route or cluster that could not be read may be the one that reads it.
   if (!reader.hasErrors) runtime.reportUnread(new Set(listeners.map(({ name }) => name)));
   checkHashing(reader, listenerValues, clusterValues, clusters);
+  checkSubsets(reader, listenerValues, clusters);
   const admin = fieldOf(fieldOf(bootstrap, 'admin') ?? {}, 'address');
   return {
     plan: {
@@ -120,6 +127,7 @@ interface ListenerContext {
   readonly clusters: ReadonlySet<string>;
   /** Filled with those that routes name. */
   readonly used: Set<string>;
+  readonly criteria: RouteCriteria;
 }
 
 function compileListener(context: ListenerContext, listener: Value): ListenerRecord {

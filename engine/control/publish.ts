@@ -4,7 +4,8 @@ import { DnsDiscovery, type DnsQuestion, type Lookup } from '../discovery/dns.js
 import { renderProblems } from '../fault/problem.js';
 import { CLUSTER } from '../metrics/declare.js';
 import type { ConfigSource } from '../options.js';
-import type { SnapshotPlan } from '../plan/records.js';
+import type { ClusterRecord, SnapshotPlan } from '../plan/records.js';
+import { Subsets } from '../upstream/balance/subsets.js';
 import type { Compiled } from './compile.js';
 import { type DnsTarget, dnsKey } from './compile-clusters.js';
 import { type LoadedConfig, loadConfig, planOf } from './load.js';
@@ -30,6 +31,8 @@ const LOOKUP_COUNTERS = {
   empty: CLUSTER.index.update_empty,
 } as const;
 const MEMBERSHIP_CHANGE = CLUSTER.index.membership_change;
+const SUBSETS_CREATED = CLUSTER.index.lb_subsets_created;
+const SUBSETS_REMOVED = CLUSTER.index.lb_subsets_removed;
 
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -178,13 +181,25 @@ export class Publisher {
     this.#options.supervisor.metrics.add(counters + index, 1);
   }
 
+  #countSubsets(cluster: ClusterRecord, before: ClusterRecord | undefined): void {
+    const keysOf = (each: ClusterRecord | undefined): Set<string> =>
+      new Set(each?.subsets == null ? [] : new Subsets(each.subsets, each.endpoints).keys);
+    const { metrics } = this.#options.supervisor;
+    const [now, earlier] = [keysOf(cluster), keysOf(before)];
+    const { counters } = cluster.metrics;
+    metrics.add(counters + SUBSETS_CREATED, [...now].filter((key) => !earlier.has(key)).length);
+    metrics.add(counters + SUBSETS_REMOVED, [...earlier].filter((key) => !now.has(key)).length);
+  }
+
   #countChanges(plan: SnapshotPlan): void {
     const keysOf = (each: SnapshotPlan['clusters'][number] | undefined): string =>
       (each?.endpoints ?? []).map(({ key }) => key).join();
     const before = new Map(this.plan?.clusters.map((cluster) => [cluster.name, cluster]));
-    for (const cluster of plan.clusters)
-      if (keysOf(before.get(cluster.name)) !== keysOf(cluster))
-        this.#count(cluster.metrics.counters, MEMBERSHIP_CHANGE);
+    for (const cluster of plan.clusters) {
+      const earlier = before.get(cluster.name);
+      if (keysOf(earlier) !== keysOf(cluster)) this.#count(cluster.metrics.counters, MEMBERSHIP_CHANGE);
+      if (cluster.subsets !== null || earlier?.subsets != null) this.#countSubsets(cluster, earlier);
+    }
   }
 
   // ---- workers --------------------------------------------------------------------------------------------

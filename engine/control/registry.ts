@@ -22,6 +22,8 @@ export interface MetricsScope {
   readonly base: MetricsBase;
 }
 
+/** What routes may ask of endpoints' metadata in a process's life. */
+const CRITERIA_MAX = 65535;
 /** Counters that endpoints leave to the rest: so many of them may be there that nothing else would be measured. */
 const KEPT_COUNTERS = COUNTERS_MAX >> 2;
 /** No counter of a scope is in the array when its first one is here: adding to it does nothing, and costs no test. */
@@ -44,6 +46,10 @@ export class PlanRegistry {
   /** A bucket in the memory of engine/limit/rate-memory.ts. */
   rateLimit(key: string): number {
     return this.#number('rate limit', key, RATE_LIMITS_MAX);
+  }
+  /** Of what a route asks of endpoints' metadata; 0 is for nothing. */
+  criteria(key: string): number {
+    return this.#number('criteria', key, CRITERIA_MAX) + 1;
   }
   endpoint(key: string): Pick<EndpointRecord, 'row' | 'metrics'> {
     const { row, counters } = this.#endpoints.of(key, () => {

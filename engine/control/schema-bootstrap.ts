@@ -73,6 +73,12 @@ const LayeredRuntime: Message = {
   fields: { layers: list(message(() => RuntimeLayer)) },
 };
 
+const ClusterManager: Message = {
+  name: 'ClusterManager',
+  fields: { local_cluster_name: string },
+  unsupported: ['outlier_detection', 'upstream_bind_config', 'load_stats_config', 'enable_deferred_cluster_creation'],
+};
+
 export const Bootstrap: Message = {
   name: 'Bootstrap',
   typeUrl: 'envoy.config.bootstrap.v3.Bootstrap',
@@ -81,10 +87,10 @@ export const Bootstrap: Message = {
     static_resources: message(() => StaticResources),
     admin: message(() => Admin),
     layered_runtime: message(() => LayeredRuntime),
+    cluster_manager: message(() => ClusterManager),
   },
   unsupported: [
     'dynamic_resources',
-    'cluster_manager',
     'hds_config',
     'flags_path',
     'stats_sinks',

@@ -1,8 +1,9 @@
 /** Messages of a cluster: endpoints, balancing, breakers, protocol options. */
 import { Address, Locality, Metadata, RuntimeDouble, UpstreamProtocolOptions } from './schema-core.js';
-import { CommonLbConfig, HASHING_POLICIES, MaglevLbConfig, RingHashLbConfig } from './schema-hashing.js';
-import { LEARNING_POLICIES } from './schema-learning.js';
+import { CommonLbConfig, MaglevLbConfig, RingHashLbConfig } from './schema-hashing.js';
+import { LoadBalancingPolicy } from './schema-lb-policy.js';
 import { SlowStartConfig } from './schema-slow-start.js';
+import { LbSubsetConfig } from './schema-subsets.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const Endpoint: Message = {
@@ -28,14 +29,9 @@ const LocalityLbEndpoints: Message = {
     locality: message(() => Locality),
     lb_endpoints: list(message(() => LbEndpoint)),
     priority: { kind: 'uint', max: 128 },
+    load_balancing_weight: { kind: 'uint', min: 1 },
   },
-  unsupported: [
-    'load_balancing_weight',
-    'proximity',
-    'metadata',
-    'load_balancer_endpoints',
-    'leds_cluster_locality_config',
-  ],
+  unsupported: ['proximity', 'metadata', 'load_balancer_endpoints', 'leds_cluster_locality_config'],
 };
 const LoadAssignmentPolicy: Message = {
   name: 'Policy',
@@ -82,58 +78,6 @@ const RoundRobinLbConfig: Message = {
   name: 'RoundRobinLbConfig',
   fields: { slow_start_config: message(() => SlowStartConfig) },
 };
-const LeastRequest: Message = {
-  name: 'LeastRequest',
-  typeUrl: 'envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest',
-  fields: {
-    choice_count: { kind: 'uint', min: 2 },
-    active_request_bias: message(() => RuntimeDouble),
-    selection_method: oneOf('N_CHOICES', 'FULL_SCAN'),
-    enable_full_scan: bool,
-    slow_start_config: message(() => SlowStartConfig),
-  },
-  unsupported: ['locality_lb_config'],
-};
-const RoundRobin: Message = {
-  name: 'RoundRobin',
-  typeUrl: 'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin',
-  fields: { slow_start_config: message(() => SlowStartConfig) },
-  unsupported: ['locality_lb_config'],
-};
-const Random: Message = {
-  name: 'Random',
-  typeUrl: 'envoy.extensions.load_balancing_policies.random.v3.Random',
-  fields: {},
-  unsupported: ['locality_lb_config'],
-};
-const TypedExtensionConfig: Message = {
-  name: 'TypedExtensionConfig',
-  fields: {
-    name: text,
-    typed_config: {
-      kind: 'any',
-      types: () => ({
-        [LeastRequest.typeUrl as string]: LeastRequest,
-        [RoundRobin.typeUrl as string]: RoundRobin,
-        [Random.typeUrl as string]: Random,
-        ...LEARNING_POLICIES,
-        ...HASHING_POLICIES,
-      }),
-    },
-  },
-  required: ['name', 'typed_config'],
-};
-const Policy: Message = {
-  name: 'Policy',
-  fields: { typed_extension_config: message(() => TypedExtensionConfig) },
-  required: ['typed_extension_config'],
-};
-const LoadBalancingPolicy: Message = {
-  name: 'LoadBalancingPolicy',
-  fields: { policies: { kind: 'list', of: message(() => Policy), notEmpty: true } },
-  required: ['policies'],
-};
-
 const UpstreamHttp1Options: Message = {
   name: 'Http1ProtocolOptions',
   fields: {},
@@ -213,6 +157,7 @@ export const Cluster: Message = {
     ring_hash_lb_config: message(() => RingHashLbConfig),
     maglev_lb_config: message(() => MaglevLbConfig),
     common_lb_config: message(() => CommonLbConfig),
+    lb_subset_config: message(() => LbSubsetConfig),
     load_assignment: message(() => ClusterLoadAssignment),
     hosts: list(message(() => Address)),
     circuit_breakers: message(() => CircuitBreakers),
@@ -250,7 +195,6 @@ export const Cluster: Message = {
     'outlier_detection',
     'cleanup_interval',
     'upstream_bind_config',
-    'lb_subset_config',
     'original_dst_lb_config',
     'transport_socket',
     'protocol_selection',

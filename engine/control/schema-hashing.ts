@@ -1,5 +1,6 @@
 /** Messages of the balancing policies that hash: of the cluster itself, and typed. */
 import { Percent } from './schema-core.js';
+import { LOCALITY_FIELDS, LOCALITY_WEIGHTED } from './schema-locality.js';
 import { bool, type Field, type Message, message, oneOf } from './schema.js';
 
 /** Envoy's limit of points on a ring, and its default. */
@@ -31,10 +32,9 @@ export const CommonLbConfig: Message = {
   fields: {
     consistent_hashing_lb_config: message(() => ConsistentHashingLbConfig),
     healthy_panic_threshold: message(() => Percent),
+    ...LOCALITY_FIELDS,
   },
   unsupported: [
-    'zone_aware_lb_config',
-    'locality_weighted_lb_config',
     'update_merge_window',
     'ignore_new_hosts_until_first_hc',
     'close_connections_on_host_set_change',
@@ -52,14 +52,17 @@ const RingHash: Message = {
     use_hostname_for_hashing: bool,
     hash_balance_factor: balanceFactor,
     consistent_hashing_lb_config: message(() => ConsistentHashingLbConfig),
+    ...LOCALITY_WEIGHTED,
   },
-  unsupported: ['locality_weighted_lb_config'],
 };
 const Maglev: Message = {
   name: 'Maglev',
   typeUrl: 'envoy.extensions.load_balancing_policies.maglev.v3.Maglev',
-  fields: { table_size: tableSize, consistent_hashing_lb_config: message(() => ConsistentHashingLbConfig) },
-  unsupported: ['locality_weighted_lb_config'],
+  fields: {
+    table_size: tableSize,
+    consistent_hashing_lb_config: message(() => ConsistentHashingLbConfig),
+    ...LOCALITY_WEIGHTED,
+  },
 };
 
 /** By type URL without "type.googleapis.com/". */

@@ -1,5 +1,6 @@
 /** Messages of the balancing policies that learn from requests: Envoy's, and those that only exist here. */
 import { RuntimeDouble } from './schema-core.js';
+import { LOCALITY_LB_CONFIG } from './schema-locality.js';
 import { SlowStartConfig } from './schema-slow-start.js';
 import { bool, list, type Message, message, oneOf, only, text } from './schema.js';
 
@@ -21,6 +22,7 @@ const MillracePeakEwma: Message = {
   typeUrl: 'millrace.load_balancing_policies.peak_ewma.v1.PeakEwma',
   fields: {
     ...peakEwmaFields,
+    ...LOCALITY_LB_CONFIG,
     selection_method: oneOf('N_CHOICES', 'FULL_SCAN'),
     failure_penalty: { kind: 'duration' },
   },
@@ -34,6 +36,7 @@ const MillraceLeastRequest: Message = {
     selection_method: oneOf('N_CHOICES', 'FULL_SCAN'),
     slow_start_config: message(() => SlowStartConfig),
     failure_penalty: { kind: 'duration' },
+    ...LOCALITY_LB_CONFIG,
   },
 };
 const Prequal: Message = {
@@ -44,6 +47,7 @@ const Prequal: Message = {
     choice_count: { kind: 'uint', min: 2 },
     failure_penalty: { kind: 'duration' },
     sample_expiration: { kind: 'duration', min: 1000 },
+    ...LOCALITY_LB_CONFIG,
   },
 };
 const PickFirst: Message = {

@@ -39,13 +39,14 @@ const ClusterWeight: Message = {
   fields: {
     name: text,
     weight: uint,
+    metadata_match: message(() => Metadata),
     request_headers_to_add: LIST_OF_HEADERS,
     request_headers_to_remove: list(text),
     response_headers_to_add: LIST_OF_HEADERS,
     response_headers_to_remove: list(text),
     host_rewrite_literal: { ...text, isFieldValue: true },
   },
-  unsupported: ['cluster_header', 'metadata_match', 'typed_per_filter_config'],
+  unsupported: ['cluster_header', 'typed_per_filter_config'],
   required: ['name', 'weight'],
 };
 
@@ -79,6 +80,7 @@ const RouteAction: Message = {
     cluster: text,
     cluster_header: { ...text, isFieldValue: true },
     weighted_clusters: message(() => WeightedCluster),
+    metadata_match: message(() => Metadata),
     cluster_not_found_response_code: oneOf('SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR'),
     prefix_rewrite: fieldValue,
     regex_rewrite: message(() => RegexMatchAndSubstitute),
@@ -95,7 +97,6 @@ const RouteAction: Message = {
     upgrade_configs: list(message(() => UpgradeConfig)),
   },
   unsupported: [
-    'metadata_match',
     'retry_policy',
     'hedge_policy',
     'request_mirror_policies',

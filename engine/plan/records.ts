@@ -1,6 +1,8 @@
 /** Plain-data records that main compiles from the document and posts to the workers: structured-cloneable, frozen by habit. */
 import type { Address } from '../io/transport.js';
 import type { LbPolicyRecord } from './lb-policy-record.js';
+import type { LocalityRecord } from './locality-record.js';
+import type { SubsetsRecord } from './subsets-record.js';
 
 /** Offsets of one metrics scope: first counter slot and first histogram of metrics/slots.ts. */
 export interface MetricsBase {
@@ -218,6 +220,8 @@ export type RouteActionRecord = ForwardRecord | RedirectRecord | DirectResponseR
 export interface ForwardRecord {
   readonly kind: 'forward';
   readonly cluster: ClusterChoiceRecord;
+  /** Number of what is asked of endpoints' metadata, 0 = nothing; weighted clusters have their own. */
+  readonly criteria: number;
   readonly clusterNotFoundStatus: number;
   readonly prefixRewrite: string | null;
   readonly regexRewrite: RegexRewriteRecord | null;
@@ -270,6 +274,7 @@ export type ClusterChoiceRecord =
 export interface WeightedClusterRecord {
   readonly name: string;
   readonly weight: number;
+  readonly criteria: number;
   readonly mutations: HeaderMutationsRecord;
   readonly hostRewriteLiteral: string | null;
 }
@@ -316,6 +321,9 @@ export interface ClusterRecord {
   /** High mark of an upstream connection's write queue, bytes. */
   readonly bufferLimitBytes: number;
   readonly lbPolicy: LbPolicyRecord;
+  readonly locality: LocalityRecord;
+  /** Null = the endpoints' metadata doesn't matter. */
+  readonly subsets: SubsetsRecord | null;
   /** A priority takes all while so many percent of its healthy endpoints are at least as many as it has: 140 = 1.4. */
   readonly overprovisioningPercent: number;
   /** With fewer percent of its endpoints well a priority uses all of them; 0 = never. */
@@ -352,6 +360,8 @@ export interface EndpointRecord {
   readonly region: string;
   readonly zone: string;
   readonly subZone: string;
+  /** Of its locality, 0 = none was given. */
+  readonly localityWeight: number;
   /** Static status from the document: UNHEALTHY and DRAINING endpoints are not picked. */
   readonly health: 'HEALTHY' | 'UNHEALTHY' | 'DEGRADED';
   readonly metadata: Readonly<Record<string, unknown>>;

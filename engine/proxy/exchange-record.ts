@@ -179,8 +179,9 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   /** Of the cluster, by its policy or as a filter wants it; -1 = none. */
   protected pickEndpoint(cluster: Cluster): number {
     const host = this.#host;
-    if (host === null || host.length === 0) return cluster.pick(this.hash, this.tried);
-    return cluster.pickHost(host, this.hash, this.tried);
+    const criteria = this.choice === null ? 0 : this.choice.criteria;
+    if (host === null || host.length === 0) return cluster.pick(this.hash, this.tried, criteria);
+    return cluster.pickHost(host, this.hash, this.tried, criteria);
   }
 
   /** The next attempt goes to another endpoint. */
@@ -193,7 +194,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   protected hasOther(): boolean {
     const host = this.#host;
     if (host !== null && host.length > 0 && host.isStrict) return false;
-    return this.cluster?.hasOther(this.tried, this.endpointIndex) === true;
+    return this.cluster?.hasOther(this.tried, this.endpointIndex, this.choice?.criteria ?? 0) === true;
   }
 
   overrideHost(address: Uint8Array, start: number, end: number, isStrict: boolean): void {

@@ -25,6 +25,8 @@ const ORIGINAL_PATH = N['x-envoy-original-path'];
 /** What chooseCluster() answers; made once per route (per header value for cluster_header). */
 export interface ClusterChoice {
   readonly name: string;
+  /** Number of what is asked of endpoints' metadata, 0 = nothing. */
+  readonly criteria: number;
   readonly mutations: HeaderMutations | null;
   readonly hostRewriteLiteral: Uint8Array | null;
 }
@@ -126,7 +128,8 @@ export class CompiledRoute {
     }
     this.#headerBytes = bytes.slice(start, end);
     const name = Buffer.from(this.#headerBytes).toString('utf8');
-    this.#headerChoice = { name, mutations: null, hostRewriteLiteral: null };
+    const criteria = (this.record.action as ForwardRecord).criteria;
+    this.#headerChoice = { name, criteria, mutations: null, hostRewriteLiteral: null };
     return this.#headerChoice;
   }
 
@@ -230,11 +233,12 @@ function appendForwardedHost(head: Head): void {
 }
 
 function choicesOf(action: ForwardRecord): ClusterChoice[] {
-  const cluster = action.cluster;
-  if (cluster.kind === 'cluster') return [{ name: cluster.name, mutations: null, hostRewriteLiteral: null }];
+  const { cluster, criteria } = action;
+  if (cluster.kind === 'cluster') return [{ name: cluster.name, criteria, mutations: null, hostRewriteLiteral: null }];
   if (cluster.kind === 'cluster_header') return [];
   return cluster.clusters.map((each) => ({
     name: each.name,
+    criteria: each.criteria,
     mutations: new HeaderMutations(each.mutations),
     hostRewriteLiteral: each.hostRewriteLiteral === null ? null : encoder.encode(each.hostRewriteLiteral),
   }));

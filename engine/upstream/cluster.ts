@@ -9,14 +9,14 @@ import type { Transport } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
-import { type Balancer, buildBalancer } from './balance/build-balancer.js';
+import type { Balancer } from './balance/balancer.js';
+import { buildBalancer } from './balance/build-balancer.js';
 import { HashTables, isHashPolicy } from './balance/hash-tables.js';
-import { type LoadReports, type Picker, wasTried } from './balance/picker.js';
+import type { LoadReports } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
 import type { TableFill } from './balance/table-fill.js';
 import { AddressIndex } from './address-index.js';
 import { breakerCell, breakerOf } from './breaker.js';
-import type { EndpointTable } from './endpoint-table.js';
 import type { OverrideHost } from './override-host.js';
 import { Pool, type StreamWaiter } from './pool.js';
 import {
@@ -52,7 +52,6 @@ const RQ_RETRY = CLUSTER.index.upstream_rq_retry;
 const RQ_RETRY_OVERFLOW = CLUSTER.index.upstream_rq_retry_overflow;
 const RQ_OVERFLOW = CLUSTER.index.upstream_rq_pending_overflow;
 const NONE_HEALTHY = CLUSTER.index.upstream_cx_none_healthy;
-const HEALTHY_PANIC = CLUSTER.index.lb_healthy_panic;
 const RQ_TIME = CLUSTER.histograms.indexOf('upstream_rq_time');
 const ENDPOINT_TOTAL = ENDPOINT.index.rq_total;
 const ENDPOINT_ACTIVE = ENDPOINT.index.rq_active;
@@ -78,12 +77,8 @@ export class Cluster {
   /** The policy asks for a hash of the request. */
   usesHash: boolean;
   http1Options: Http1ClientOptions;
-  #table: EndpointTable;
-  #picker: Picker;
+  #balancer: Balancer;
   readonly #hashTables: HashTables;
-  #priorities: Balancer['priorities'];
-  /** Reads what endpoints report of their load; null for most policies. */
-  loadReports: LoadReports | null = null;
   /** By endpoint key, over lists. */
   readonly #pools = new Map<string, Pool>();
   /** Made for the first request that names its endpoint. */
@@ -98,11 +93,7 @@ export class Cluster {
     this.http1Options = clientOptions(record);
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#hashTables = new HashTables(context.tableFill);
-    const { table, picker, priorities } = buildBalancer(record, context.cells, context.random, this.#hashTables);
-    this.#table = table;
-    this.#picker = picker;
-    this.#priorities = priorities;
-    this.loadReports = picker.loadReports ?? null;
+    this.#balancer = this.#newBalancer();
     this.#placePools();
   }
 
@@ -112,18 +103,18 @@ export class Cluster {
     this.record = record;
     this.http1Options = clientOptions(record);
     this.usesHash = isHashPolicy(record.lbPolicy);
-    const { table, picker, priorities } = buildBalancer(record, this.cells, this.context.random, this.#hashTables);
-    this.#table = table;
-    this.#picker = picker;
-    this.#priorities = priorities;
-    this.loadReports = picker.loadReports ?? null;
+    this.#balancer = this.#newBalancer();
     this.#placePools();
+  }
+
+  #newBalancer(): Balancer {
+    return buildBalancer(this.record, this.cells, this.context.random, this.#hashTables, this);
   }
 
   #placePools(): void {
     this.#addresses = null;
     const stays = new Set<string>();
-    this.#poolAt = this.#table.records.map((endpoint) => {
+    this.#poolAt = this.record.endpoints.map((endpoint) => {
       stays.add(endpoint.key);
       let pool = this.#pools.get(endpoint.key);
       if (pool === undefined) {
@@ -145,40 +136,39 @@ export class Cluster {
     if (base >= 0) this.context.metrics.add(base + index, amount);
   }
 
-  /** An index for endpoint() and acquire(), -1 when there is none to pick. */
-  pick(hash: RequestHash, tried: number): number {
-    const index = this.#picker.pick(hash, tried);
+  /** An index for endpoint() and acquire(), -1 when there is none to pick. criteria: see Balancer. */
+  pick(hash: RequestHash, tried: number, criteria = 0): number {
+    const index = this.#balancer.pick(hash, tried, criteria);
     if (index < 0) this.count(NONE_HEALTHY, 1);
-    if (this.#priorities?.wasPanic) this.count(HEALTHY_PANIC, 1);
     return index;
   }
 
   /** The same for a request that names its endpoint: that one, unless it has gone, is unhealthy or was left. */
-  pickHost(host: OverrideHost, hash: RequestHash, tried: number): number {
+  pickHost(host: OverrideHost, hash: RequestHash, tried: number, criteria = 0): number {
     if (!host.isLeft) {
-      if (this.#addresses === null) this.#addresses = new AddressIndex(this.#table.records);
+      if (this.#addresses === null) this.#addresses = new AddressIndex(this.record.endpoints);
       const index = this.#addresses.find(host.bytes, host.length);
       host.isPicked = index >= 0 && this.endpoint(index).health !== 'UNHEALTHY';
       if (host.isPicked) return index;
     }
     host.isPicked = false;
-    if (!host.isStrict) return this.pick(hash, tried);
+    if (!host.isStrict) return this.pick(hash, tried, criteria);
     this.count(NONE_HEALTHY, 1);
     return -1;
   }
 
   /** Is there an endpoint to pick beside those tried and this one? */
-  hasOther(tried: number, index: number): boolean {
-    const pickable = this.#table.pickable;
-    for (let i = 0; i < pickable.length; i++) {
-      const other = pickable[i] as number;
-      if (other !== index && !wasTried(tried, other)) return true;
-    }
-    return false;
+  hasOther(tried: number, index: number, criteria = 0): boolean {
+    return this.#balancer.hasOther(tried, index, criteria);
+  }
+
+  /** Who reads what endpoints report of their load; null for most policies. */
+  get loadReports(): LoadReports | null {
+    return this.#balancer.loadReports;
   }
 
   endpoint(index: number): EndpointRecord {
-    return this.#table.records[index] as EndpointRecord;
+    return this.record.endpoints[index] as EndpointRecord;
   }
 
   /** The pool of an index as of now: an exchange keeps it, because a new list renumbers. */
@@ -246,7 +236,7 @@ export class Cluster {
 
   /** An overloaded or broken endpoint is one that failed; a request that the client gave up says nothing of it. */
   #learn(row: number, status: number, fault: FaultCode, headUs: number, activeAtStart: number): void {
-    const feedback = this.#picker.feedback;
+    const feedback = this.#balancer.feedback;
     if (feedback === null) return;
     const isBroken = status === 0 && (FAULTS[fault] as Fault).source === 'upstream';
     if (status === 0 && !isBroken) return;

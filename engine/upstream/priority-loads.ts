@@ -21,13 +21,14 @@ interface Level {
   readonly all: number[];
 }
 
-/** overprovisioning: percent, 140 = 1.4. panicPercent: below it a priority panics; 0 = never. Loads above 0 alone. */
+/** overprovisioning: percent, 140 = 1.4. panicPercent: below it a priority panics; 0 = never. Loads above 0 alone. members: indexes that are considered. */
 export function priorityLoads(
   records: readonly EndpointRecord[],
   overprovisioning: number,
   panicPercent: number,
+  members: readonly number[] = records.map((_, index) => index),
 ): PriorityLoad[] {
-  const levels = levelsOf(records);
+  const levels = levelsOf(records, members);
   const part = (count: number, level: Level): number =>
     level.all.length === 0 ? 0 : Math.min(100, Math.floor((overprovisioning * count) / level.all.length));
   const healthy = levels.map((level) => part(level.healthy.length, level));
@@ -58,15 +59,16 @@ export function priorityLoads(
   return found.filter(({ load }) => load > 0);
 }
 
-function levelsOf(records: readonly EndpointRecord[]): Level[] {
+function levelsOf(records: readonly EndpointRecord[], members: readonly number[]): Level[] {
   const levels: Level[] = [];
-  records.forEach(({ priority, health }, index) => {
+  for (const index of members) {
+    const { priority, health } = records[index] as EndpointRecord;
     while (levels.length <= priority) levels.push({ healthy: [], degraded: [], all: [] });
     const level = levels[priority] as Level;
     level.all.push(index);
     if (health === 'HEALTHY') level.healthy.push(index);
     else if (health === 'DEGRADED') level.degraded.push(index);
-  });
+  }
   return levels;
 }
 

@@ -21,6 +21,8 @@ export const ENDPOINT_REQUESTS = 0;
 export const ENDPOINT_CONNECTIONS = 1;
 /** 1 while a worker changes the row's averages or samples. */
 const ENDPOINT_CLAIM = 2;
+/** Position of a rotation that has no cell of its cluster, see balance/positions.ts. */
+export const ENDPOINT_POSITION = 3;
 // Averages of an endpoint row, each two Float64: the value, and when it held (0 = never).
 /** Latency until the response head, microseconds. */
 export const AVERAGE_LATENCY = 2;
@@ -38,9 +40,9 @@ const CLUSTER_POSITION = LINE_INTS;
 const CLUSTER_SEED = LINE_INTS + 1;
 /** Row of the endpoint that all requests go to (pick_first), and 1; 0 = none yet. */
 const CLUSTER_CHOSEN = LINE_INTS + 2;
-/** Positions of the rotations of further priorities; beyond these some share one, and are fair on average only. */
+/** Positions of further rotations: of priorities, localities and subsets. */
 const CLUSTER_POSITIONS = LINE_INTS + 3;
-const POSITIONS_MAX = 9;
+export const POSITIONS_MAX = 9;
 
 // What an endpoint has last reported of its load, Float64s by row. Many workers write and none waits for another: each
 // report is whole in itself, and of two in the same moment either will do.
@@ -78,6 +80,15 @@ export function reportCell(row: number): number {
 }
 export function clusterCell(cluster: number, cell: number): number {
   return CLUSTER_BASE + cluster * 2 * LINE_INTS + cell;
+}
+
+/** Of a cluster's first rotation. */
+export function clusterPositionCell(cluster: number): number {
+  return clusterCell(cluster, CLUSTER_POSITION);
+}
+/** number: below POSITIONS_MAX. */
+export function furtherPositionCell(cluster: number, number: number): number {
+  return clusterCell(cluster, CLUSTER_POSITIONS + number);
 }
 
 /** Main: does nothing of any worker count at this endpoint? */
@@ -193,10 +204,9 @@ export class SharedCells {
     return false;
   }
 
-  /** The next position of a rotation of a cluster, counted over all workers; wraps at 2^32. */
-  nextPosition(cluster: number, view = 0): number {
-    const cell = view === 0 ? CLUSTER_POSITION : CLUSTER_POSITIONS + ((view - 1) % POSITIONS_MAX);
-    return this.#add(clusterCell(cluster, cell), 1) >>> 0;
+  /** The next position of a rotation, counted over all workers; wraps at 2^32. */
+  nextPosition(cell: number): number {
+    return this.#add(cell, 1) >>> 0;
   }
 
   /** The same for every worker: the first one's proposal (not 0). */

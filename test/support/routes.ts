@@ -58,6 +58,7 @@ export function forward(changes: Partial<ForwardRecord> = {}): ForwardRecord {
   return {
     kind: 'forward',
     cluster: { kind: 'cluster', name: 'origin' },
+    criteria: 0,
     clusterNotFoundStatus: 503,
     prefixRewrite: null,
     regexRewrite: null,

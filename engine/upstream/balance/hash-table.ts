@@ -31,9 +31,11 @@ export interface HashMember {
 export function membersOf(table: EndpointTable, useHostname: boolean): HashMember[] {
   const inUse = new Set(Array.from(table.pickable, (index) => (table.records[index] as EndpointRecord).priority));
   const members: HashMember[] = [];
-  table.records.forEach((record, index) => {
-    if (inUse.has(record.priority)) members.push({ key: keyOf(record, useHostname), weight: record.weight, index });
-  });
+  for (const index of table.members) {
+    const record = table.records[index] as EndpointRecord;
+    const weight = table.weights[index] as number;
+    if (inUse.has(record.priority) && weight > 0) members.push({ key: keyOf(record, useHostname), weight, index });
+  }
   return members.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.index - b.index));
 }
 

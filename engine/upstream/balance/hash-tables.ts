@@ -5,8 +5,11 @@ import { buildMaglev } from './maglev.js';
 import { buildRing } from './ring-hash.js';
 import { PORTABLE_FILL, type TableFill } from './table-fill.js';
 
-/** Lists that alternate (failover and back) find theirs again. A table is up to 100 MB at the largest ring size. */
-const KEPT_MAX = 2;
+/**
+ * So many lists that came without need of a table let it go: lists that alternate (failover and back) find theirs again.
+ * A table is up to 100 MB at the largest ring size.
+ */
+const KEPT_LISTS = 1;
 
 export type HashPolicyRecord = Extract<LbPolicyRecord, { readonly name: 'RING_HASH' | 'MAGLEV' }>;
 
@@ -16,22 +19,27 @@ export function isHashPolicy(policy: LbPolicyRecord): policy is HashPolicyRecord
 
 export class HashTables {
   readonly #fill: TableFill;
-  /** Newest last. */
-  readonly #kept: { readonly signature: string; readonly table: HashTable }[] = [];
+  readonly #kept = new Map<string, { readonly table: HashTable; list: number }>();
+  #list = 0;
 
   constructor(fill: TableFill = PORTABLE_FILL) {
     this.#fill = fill;
   }
 
+  /** A new list of endpoints: the tables that it needs are asked for next. */
+  nextList(): void {
+    this.#list++;
+    for (const [signature, { list }] of this.#kept)
+      if (this.#list - list > KEPT_LISTS + 1) this.#kept.delete(signature);
+  }
+
   /** members: at least one. */
   get(policy: HashPolicyRecord, members: readonly HashMember[]): HashTable {
     const signature = JSON.stringify([shapeOf(policy), members.map((member) => [member.key, member.weight])]);
-    const at = this.#kept.findIndex((each) => each.signature === signature);
-    const table = at >= 0 ? (this.#kept[at] as { table: HashTable }).table : build(policy, members, this.#fill);
-    if (at >= 0) this.#kept.splice(at, 1);
-    this.#kept.push({ signature, table });
-    if (this.#kept.length > KEPT_MAX) this.#kept.shift();
-    return table;
+    const kept = this.#kept.get(signature) ?? { table: build(policy, members, this.#fill), list: 0 };
+    kept.list = this.#list;
+    this.#kept.set(signature, kept);
+    return kept.table;
   }
 }
 

@@ -38,7 +38,7 @@ export class PeakEwmaPicker implements Picker, Feedback {
     this.#random = random;
     this.#config = config;
     this.#average = new SharedAverage(table.cells, AVERAGE_LATENCY, config.decayUs);
-    for (const { row } of table.records) this.#average.seed(row, -config.defaultRttUs);
+    for (const index of table.members) this.#average.seed(table.rows[index] as number, -config.defaultRttUs);
   }
 
   pick(_hash: RequestHash, tried: number): number {

@@ -13,7 +13,13 @@ export interface Picker {
   /** What the policy learns from requests that ended; null = it learns nothing. */
   readonly feedback: Feedback | null;
   /** Who reads the load that endpoints report in response heads; absent = nobody. */
-  readonly loadReports?: LoadReports;
+  readonly loadReports?: LoadReports | undefined;
+}
+
+/** Where pickers count what they decide. */
+export interface BalancingCounters {
+  /** index: of the CLUSTER scope. */
+  count(index: number, amount: number): void;
 }
 
 /** What it reads is kept in shared cells too, and it allocates nothing. */

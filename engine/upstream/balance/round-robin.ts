@@ -51,7 +51,7 @@ export class RoundRobinPicker implements Picker {
   }
 
   #next(): number {
-    const position = this.#table.cells.nextPosition(this.#table.cluster, this.#table.view);
+    const position = this.#table.cells.nextPosition(this.#table.positionCell);
     return this.#rotation[((position + this.#offset) >>> 0) % this.#rotation.length] as number;
   }
 

@@ -29,18 +29,17 @@ export class SlowStart {
     this.#config = config;
     const { reports, clock } = table.cells;
     const nowUs = clock.nowUs();
-    const isPickable = new Set(table.pickable);
-    let untilUs = 0;
-    table.rows.forEach((row, index) => {
+    for (const { row, health } of table.records) {
       const at = reportCell(row) + REPORT_JOINED;
       // Who is not well joins when it is.
-      if (!isPickable.has(index)) reports[at] = 0;
-      else {
-        if (reports[at] === 0) reports[at] = nowUs;
-        untilUs = Math.max(untilUs, (reports[at] as number) + config.windowUs);
-      }
-    });
-    this.#untilUs = untilUs;
+      if (health === 'UNHEALTHY') reports[at] = 0;
+      else if (reports[at] === 0) reports[at] = nowUs;
+    }
+    // In panic those that are not well are picked too, as if they had long been there.
+    this.#untilUs = table.pickable.reduce((untilUs, index) => {
+      const joinedUs = reports[reportCell(table.rows[index] as number) + REPORT_JOINED] as number;
+      return Math.max(untilUs, joinedUs === 0 ? 0 : joinedUs + config.windowUs);
+    }, 0);
   }
 
   /** Is any endpoint still in its window? */

@@ -27,6 +27,8 @@ test("a cluster of defaults has Envoy's", () => {
     connectTimeoutMs: 2000,
     bufferLimitBytes: 1 << 20,
     lbPolicy: { name: 'ROUND_ROBIN' },
+    locality: { kind: 'NONE' },
+    subsets: null,
     overprovisioningPercent: 140,
     panicPercent: 50,
     breakers: {

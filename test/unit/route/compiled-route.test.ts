@@ -97,6 +97,7 @@ test('weighted clusters are chosen by weight, each with its own changes', () => 
   const cluster = (name: string, weight: number, mutations = NO_MUTATIONS) => ({
     name,
     weight,
+    criteria: 0,
     mutations,
     hostRewriteLiteral: name === 'b' ? 'b.example' : null,
   });

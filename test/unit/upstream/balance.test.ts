@@ -33,6 +33,7 @@ function endpoints(weights: readonly number[], health: readonly EndpointRecord['
     region: '',
     zone: '',
     subZone: '',
+    localityWeight: 0,
     health: health[row] ?? 'HEALTHY',
     metadata: {},
     metrics: { counters: -1, histograms: -1 },

@@ -1,0 +1,42 @@
+/** Balancer: who picks among a cluster's endpoints: by subset, priority and locality, and then by its policy. */
+import type { EndpointTable } from '../endpoint-table.js';
+import { type Feedback, type LoadReports, wasTried } from './picker.js';
+import type { RequestHash } from './request-hash.js';
+import type { Part, SubsetPicker } from './subset-picker.js';
+
+/** Built per endpoint list; what lives on is in the shared cells. */
+export class Balancer {
+  /** Of all endpoints. */
+  readonly table: EndpointTable;
+  readonly feedback: Feedback | null;
+  /** Reads what endpoints report of their load; null for most policies. */
+  readonly loadReports: LoadReports | null;
+  readonly #whole: Part;
+  readonly #subsets: SubsetPicker | null;
+
+  /** whole: for clusters without subsets. */
+  constructor(table: EndpointTable, whole: Part, subsets: SubsetPicker | null) {
+    this.table = table;
+    this.#whole = whole;
+    this.#subsets = subsets;
+    const learner = subsets ?? whole.picker;
+    this.feedback = learner.feedback;
+    this.loadReports = learner.loadReports ?? null;
+  }
+
+  /** criteria: number of what the route asks of an endpoint's metadata, 0 = nothing. -1 = there is none to pick. */
+  pick(hash: RequestHash, tried: number, criteria: number): number {
+    const subsets = this.#subsets;
+    return subsets === null ? this.#whole.picker.pick(hash, tried) : subsets.pick(hash, tried, criteria);
+  }
+
+  /** Is there an endpoint to pick beside those tried and this one? */
+  hasOther(tried: number, index: number, criteria: number): boolean {
+    const pickable = this.#subsets === null ? this.#whole.pickable : this.#subsets.pickable(criteria);
+    for (let i = 0; i < pickable.length; i++) {
+      const other = pickable[i] as number;
+      if (other !== index && !wasTried(tried, other)) return true;
+    }
+    return false;
+  }
+}
