@@ -41,6 +41,7 @@ import {
 } from '../http/head.js';
 import { METHOD_CONNECT, METHOD_OTHER, methodOf } from '../http/methods.js';
 import { N, nameId } from '../http/names.js';
+import { type UnderscorePolicy, underscoreAction } from '../http/underscores.js';
 import { applyRule, RULED_MAX } from './field-rules.js';
 import { type LineMemo, REQUEST_LINES, RESPONSE_LINES } from './line-memo.js';
 import { parseTarget } from './target.js';
@@ -55,7 +56,7 @@ export interface HeadLimits {
   readonly maxFields: number;
   readonly acceptHttp10: boolean;
   readonly allowAbsoluteUrl: boolean;
-  readonly underscores: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
+  readonly underscores: UnderscorePolicy;
 }
 
 /** Longer than any registered method several times over; keeps a first line without an end from being waited for. */
@@ -285,7 +286,7 @@ function parseLine(
     const fault = applyRule(head, id, bytes, valueStart, valueEnd, isRequest);
     if (fault !== 0) return -fault;
   } else if ((seen & 2) !== 0 && isRequest) {
-    const action = underscoreAction(bytes, lineStart, nameEnd, limits);
+    const action = underscoreAction(bytes, lineStart, nameEnd, limits.underscores);
     if (action < 0) return -BAD_UNDERSCORE;
     if (action > 0) flags |= FIELD_REMOVED;
   }
@@ -313,21 +314,6 @@ function badName(byte: number, isFirst: boolean, isRequest: boolean): FaultCode 
 function badValue(byte: number, isRequest: boolean): FaultCode {
   if (!isRequest) return UP_BAD_HEADER;
   return byte === CR || byte === LF ? BAD_LINE_ENDING : BAD_FIELD_VALUE;
-}
-
-const look = new Uint8Array(32);
-
-/**
- * 0 = keep, 1 = drop, -1 = refuse. Names that equal a framing or routing field once '_' is read as '-' (as CGI and WSGI
- * servers do) are refused always: they are how a length is smuggled past a proxy.
- */
-function underscoreAction(bytes: Uint8Array, start: number, end: number, limits: HeadLimits): number {
-  if (limits.underscores === 'REJECT_REQUEST') return -1;
-  if (limits.underscores === 'DROP_HEADER') return 1;
-  if (end - start > look.length) return 0;
-  for (let at = start; at < end; at++) look[at - start] = bytes[at] === 0x5f ? 0x2d : (bytes[at] as number);
-  const id = nameId(look, 0, end - start);
-  return id !== 0 && id <= RULED_MAX ? -1 : 0;
 }
 
 /** Rules that need the whole head. */

@@ -1,5 +1,6 @@
 /** Head writer: Head to ranges on a connection, both roles; untouched received lines leave as they came. */
 import { writeBytes } from '../base/ascii.js';
+import { isNominated, listsTrailers } from '../http/connection-options.js';
 import {
   FIELD_ADDED,
   FIELD_ODD,
@@ -16,7 +17,7 @@ import { METHOD_BYTES } from '../http/methods.js';
 import { N } from '../http/names.js';
 import { statusLine } from '../http/statuses.js';
 import type { Arena, Conn } from '../io/transport.js';
-import { isNominated, listsTrailers, RULED_MAX } from './field-rules.js';
+import { RULED_MAX } from './field-rules.js';
 import { writeLineEnd } from './chunked.js';
 
 // What is written behind the fields.
