@@ -15,12 +15,15 @@ import { addressText } from './io/addresses.js';
 import { Life } from './life.js';
 import { Log } from './log.js';
 import { UwsAcceptor } from './uws/acceptor-uws.js';
-import { loadUws } from './uws/load-uws.js';
+import { loadUws, type Uws } from './uws/load-uws.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 
 // The way of a request is many small functions. With V8's own budget (920 bytes of bytecode) its longest ones call where
 // they could inline: 0.97 of the CPU per request. Workers compile under the flags of the process.
 const INLINED_BYTECODE_MAX_BYTES = 2000;
+
+/** A head that is a little too long is refused by our parser, with its line in the log. */
+const UWS_MORE_BYTES = 4096;
 
 const EXIT_REFUSED = 1;
 const EXIT_USAGE = 2;
@@ -61,7 +64,7 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   const write = (level: string, component: string, message: string): void => log.write(level, component, message);
   const registry = new PlanRegistry();
   const transport = chooseTransport(options.transport);
-  const uws = options.ingress === 'uws' ? new UwsAcceptor(await loadUws()) : null;
+  const uws = options.ingress === 'uws' ? new UwsAcceptor(await loadUwsFor(config)) : null;
   // Of the node transport's limits, those of listening don't matter then.
   const count = uws === null ? Math.min(options.concurrency, transport.workersMax) : options.concurrency;
   log.info(
@@ -107,6 +110,14 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
   life.start(() => admin?.close());
   if (options.watch && options.config.path !== null)
     watchFile(options.config.path, () => void publisher.reload('file changed'));
+}
+
+/** It reads the size of a head from the environment, once; what is longer than that it refuses without a word to us. */
+function loadUwsFor(config: LoadedConfig): Promise<Uws> {
+  const { listeners } = planOf(config, new PlanRegistry(), new Map(), 0).plan;
+  const most = Math.max(...listeners.map(({ http }) => http.maxRequestHeadersBytes));
+  process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(most + UWS_MORE_BYTES);
+  return loadUws();
 }
 
 /** One line that says what to do. */

@@ -13,6 +13,8 @@ export interface ConfigSource {
   /** Laid over the file: what --config-yaml says beside -c. */
   readonly overlay?: { readonly name: string; readonly text: string };
   readonly allowsUnknownFields: boolean;
+  /** Who accepts, where it isn't the transport: what that can't do is a problem of the config. */
+  readonly ingress?: 'uws';
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -172,7 +174,12 @@ const NO_CONFIG: ConfigSource = { path: null, text: '', name: '', allowsUnknownF
 
 function configSource(flags: Flags, environment: Readonly<Record<string, string | undefined>>): ConfigSource {
   checkCompany(flags);
-  const common = { allowsUnknownFields: flags['allow-unknown-static-fields'] === true, environment };
+  const isUws = flags.ingress === 'uws';
+  const common = {
+    allowsUnknownFields: flags['allow-unknown-static-fields'] === true,
+    environment,
+    ...(isUws ? { ingress: 'uws' as const } : {}),
+  };
   const path = flags['config-path'];
   const text = flags['config-yaml'];
   const inline = '<--config-yaml>';
@@ -184,14 +191,14 @@ function configSource(flags: Flags, environment: Readonly<Record<string, string 
   if (flags.to === undefined) throw new Error('--listen needs --to HOST:PORT');
   return {
     path: null,
-    text: shortForm(flags.listen as string, flags.to, flags.lb ?? 'round_robin'),
+    text: shortForm(flags.listen as string, flags.to, flags.lb ?? 'round_robin', !isUws),
     name: '<--listen>',
     ...common,
   };
 }
 
 /** The form without a file is a bootstrap like any other. */
-function shortForm(listen: string, to: string, lb: string): string {
+function shortForm(listen: string, to: string, lb: string, hasTunnels: boolean): string {
   const policy = choice('lb', lb.toLowerCase(), LB_POLICIES);
   const endpoints = to.split(',').map((each) => ({ endpoint: { address: socketAddress('to', each.trim()) } }));
   const hasNames = endpoints.some((each) => isIP(each.endpoint.address.socket_address.address) === 0);
@@ -199,7 +206,7 @@ function shortForm(listen: string, to: string, lb: string): string {
     '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
     stat_prefix: 'ingress',
     use_remote_address: true,
-    upgrade_configs: [{ upgrade_type: 'websocket' }],
+    upgrade_configs: hasTunnels ? [{ upgrade_type: 'websocket' }] : [],
     route_config: {
       name: 'all',
       virtual_hosts: [

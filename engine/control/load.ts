@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Problem } from '../fault/problem.js';
 import type { ConfigSource } from '../options.js';
+import { checkUws } from './check-uws.js';
 import { type Compiled, compile } from './compile.js';
 import type { Resolved } from './compile-clusters.js';
 import { DocumentReader, type Value } from './document.js';
@@ -34,6 +35,7 @@ export function loadConfig(source: ConfigSource): Loaded {
     // A trial run finds what only the compiler sees, also in what is left of a document with mistakes; its numbers
     // are thrown away.
     compile(reader, bootstrap, new PlanRegistry(), new Map(), 0);
+    if (source.ingress === 'uws') checkUws(reader, bootstrap);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (!reader.hasErrors) return { problems: [...reader.sorted(), fileProblem(source.name, message)] };

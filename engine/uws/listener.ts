@@ -15,6 +15,8 @@ const CX_ACTIVE = HTTP.index.downstream_cx_active;
 const CX_HTTP1_TOTAL = HTTP.index.downstream_cx_http1_total;
 const CX_HTTP1_ACTIVE = HTTP.index.downstream_cx_http1_active;
 const CX_DESTROY = HTTP.index.downstream_cx_destroy;
+const CX_DRAIN_CLOSE = HTTP.index.downstream_cx_drain_close;
+const CX_MAX_REQUESTS = HTTP.index.downstream_cx_max_requests_reached;
 const LISTENER_CX_TOTAL = LISTENER.index.downstream_cx_total;
 const LISTENER_CX_ACTIVE = LISTENER.index.downstream_cx_active;
 const LISTENER_CX_DESTROY = LISTENER.index.downstream_cx_destroy;
@@ -56,8 +58,14 @@ export class UwsListener implements StreamOwner {
     this.descriptor = app.getDescriptor();
   }
 
-  get isClosing(): boolean {
-    return this.#isDraining || this.#core.isDraining;
+  isClosing(): boolean {
+    const { counters } = this.#runtime.record.metrics;
+    const isDraining = this.#isDraining || this.#core.isDraining;
+    if (isDraining) this.#core.metrics.add(counters + CX_DRAIN_CLOSE, 1);
+    // The one limit of requests that can be kept: uWebSockets.js doesn't show which connection a request came on.
+    const isOnly = this.#core.listenerRuntime(this.#runtime).record.maxRequestsPerConnection === 1;
+    if (isOnly) this.#core.metrics.add(counters + CX_MAX_REQUESTS, 1);
+    return isDraining || isOnly;
   }
 
   drain(): void {

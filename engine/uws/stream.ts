@@ -16,8 +16,8 @@ import type { UwsResponse } from './load-uws.js';
 
 /** What a stream needs of the app that it came through. */
 export interface StreamOwner {
-  /** Responses say that the connection closes. */
-  readonly isClosing: boolean;
+  /** The response that begins now says that the connection closes. */
+  isClosing(): boolean;
   /** The response is whole, or the connection is gone. */
   onStreamEnd(stream: UwsStream): void;
   /** A call of uWebSockets.js's has been served. */
@@ -63,8 +63,14 @@ export class UwsStream implements MessageStream, Client {
   #unsent: Uint8Array = NOTHING;
   // For cork(): made once, with their arguments beside them.
   #piece: Uint8Array = NOTHING;
-  #isFirstPiece = false;
+  #isHeadWritten = false;
+  #isHeadPlanned = false;
   #isLastPiece = false;
+  readonly #headPlanned = (): void => this.#flushHead();
+  readonly #headCorked = (): void => {
+    this.#writeHead(this.#saysClose || this.#isLast);
+    this.#try(NOTHING);
+  };
   readonly #writeCorked = (): void => this.#writePiece();
   readonly #onData = (chunk: ArrayBuffer, last: boolean): void => this.#takeData(chunk, last);
   readonly #onAborted = (): void => this.#takeAbort();
@@ -90,6 +96,7 @@ export class UwsStream implements MessageStream, Client {
     this.#isHead = false;
     this.#saysClose = false;
     this.#hasHead = false;
+    this.#isHeadWritten = false;
     this.#isLast = false;
     this.#isFull = false;
     this.#isEndDue = false;
@@ -189,7 +196,7 @@ export class UwsStream implements MessageStream, Client {
     this.#hasHead = true;
     this.#length = announcedLength(head);
     this.#sent = 0;
-    this.#isLast = this.#isLast || this.#owner.isClosing || !this.#isBodyEnded;
+    this.#isLast = this.#isLast || this.#owner.isClosing() || !this.#isBodyEnded;
     // Both are uWebSockets.js's own; it can't send trailers either.
     head.removeAll(N.date);
     head.removeAll(N.trailer);
@@ -197,15 +204,30 @@ export class UwsStream implements MessageStream, Client {
     // Told a length without a body, uWebSockets.js would wait for that body: this one goes by as any other field.
     const isBodiless = end && (this.#isHead || hasNoBody(status));
     writeResponseHead(this.conn, head, this.#arena, isBodiless && status !== 204 ? 0 : WRITE_NO_LENGTH);
-    if (!end) return false;
-    this.#length = isBodiless ? NO_LENGTH : 0;
-    this.#write(NOTHING, true, true);
+    if (end) {
+      this.#length = isBodiless ? NO_LENGTH : 0;
+      this.#write(NOTHING, true);
+    } else if (this.#length > 0 && !this.#isHeadPlanned) {
+      this.#isHeadPlanned = true;
+      queueMicrotask(this.#headPlanned);
+    }
     return false;
+  }
+
+  /**
+   * The turn is over and nothing of the body has come: the head goes alone. A chunked one can't: uWebSockets.js begins
+   * such a body with its first bytes.
+   */
+  #flushHead(): void {
+    this.#isHeadPlanned = false;
+    if (this.#response !== null && this.#hasHead && !this.#isHeadWritten && this.#length > 0)
+      this.#response.cork(this.#headCorked);
   }
 
   /** A status line of ours carries the lines of the whole head: one call, and bytes stay as they are. */
   #writeHead(saysClose: boolean): void {
     const response = this.#response as UwsResponse;
+    this.#isHeadWritten = true;
     response.writeStatus(this.conn.written(VERSION_BYTES, END_BYTES));
     if (saysClose) response.writeHeader('connection', 'close');
   }
@@ -213,7 +235,6 @@ export class UwsStream implements MessageStream, Client {
   sendData(bytes: Uint8Array, start: number, end: number, last: boolean): boolean {
     const response = this.#response;
     if (response === null || this.#isEndDue) return false;
-    const before = this.#sent;
     this.#sent += end - start;
     // A head never lies: with more or fewer bytes than announced the connection ends.
     if (this.#length >= 0 && (this.#sent > this.#length || (last && this.#sent < this.#length))) {
@@ -223,16 +244,15 @@ export class UwsStream implements MessageStream, Client {
     if (end === start && !last) return this.#isFull;
     const piece = bytes.subarray(start, end);
     if (this.#unsent.length > 0) this.#unsent = Buffer.concat([this.#unsent, piece]);
-    else this.#write(piece, before === 0, last);
+    else this.#write(piece, last);
     // What the rest of this response meets is none of the exchange's: it is over, and may serve another request soon.
     if (last) this.#sink = null;
     return this.#isFull;
   }
 
-  #write(piece: Uint8Array, isFirst: boolean, isLast: boolean): void {
+  #write(piece: Uint8Array, isLast: boolean): void {
     const response = this.#response as UwsResponse;
     this.#piece = piece;
-    this.#isFirstPiece = isFirst;
     this.#isLastPiece = isLast;
     // The next request of the connection has to be read.
     if (isLast) this.#resume();
@@ -243,12 +263,13 @@ export class UwsStream implements MessageStream, Client {
   #writePiece(): void {
     const response = this.#response as UwsResponse;
     const piece = this.#piece;
-    const isWhole = this.#isFirstPiece && this.#isLastPiece && piece.length <= WHOLE_MAX_BYTES;
+    const isFirst = !this.#isHeadWritten;
+    const isWhole = isFirst && this.#isLastPiece && piece.length <= WHOLE_MAX_BYTES;
     const isBodiless = isWhole && piece.length === 0 && this.#length < 0;
     // uWebSockets.js says it itself where it is told with the end, unless the client has said it. It closes at once then:
     // a client that is still sending would see a reset before it has read the answer.
     const closes = this.#isLast && isWhole && !isBodiless && !this.#saysClose && this.#isBodyEnded;
-    if (this.#isFirstPiece) this.#writeHead(this.#saysClose || (this.#isLast && !closes));
+    if (isFirst) this.#writeHead(this.#saysClose || (this.#isLast && !closes));
     if (!isWhole) {
       if (this.#length >= 0) this.#try(piece);
       else this.#writeChunk(piece);

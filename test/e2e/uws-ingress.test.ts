@@ -62,6 +62,7 @@ for (const transport of ['native', 'node'])
     let aborted = 0;
     let slow = 0;
     const seen: http.IncomingMessage[] = [];
+    const letGo: (() => void)[] = [];
 
     function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
       const url = new URL(request.url as string, 'http://a');
@@ -73,6 +74,9 @@ for (const transport of ['native', 'node'])
       else if (url.pathname === '/chunked') {
         response.write(bodies.get(size));
         response.end('end');
+      } else if (url.pathname === '/waits') {
+        response.writeHead(200, { 'content-length': 4 }).flushHeaders();
+        letGo.push(() => response.end('body'));
       } else if (url.pathname === '/later')
         setTimeout(() => request.pipe(createHash('sha1').setEncoding('hex')).pipe(response), 300);
       else if (url.pathname === '/slow') {
@@ -95,7 +99,7 @@ for (const transport of ['native', 'node'])
     }
 
     before(async () => {
-      origin = http.createServer(answer);
+      origin = http.createServer({ maxHeaderSize: 1 << 17 }, answer);
       await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
       const config = bootstrap({ origins: [(origin.address() as AddressInfo).port] });
       proxy = await ProxyProcess.start(config, { args: [...UWS, '--transport', transport, '--concurrency', '2'] });
@@ -207,6 +211,26 @@ for (const transport of ['native', 'node'])
       assert.equal(aborted, before + 1);
     });
 
+    test('the head of a response comes before its body does', async () => {
+      const body = await new Promise<string>((resolve, reject) => {
+        http.get({ host: '127.0.0.1', port: proxy.port, path: '/waits' }, (response) => {
+          // The origin sends no byte of the body before somebody has seen the head.
+          for (const go of letGo.splice(0)) go();
+          response.on('data', (chunk: Buffer) => resolve(chunk.toString()));
+          response.on('error', reject);
+        });
+      });
+      assert.equal(body, 'body');
+    });
+
+    test('a head may be as long as the config says; one that is longer is refused', async () => {
+      const long = await ask(proxy.port, { path: '/?size=0', headers: { 'x-long': 'y'.repeat(50 * 1024) } });
+      assert.equal(long.status, 200);
+      assert.equal((seen[seen.length - 1]?.headers['x-long'] as string).length, 50 * 1024);
+      const longer = await ask(proxy.port, { path: '/?size=0', headers: { 'x-long': 'y'.repeat(62 * 1024) } });
+      assert.deepEqual([longer.status, longer.headers['server']], [431, 'envoy']);
+    });
+
     test('a response that the upstream cuts is cut', async () => {
       await assert.rejects(ask(proxy.port, { path: '/cut' }), /aborted|ECONNRESET|hang up/);
     });
@@ -288,6 +312,26 @@ describe('the life of --ingress uws', { skip: why ?? false }, () => {
       assert.equal((await ask(port, { path: '/?ms=0' })).status, 200);
       await assert.rejects(ask(proxy.port, { path: '/' }), /ECONNREFUSED/);
     } finally {
+      await proxy.stop();
+    }
+  });
+
+  test('limits that it can not keep are refused at the start; one request per connection is kept', async () => {
+    const limited = (limit: object): ((port: number, adminPort: number) => string) =>
+      bootstrap({ origins: [originPort], manager: { common_http_protocol_options: limit } });
+    await assert.rejects(
+      ProxyProcess.start(limited({ max_connection_duration: '5s' }), { args: UWS }),
+      /max_connection_duration: can not be kept with --ingress uws/,
+    );
+    const proxy = await ProxyProcess.start(limited({ max_requests_per_connection: 1 }), { args: UWS });
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      for (let i = 0; i < 3; i++)
+        assert.equal((await ask(proxy.port, { path: '/?ms=0', agent })).headers.connection, 'close');
+      assert.equal(await proxy.stat('http.ingress.downstream_cx_total'), 3);
+      assert.equal(await proxy.stat('http.ingress.downstream_cx_max_requests_reached'), 3);
+    } finally {
+      agent.destroy();
       await proxy.stop();
     }
   });

@@ -8,17 +8,19 @@ import { type Problem, renderProblems } from '../../engine/fault/problem.js';
 export interface ReadOptions {
   readonly overlay?: string;
   readonly allowsUnknownFields?: boolean;
+  readonly ingress?: 'uws';
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 export function problemsOf(text: string, options: ReadOptions = {}): readonly Problem[] {
-  const { overlay, allowsUnknownFields = false, environment = {} } = options;
+  const { overlay, allowsUnknownFields = false, environment = {}, ingress } = options;
   const loaded = loadConfig({
     path: null,
     text,
     name: 'x.yaml',
     allowsUnknownFields,
     environment,
+    ...(ingress === undefined ? {} : { ingress }),
     ...(overlay === undefined ? {} : { overlay: { name: '<--config-yaml>', text: overlay } }),
   });
   return 'problems' in loaded ? loaded.problems : loaded.warnings;
