@@ -116,6 +116,11 @@ export const TOO_LONG_TARGET = badRequest('target_too_long', 414);
 export const TOO_MANY_FIELDS = badRequest('too_many_headers', 431);
 export const TOO_BIG_HEAD = badRequest('headers_too_large', 431);
 export const TOO_BIG_TRAILERS = badRequest('trailers_too_large', 431);
+/** Pseudo-header fields of HTTP/2: unknown, twice, missing, behind others, of the other direction, or in trailers. */
+export const BAD_PSEUDO_FIELD = badRequest('invalid_pseudo_header');
+export const BAD_SCHEME = badRequest('invalid_scheme');
+/** Host and :authority differ, RFC 9113 §8.3.1: two readers would take the request to two places. */
+export const BAD_HOST_MISMATCH = badRequest('host_differs_from_authority');
 /** The client ended its side in the middle of a request. */
 export const DOWN_TRUNCATED = badRequest('incomplete_request');
 
@@ -292,6 +297,10 @@ export const UP_TOO_MANY_INTERIMS = badResponse('upstream_too_many_interim_respo
 /** Bytes from an upstream connection that carries no request. */
 export const UP_UNSOLICITED = row('upstream_unsolicited_bytes', 'upstream', 'never', 0, 0, 'UPE', '', 'info');
 export const UP_DRAINED = row('upstream_drained', 'local', 'never', 0, 0, '', '', 'debug');
+
+// ---- HTTP/2, both roles ----------------------------------------------------------------------------
+/** RFC 7541: the tables of the two sides no longer agree, so the connection is over (RFC 9113 §4.3). */
+export const H2_COMPRESSION = row('http2_compression_error', 'downstream', 'never', 0, 13, 'DPE', '', 'debug');
 
 // ---- this process -------------------------------------------------------------------------------
 export const NO_DESCRIPTORS = row(

@@ -35,7 +35,7 @@ export class HeadPool {
   endTurn(): void {
     while (this.#given.length > 0) {
       const head = this.#given.pop() as Head;
-      if (head.isGrown) head.reset();
+      if (head.owesReset) head.reset();
       this.#spare.push(head);
     }
   }

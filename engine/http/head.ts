@@ -1,5 +1,6 @@
 /** Head: a request or response head as offsets into bytes, protocol-neutral, reused, never garbage. */
 import type { FieldLine } from './field-line.js';
+import { InternedLines } from './interned-lines.js';
 import { LINE_STARTS, N, NAME_BYTES, type NameId, nameIdOf } from './names.js';
 
 // Received fields are offsets into `bytes` (relative to `base`, so that a move is one addition). Added fields are
@@ -9,6 +10,7 @@ import { LINE_STARTS, N, NAME_BYTES, type NameId, nameIdOf } from './names.js';
 //  2. Once a head was written to a connection, its store must not change until that turn has ended
 //     (the transport still points into it): reset() only heads of an earlier turn.
 //  3. Removing or adding never moves another field: a slot number stays valid until reset().
+//  4. A head that has interned fields keeps their lines where they are until reset() (interned-lines.ts).
 
 /** Integers per field in `slots`. */
 const STRIDE = 6;
@@ -27,6 +29,12 @@ export const FIELD_REMOVED = 1;
 export const FIELD_ADDED = 2;
 /** Not in the form "name: value\r\n" (other white space): a writer composes the line anew instead of passing it on. */
 export const FIELD_ODD = 4;
+/** The line is one that all heads of the worker share: offsets into interned.bytes, its number above INTERN_SHIFT. */
+export const FIELD_INTERNED = 8;
+/** The sender asked that no hop puts it into a table (RFC 7541 §6.2.3). */
+export const FIELD_NEVER_INDEXED = 16;
+/** Field flags from this bit on are the number of an interned line. */
+export const INTERN_SHIFT = 8;
 
 /** Head flags, set by the parser. */
 /** The request line was in absolute form, or differs for another reason from "METHOD path HTTP/1.1": compose it anew. */
@@ -57,10 +65,13 @@ export const HEAD_AUTHORITY_FORM = 2048;
 export const HEAD_KEEP_ALIVE = 4096;
 /** Connection: upgrade, with or without an Upgrade field. */
 export const HEAD_UPGRADE_NAMED = 8192;
+/** An upgrade that is, or is to be, an extended CONNECT in HTTP/2 (RFC 8441): GET with an Upgrade field here. */
+export const HEAD_EXTENDED_CONNECT = 16384;
 
 const CONTENT_LENGTH = N['content-length'];
 const decoder = new TextDecoder('latin1');
 const EMPTY = new Uint8Array(0);
+const NO_LINES = new InternedLines(EMPTY);
 
 export class Head {
   /** Received bytes: borrowed, or `store` after retain(). */
@@ -82,10 +93,17 @@ export class Head {
   pathStart = 0;
   pathEnd = 0;
   pathAdded = false;
+  /** The path is the value of this interned line; 0 = it is not interned. */
+  pathIntern = 0;
   /** Authority from the target or from Host; start = end when there is none. Offsets into authorityBytes. */
   authorityStart = 0;
   authorityEnd = 0;
   authorityAdded = false;
+  /** The authority is the value of this interned line; 0 = it is not interned. */
+  authorityIntern = 0;
+  /** Lines that interned fields are in; law 4 holds while internHold is not 0. */
+  interned: InternedLines = NO_LINES;
+  internHold = 0;
   /** Start and end of the received field lines (after the start line, before the empty line). */
   linesStart = 0;
   linesEnd = 0;
@@ -134,9 +152,12 @@ export class Head {
     this.pathStart = 0;
     this.pathEnd = 0;
     this.pathAdded = false;
+    this.pathIntern = 0;
     this.authorityStart = 0;
     this.authorityEnd = 0;
     this.authorityAdded = false;
+    this.authorityIntern = 0;
+    if (this.internHold !== 0) this.#letLinesGo();
     this.linesStart = 0;
     this.linesEnd = 0;
     this.fieldCount = 0;
@@ -149,9 +170,19 @@ export class Head {
     this.storeUsed = this.storeStart;
   }
 
+  #letLinesGo(): void {
+    this.interned.release(this.internHold);
+    this.internHold = 0;
+  }
+
   /** Has it an array of its own, which reset() lets go? */
   get isGrown(): boolean {
     return this.store !== this.#home;
+  }
+
+  /** Has it anything that reset() gives back? */
+  get owesReset(): boolean {
+    return this.internHold !== 0 || this.store !== this.#home;
   }
 
   // ---- reading ---------------------------------------------------------------------------------
@@ -194,9 +225,9 @@ export class Head {
   }
   /** The array that the offsets of this field are into. */
   fieldBytes(slot: number): Uint8Array {
-    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & FIELD_ADDED) !== 0
-      ? this.store
-      : this.bytes;
+    const flags = this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number;
+    if ((flags & FIELD_INTERNED) !== 0) return this.interned.bytes;
+    return (flags & FIELD_ADDED) !== 0 ? this.store : this.bytes;
   }
   nameStart(slot: number): number {
     return (this.slots[this.slotsStart + slot * STRIDE + NAME_START] as number) + this.fieldBase(slot);
@@ -221,21 +252,27 @@ export class Head {
   }
 
   get pathBytes(): Uint8Array {
+    if (this.pathIntern !== 0) return this.interned.bytes;
     return this.pathAdded ? this.store : this.bytes;
   }
   get pathFrom(): number {
+    if (this.pathIntern !== 0) return this.pathStart;
     return this.pathStart + (this.pathAdded ? this.storeStart : this.base);
   }
   get pathTo(): number {
+    if (this.pathIntern !== 0) return this.pathEnd;
     return this.pathEnd + (this.pathAdded ? this.storeStart : this.base);
   }
   get authorityBytes(): Uint8Array {
+    if (this.authorityIntern !== 0) return this.interned.bytes;
     return this.authorityAdded ? this.store : this.bytes;
   }
   get authorityFrom(): number {
+    if (this.authorityIntern !== 0) return this.authorityStart;
     return this.authorityStart + (this.authorityAdded ? this.storeStart : this.base);
   }
   get authorityTo(): number {
+    if (this.authorityIntern !== 0) return this.authorityEnd;
     return this.authorityEnd + (this.authorityAdded ? this.storeStart : this.base);
   }
 
@@ -273,6 +310,35 @@ export class Head {
     this.reset();
     this.bytes = bytes;
     this.base = base;
+  }
+
+  /**
+   * Begins a head that a parser composes itself, line by line, in the store: received offsets are relative to
+   * storeStart, and interned ones are into `lines`. The head was reset.
+   */
+  beginOwn(lines: InternedLines): void {
+    this.bytes = this.store;
+    this.base = this.storeStart;
+    this.interned = lines;
+  }
+
+  /** Makes room for byteCount bytes at storeUsed; answers that offset. */
+  room(byteCount: number): number {
+    if (this.storeUsed + byteCount > this.storeEnd) this.growStore(byteCount);
+    return this.storeUsed;
+  }
+
+  /** An interned line: offsets into interned.bytes. */
+  pushInterned(
+    number: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    id: NameId,
+  ): void {
+    if (this.internHold === 0) this.internHold = this.interned.hold();
+    this.push(nameStart, nameEnd, valueStart, valueEnd, id, FIELD_INTERNED | (number << INTERN_SHIFT));
   }
 
   /** A received field; offsets relative to base. */
@@ -383,6 +449,7 @@ export class Head {
     this.pathStart = this.keep(path, start, end);
     this.pathEnd = this.pathStart + (end - start);
     this.pathAdded = true;
+    this.pathIntern = 0;
     this.flags |= HEAD_LINE_ODD;
   }
 
@@ -391,6 +458,7 @@ export class Head {
     this.authorityStart = this.keep(authority, start, end);
     this.authorityEnd = this.authorityStart + (end - start);
     this.authorityAdded = true;
+    this.authorityIntern = 0;
   }
 
   /** Copies the received bytes that are still borrowed into the head's own store; allocates only for big heads. */
@@ -429,9 +497,13 @@ export class Head {
     this.pathStart = other.pathStart;
     this.pathEnd = other.pathEnd;
     this.pathAdded = other.pathAdded;
+    this.pathIntern = other.pathIntern;
     this.authorityStart = other.authorityStart;
     this.authorityEnd = other.authorityEnd;
     this.authorityAdded = other.authorityAdded;
+    this.authorityIntern = other.authorityIntern;
+    this.interned = other.interned;
+    if (other.internHold !== 0) this.internHold = this.interned.hold();
     this.linesStart = other.linesStart;
     this.linesEnd = other.linesEnd;
     this.fieldCount = other.fieldCount;
@@ -443,9 +515,9 @@ export class Head {
   }
 
   private fieldBase(slot: number): number {
-    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & FIELD_ADDED) !== 0
-      ? this.storeStart
-      : this.base;
+    const flags = this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number;
+    if ((flags & FIELD_INTERNED) !== 0) return 0;
+    return (flags & FIELD_ADDED) !== 0 ? this.storeStart : this.base;
   }
 
   /** Copies into the store; answers the offset relative to storeStart. */

@@ -3,6 +3,7 @@ import { writeBytes } from '../base/ascii.js';
 import { isNominated, listsTrailers } from '../http/connection-options.js';
 import {
   FIELD_ADDED,
+  FIELD_INTERNED,
   FIELD_ODD,
   FIELD_REMOVED,
   HEAD_ABSOLUTE,
@@ -44,6 +45,9 @@ const HOST_NAME = encoder.encode('host: ');
 const VERSION = encoder.encode(' HTTP/1.1\r\n');
 /** The target says for whom the request is, and Host only repeats it, or contradicts it (RFC 9112 §3.2.2). */
 const TARGET_HAS_AUTHORITY = HEAD_ABSOLUTE | HEAD_AUTHORITY_FORM;
+/** Field flags that say which bytes a line is in; none = the received ones. */
+const SOURCES = FIELD_ADDED | FIELD_INTERNED;
+const RECEIVED = 0;
 /** All of the lines above together. */
 const TAIL_MAX_BYTES = 128;
 
@@ -113,7 +117,7 @@ function writeFields(conn: Conn, head: Head, arena: Arena, what: number, runStar
   const base = head.base;
   const storeStart = head.storeStart;
   const nominates = (head.flags & HEAD_NOMINATES) !== 0;
-  let isAddedRun = false;
+  let run = RECEIVED;
   let from = runStart;
   let to = head.linesStart;
   let needsChunked = (what & WRITE_CHUNKED) !== 0;
@@ -123,7 +127,8 @@ function writeFields(conn: Conn, head: Head, arena: Arena, what: number, runStar
     const flags = slots[at + 5] as number;
     if ((flags & FIELD_REMOVED) !== 0) continue;
     const id = slots[at + 4] as number;
-    const isAdded = (flags & FIELD_ADDED) !== 0;
+    const source = flags & SOURCES;
+    const isAdded = source === FIELD_ADDED;
     if (id !== 0 && id <= RULED_MAX) {
       if (id === TE && head.status === 0 && !isAdded && listsTrailers(head, slot)) what |= WRITE_TE;
       if (isHopByHop(head, id, what, isAdded)) continue;
@@ -132,35 +137,26 @@ function writeFields(conn: Conn, head: Head, arena: Arena, what: number, runStar
       if (id === CONTENT_LENGTH) what |= WRITE_NO_LENGTH;
     }
     // What we added is ours: no peer can nominate it away.
-    if (nominates && !isAdded && isNominated(head, id, head.bytes, head.nameStart(slot), head.nameEnd(slot))) continue;
+    if (nominates && !isAdded && isNominated(head, id, head.fieldBytes(slot), head.nameStart(slot), head.nameEnd(slot)))
+      continue;
     const lineStart = slots[at] as number;
     const lineEnd = (slots[at + 3] as number) + 2;
-    if (isAdded === isAddedRun && lineStart === to && (flags & FIELD_ODD) === 0) {
+    if (source === run && lineStart === to && (flags & FIELD_ODD) === 0) {
       to = lineEnd;
       continue;
     }
-    if (to > from) writeRun(conn, head, isAddedRun, from, to);
+    if (to > from) writeRun(conn, head, run, from, to);
     if ((flags & FIELD_ODD) !== 0) {
       writeLine(conn, head, arena, slot);
       from = to = lineEnd;
-      isAddedRun = isAdded;
+      run = source;
       continue;
     }
-    isAddedRun = isAdded;
+    run = source;
     from = lineStart;
     to = lineEnd;
   }
-  return writeTail(
-    conn,
-    head,
-    arena,
-    needsChunked ? what : what & ~WRITE_CHUNKED,
-    isAddedRun,
-    from,
-    to,
-    base,
-    storeStart,
-  );
+  return writeTail(conn, head, arena, needsChunked ? what : what & ~WRITE_CHUNKED, run, from, to, base, storeStart);
 }
 
 function writeTail(
@@ -168,7 +164,7 @@ function writeTail(
   head: Head,
   arena: Arena,
   what: number,
-  isAddedRun: boolean,
+  run: number,
   from: number,
   to: number,
   base: number,
@@ -177,7 +173,7 @@ function writeTail(
   if ((what & (WRITE_CHUNKED | WRITE_CLOSE | WRITE_KEEP_ALIVE | WRITE_UPGRADE | WRITE_TE)) === 0 && head.length > 0) {
     // Only the empty line is missing.
     if (
-      isAddedRun &&
+      run === FIELD_ADDED &&
       (what & WRITE_END) !== 0 &&
       storeStart + to === head.storeUsed &&
       head.storeUsed + 2 <= head.storeEnd
@@ -186,11 +182,11 @@ function writeTail(
       head.storeUsed += 2;
       return conn.write(head.store, storeStart + from, storeStart + to + 2);
     }
-    if (!isAddedRun && to === head.linesEnd) return conn.write(head.bytes, base + from, base + to + 2);
-    if (to > from) writeRun(conn, head, isAddedRun, from, to);
+    if (run === RECEIVED && to === head.linesEnd) return conn.write(head.bytes, base + from, base + to + 2);
+    if (to > from) writeRun(conn, head, run, from, to);
     return conn.write(head.bytes, base + head.linesEnd, base + head.linesEnd + 2);
   }
-  if (to > from) writeRun(conn, head, isAddedRun, from, to);
+  if (to > from) writeRun(conn, head, run, from, to);
   const start = arena.reserve(TAIL_MAX_BYTES);
   const bytes = arena.bytes;
   let at = start;
@@ -204,8 +200,9 @@ function writeTail(
   return conn.write(bytes, start, at);
 }
 
-function writeRun(conn: Conn, head: Head, isAdded: boolean, from: number, to: number): void {
-  if (isAdded) conn.write(head.store, head.storeStart + from, head.storeStart + to);
+function writeRun(conn: Conn, head: Head, run: number, from: number, to: number): void {
+  if (run === FIELD_INTERNED) conn.write(head.interned.bytes, from, to);
+  else if (run === FIELD_ADDED) conn.write(head.store, head.storeStart + from, head.storeStart + to);
   else conn.write(head.bytes, head.base + from, head.base + to);
 }
 

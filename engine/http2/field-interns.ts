@@ -1,0 +1,165 @@
+/** FieldInterns: header lines that come again and again, kept once per worker with all that is known about them. */
+import { InternedLines } from '../http/interned-lines.js';
+import type { Arena } from '../io/transport.js';
+import { idOf, kindOf, LINE_AUTHORITY, LINE_COOKIE, lineArg, type NameFacts, nameFacts } from './header-rules.js';
+import { ENTRY_OVERHEAD } from './hpack-table.js';
+import { STATIC_COUNT, STATIC_TABLE } from './hpack-static.js';
+import { N } from '../http/names.js';
+
+/** Integers per line in `facts`. */
+export const LINE_STRIDE = 12;
+export const LINE_START = 0;
+export const LINE_NAME_END = 1;
+export const LINE_VALUE_START = 2;
+export const LINE_VALUE_END = 3;
+export const LINE_ID = 4;
+export const LINE_KIND = 5;
+export const LINE_ARG = 6;
+/** RFC 7541 §4.1. */
+export const LINE_SIZE = 7;
+/** Changes when the number is given up, and when it is given to another line. */
+export const LINE_SERIAL = 8;
+export const LINE_HASH = 9;
+
+const INTERN_BYTES = 256 * 1024;
+const MAX_LINES = 4096;
+/** Longer ones are seldom repeated by more than one peer. */
+const MAX_LINE_BYTES = 512;
+const BUCKETS = 4096;
+const HOST_NAME = new TextEncoder().encode('host');
+const SECRETS: ReadonlySet<number> = new Set([N.authorization, N['proxy-authorization'], N['set-cookie']]);
+
+export class FieldInterns {
+  readonly lines: InternedLines;
+  /** LINE_STRIDE per line; the lines 1 to 61 are the static table's. */
+  readonly facts = new Int32Array((MAX_LINES + 1) * LINE_STRIDE);
+  readonly #buckets = new Int32Array(BUCKETS);
+  readonly #next = new Int32Array(MAX_LINES + 1);
+  readonly #end: number;
+  #used: number;
+  #count = 0;
+
+  constructor(arena: Arena) {
+    const start = arena.carve(INTERN_BYTES);
+    this.lines = new InternedLines(start >= 0 ? arena.bytes : new Uint8Array(INTERN_BYTES));
+    this.#used = Math.max(0, start);
+    this.#end = this.#used + INTERN_BYTES;
+    const encoder = new TextEncoder();
+    for (let index = 1; index <= STATIC_COUNT; index++) {
+      const [name, value] = STATIC_TABLE[index] as readonly [string, string];
+      const line = encoder.encode(`${name}: ${value}`);
+      const known = nameFacts(line, 0, name.length);
+      const arg = lineArg(kindOf(known), line, name.length + 2, line.length);
+      this.#put(line, 0, name.length, value.length, known, arg, hashOf(line, 0, name.length, value.length));
+    }
+  }
+
+  /**
+   * Number of the line source[start...], name and value with ": " between; 0 = it is not, and will not be, interned.
+   */
+  intern(
+    source: Uint8Array,
+    start: number,
+    nameLength: number,
+    valueLength: number,
+    known: NameFacts,
+    arg: number,
+  ): number {
+    const length = nameLength + valueLength + 4;
+    if (length > MAX_LINE_BYTES || kindOf(known) === LINE_COOKIE || SECRETS.has(idOf(known))) return 0;
+    const hash = hashOf(source, start, nameLength, valueLength);
+    for (
+      let number = this.#buckets[hash & (BUCKETS - 1)] as number;
+      number !== 0;
+      number = this.#next[number] as number
+    )
+      if (this.#isLine(number, source, start, nameLength, valueLength, known, hash)) return number;
+    if (this.#count === MAX_LINES || this.#used + length > this.#end) return 0;
+    return this.#put(source, start, nameLength, valueLength, known, arg, hash);
+  }
+
+  nameFactsOf(number: number): NameFacts {
+    const at = number * LINE_STRIDE;
+    return ((this.facts[at + LINE_KIND] as number) << 8) | (this.facts[at + LINE_ID] as number);
+  }
+  nameStart(number: number): number {
+    return this.facts[number * LINE_STRIDE + LINE_START] as number;
+  }
+  nameLength(number: number): number {
+    return (this.facts[number * LINE_STRIDE + LINE_NAME_END] as number) - this.nameStart(number);
+  }
+
+  #isLine(
+    number: number,
+    source: Uint8Array,
+    start: number,
+    nameLength: number,
+    valueLength: number,
+    known: NameFacts,
+    hash: number,
+  ): boolean {
+    const facts = this.facts;
+    const at = number * LINE_STRIDE;
+    if (facts[at + LINE_HASH] !== hash || facts[at + LINE_KIND] !== kindOf(known)) return false;
+    const bytes = this.lines.bytes;
+    const valueStart = facts[at + LINE_VALUE_START] as number;
+    if ((facts[at + LINE_VALUE_END] as number) - valueStart !== valueLength) return false;
+    for (let i = 0; i < valueLength; i++)
+      if (bytes[valueStart + i] !== source[start + nameLength + 2 + i]) return false;
+    // :authority is the only one of its kind, and is kept as Host.
+    if (kindOf(known) === LINE_AUTHORITY) return true;
+    const nameStart = facts[at + LINE_START] as number;
+    if ((facts[at + LINE_NAME_END] as number) - nameStart !== nameLength) return false;
+    for (let i = 0; i < nameLength; i++) if (bytes[nameStart + i] !== source[start + i]) return false;
+    return true;
+  }
+
+  #put(
+    source: Uint8Array,
+    start: number,
+    nameLength: number,
+    valueLength: number,
+    known: NameFacts,
+    arg: number,
+    hash: number,
+  ): number {
+    const number = ++this.#count;
+    const bytes = this.lines.bytes;
+    const nameStart = this.#used;
+    const isAuthority = kindOf(known) === LINE_AUTHORITY;
+    const nameFrom = isAuthority ? HOST_NAME : source;
+    const from = isAuthority ? 0 : start;
+    const nameEnd = nameStart + (isAuthority ? HOST_NAME.length : nameLength);
+    for (let at = nameStart; at < nameEnd; at++) bytes[at] = nameFrom[from + at - nameStart] as number;
+    bytes[nameEnd] = 0x3a;
+    bytes[nameEnd + 1] = 0x20;
+    const valueStart = nameEnd + 2;
+    const valueEnd = valueStart + valueLength;
+    for (let i = 0; i < valueLength; i++) bytes[valueStart + i] = source[start + nameLength + 2 + i] as number;
+    bytes[valueEnd] = 0x0d;
+    bytes[valueEnd + 1] = 0x0a;
+    this.#used = valueEnd + 2;
+    const facts = this.facts;
+    const at = number * LINE_STRIDE;
+    facts[at + LINE_START] = nameStart;
+    facts[at + LINE_NAME_END] = nameEnd;
+    facts[at + LINE_VALUE_START] = valueStart;
+    facts[at + LINE_VALUE_END] = valueEnd;
+    facts[at + LINE_ID] = idOf(known);
+    facts[at + LINE_KIND] = kindOf(known);
+    facts[at + LINE_ARG] = arg;
+    facts[at + LINE_SIZE] = nameLength + valueLength + ENTRY_OVERHEAD;
+    (facts[at + LINE_SERIAL] as number)++;
+    facts[at + LINE_HASH] = hash;
+    this.#next[number] = this.#buckets[hash & (BUCKETS - 1)] as number;
+    this.#buckets[hash & (BUCKETS - 1)] = number;
+    return number;
+  }
+}
+
+function hashOf(source: Uint8Array, start: number, nameLength: number, valueLength: number): number {
+  let hash = nameLength;
+  for (let i = 0; i < nameLength + 2 + valueLength; i++)
+    hash = Math.imul(hash ^ (source[start + i] as number), 0x01000193);
+  return hash ^ (hash >>> 15);
+}

@@ -1,0 +1,457 @@
+/** HeadBuilder: lines of a header block to a Head in the common form, with the rules that need the whole block. */
+import {
+  BAD_BODY_ON_CONNECT,
+  BAD_CONNECTION_FIELD,
+  BAD_CONTENT_LENGTH,
+  BAD_CONTENT_LENGTH_DUPLICATE,
+  BAD_EXPECT,
+  BAD_FIELD_NAME,
+  BAD_FIELD_VALUE,
+  BAD_HOST,
+  BAD_HOST_DUPLICATE,
+  BAD_HOST_MISMATCH,
+  BAD_HOST_MISSING,
+  BAD_METHOD,
+  BAD_PSEUDO_FIELD,
+  BAD_SCHEME,
+  BAD_TARGET,
+  BAD_TRAILER,
+  BAD_UNDERSCORE,
+  type FaultCode,
+  TOO_BIG_HEAD,
+  TOO_BIG_TRAILERS,
+  TOO_MANY_FIELDS,
+  UP_BAD_FRAMING,
+  UP_BAD_HEADER,
+  UP_BAD_STATUS_LINE,
+  UP_TOO_BIG_HEAD,
+  UP_TOO_MANY_FIELDS,
+} from '../fault/faults.js';
+import { parseDecimal } from '../base/ascii.js';
+import {
+  FIELD_INTERNED,
+  FIELD_NEVER_INDEXED,
+  FIELD_REMOVED,
+  HEAD_ASTERISK,
+  HEAD_AUTHORITY_FORM,
+  HEAD_EXPECT_CONTINUE,
+  HEAD_EXTENDED_CONNECT,
+  HEAD_HTTPS,
+  HEAD_LINE_ODD,
+  HEAD_UPGRADE,
+  type Head,
+  INTERN_SHIFT,
+} from '../http/head.js';
+import { isFramingTrailer } from '../http/hop-by-hop.js';
+import { METHOD_CONNECT, METHOD_GET, METHOD_OPTIONS } from '../http/methods.js';
+import { N } from '../http/names.js';
+import { underscoreAction } from '../http/underscores.js';
+import {
+  type FieldInterns,
+  LINE_ARG,
+  LINE_ID,
+  LINE_KIND,
+  LINE_NAME_END,
+  LINE_SIZE,
+  LINE_START,
+  LINE_STRIDE,
+  LINE_VALUE_END,
+  LINE_VALUE_START,
+} from './field-interns.js';
+import {
+  ARG_BAD,
+  ARG_REFUSED,
+  AUTHORITY_WITH_PORT,
+  idOf,
+  kindOf,
+  LENGTH_BIG,
+  LINE_AUTHORITY,
+  LINE_BAD_NAME,
+  LINE_BAD_PSEUDO,
+  LINE_CONNECTION,
+  LINE_CONTENT_LENGTH,
+  LINE_COOKIE,
+  LINE_EXPECT,
+  LINE_HOST,
+  LINE_METHOD,
+  LINE_PATH,
+  LINE_PLAIN,
+  LINE_PROTOCOL,
+  LINE_SCHEME,
+  LINE_STATUS,
+  LINE_TE,
+  LINE_UNDERSCORE,
+  type LineKind,
+  type NameFacts,
+  PATH_ASTERISK,
+} from './header-rules.js';
+import { ENTRY_OVERHEAD } from './hpack-table.js';
+import type { HeaderLimits } from './hpack-decoder.js';
+
+const HOST = N.host;
+const COOKIE = N.cookie;
+const UPGRADE = N.upgrade;
+const HOST_START = new TextEncoder().encode('host: ');
+
+const REQUEST = 0;
+const TRAILERS = 2;
+
+const SEEN_REGULAR = 1;
+const bit = (kind: LineKind): number => 1 << kind;
+const REQUEST_PSEUDO = bit(LINE_METHOD) | bit(LINE_SCHEME) | bit(LINE_AUTHORITY) | bit(LINE_PATH) | bit(LINE_PROTOCOL);
+const RESPONSE_PSEUDO = bit(LINE_STATUS);
+
+export class HeadBuilder {
+  readonly #interns: FieldInterns;
+  readonly #limits: HeaderLimits;
+  #head!: Head;
+  #kind = REQUEST;
+  /** The first fault; nothing more is put into the head behind it. */
+  #fault: FaultCode = 0;
+  #sizeBytes = 0;
+  /** Bit n: a line of kind n has come; bit 0: one that is no pseudo-header field. */
+  #seen = 0;
+  #cookies = 0;
+  #pathArg = 0;
+  #authorityArg = 0;
+  #protocolIntern = 0;
+  #protocolStart = 0;
+  #protocolEnd = 0;
+
+  constructor(interns: FieldInterns, limits: HeaderLimits) {
+    this.#interns = interns;
+    this.#limits = limits;
+  }
+
+  begin(head: Head, kind: number): void {
+    this.#head = head;
+    this.#kind = kind;
+    this.#fault = 0;
+    this.#sizeBytes = 0;
+    this.#seen = 0;
+    this.#cookies = 0;
+    head.beginOwn(this.#interns.lines);
+  }
+
+  takeInterned(number: number): void {
+    if (this.#fault !== 0) return;
+    const facts = this.#interns.facts;
+    const at = number * LINE_STRIDE;
+    const kind = facts[at + LINE_KIND] as number;
+    this.#sizeBytes += facts[at + LINE_SIZE] as number;
+    this.#take(
+      kind,
+      facts[at + LINE_ARG] as number,
+      facts[at + LINE_ID] as number,
+      facts[at + LINE_START] as number,
+      facts[at + LINE_NAME_END] as number,
+      facts[at + LINE_VALUE_START] as number,
+      facts[at + LINE_VALUE_END] as number,
+      FIELD_INTERNED | (number << INTERN_SHIFT),
+    );
+  }
+
+  /** A line at head.storeUsed, behind which nothing is used: it is kept, or may be written over. */
+  takeLine(
+    start: number,
+    nameLength: number,
+    valueLength: number,
+    known: NameFacts,
+    arg: number,
+    isNeverIndexed: 0 | 1,
+  ): void {
+    if (this.#fault !== 0) return;
+    const head = this.#head;
+    this.#sizeBytes += nameLength + valueLength + ENTRY_OVERHEAD;
+    const store = head.store;
+    let nameStart = start;
+    let nameEnd = start + nameLength;
+    const valueStart = nameEnd + 2;
+    const valueEnd = valueStart + valueLength;
+    store[valueEnd] = 0x0d;
+    store[valueEnd + 1] = 0x0a;
+    if (kindOf(known) === LINE_AUTHORITY) {
+      // It is longer than "host", so the line of that name fits in front of the value.
+      nameStart = valueStart - HOST_START.length;
+      nameEnd = valueStart - 2;
+      for (let i = 0; i < HOST_START.length; i++) store[nameStart + i] = HOST_START[i] as number;
+    }
+    head.storeUsed = valueEnd + 2;
+    const base = head.base;
+    this.#take(
+      kindOf(known),
+      arg,
+      idOf(known),
+      nameStart - base,
+      nameEnd - base,
+      valueStart - base,
+      valueEnd - base,
+      isNeverIndexed === 1 ? FIELD_NEVER_INDEXED : 0,
+    );
+  }
+
+  #take(
+    kind: LineKind,
+    arg: number,
+    id: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    flags: number,
+  ): void {
+    // Inside the loop: a block of a few bytes that refers to a long entry again and again ends here.
+    if (this.#sizeBytes > this.#limits.maxHeadBytes) {
+      this.#fault = this.#sized(TOO_BIG_HEAD, UP_TOO_BIG_HEAD);
+      return;
+    }
+    if (kind <= LINE_PROTOCOL) {
+      this.#fault = this.#pseudo(kind, arg, nameStart, nameEnd, valueStart, valueEnd, flags);
+      return;
+    }
+    this.#seen |= SEEN_REGULAR;
+    const head = this.#head;
+    if (kind !== LINE_PLAIN || arg === ARG_BAD) {
+      const action = this.#rule(kind, arg, nameStart, nameEnd, valueStart, valueEnd, flags);
+      if (action > 0) {
+        this.#fault = action;
+        return;
+      }
+      if (action < 0) flags |= FIELD_REMOVED;
+    }
+    if (head.fieldCount >= this.#limits.maxFields) {
+      this.#fault = this.#sized(TOO_MANY_FIELDS, UP_TOO_MANY_FIELDS);
+      return;
+    }
+    if (this.#kind === TRAILERS && isFramingTrailer(id)) {
+      this.#fault = BAD_TRAILER;
+      return;
+    }
+    head.push(nameStart, nameEnd, valueStart, valueEnd, id, flags);
+  }
+
+  #sized(request: FaultCode, response: FaultCode): FaultCode {
+    if (this.#kind === TRAILERS) return TOO_BIG_TRAILERS;
+    return this.#kind === REQUEST ? request : response;
+  }
+
+  #bad(request: FaultCode): FaultCode {
+    if (this.#kind === TRAILERS) return BAD_TRAILER;
+    return this.#kind === REQUEST ? request : UP_BAD_HEADER;
+  }
+
+  /** RFC 9113 §8.3: before all others, each once, of this direction, none in trailers. */
+  #pseudo(
+    kind: LineKind,
+    arg: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    flags: number,
+  ): FaultCode {
+    const allowed = this.#kind === REQUEST ? REQUEST_PSEUDO : this.#kind === TRAILERS ? 0 : RESPONSE_PSEUDO;
+    if ((allowed & bit(kind)) === 0 || (this.#seen & (bit(kind) | SEEN_REGULAR)) !== 0)
+      return this.#bad(BAD_PSEUDO_FIELD);
+    this.#seen |= bit(kind);
+    const head = this.#head;
+    const intern = flags >>> INTERN_SHIFT;
+    switch (kind) {
+      case LINE_METHOD:
+        if (arg === ARG_BAD) return BAD_METHOD;
+        head.method = arg;
+        if (arg === 0) this.#keepMethod(valueStart, valueEnd, flags);
+        return 0;
+      case LINE_SCHEME:
+        if (arg === ARG_BAD) return BAD_SCHEME;
+        if (arg === 1) head.flags |= HEAD_HTTPS;
+        return 0;
+      case LINE_AUTHORITY:
+        if (arg === ARG_BAD) return BAD_HOST;
+        this.#authorityArg = arg;
+        head.authorityIntern = intern;
+        head.authorityStart = valueStart;
+        head.authorityEnd = valueEnd;
+        head.push(nameStart, nameEnd, valueStart, valueEnd, HOST, flags);
+        return 0;
+      case LINE_PATH:
+        if (arg === ARG_BAD) return BAD_TARGET;
+        this.#pathArg = arg;
+        head.pathIntern = intern;
+        head.pathStart = valueStart;
+        head.pathEnd = valueEnd;
+        return 0;
+      case LINE_STATUS:
+        if (arg === ARG_BAD) return UP_BAD_STATUS_LINE;
+        head.status = arg;
+        return 0;
+      default:
+        if (arg === ARG_BAD || !this.#limits.allowExtendedConnect) return BAD_PSEUDO_FIELD;
+        this.#protocolIntern = intern;
+        this.#protocolStart = valueStart;
+        this.#protocolEnd = valueEnd;
+        return 0;
+    }
+  }
+
+  /** A method that is not in the table: its name is kept in the store. */
+  #keepMethod(start: number, end: number, flags: number): void {
+    const head = this.#head;
+    if ((flags & FIELD_INTERNED) === 0) {
+      head.methodStart = start;
+      head.methodEnd = end;
+      return;
+    }
+    const to = head.room(end - start);
+    const source = this.#interns.lines.bytes;
+    for (let i = start; i < end; i++) head.store[to + i - start] = source[i] as number;
+    head.storeUsed = to + (end - start);
+    head.methodStart = to - head.base;
+    head.methodEnd = head.storeUsed - head.base;
+  }
+
+  /** What a field with a rule asks for: 0 = keep, > 0 a fault, -1 = drop it. */
+  #rule(
+    kind: LineKind,
+    arg: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    flags: number,
+  ): number {
+    const head = this.#head;
+    const isRequest = this.#kind === REQUEST;
+    const isInterned = (flags & FIELD_INTERNED) !== 0;
+    const bytes = isInterned ? this.#interns.lines.bytes : head.store;
+    const base = isInterned ? 0 : head.base;
+    const isRepeated = (this.#seen & bit(kind)) !== 0;
+    this.#seen |= bit(kind);
+    if (kind === LINE_BAD_NAME) return this.#bad(BAD_FIELD_NAME);
+    if (arg === ARG_BAD) return this.#bad(BAD_FIELD_VALUE);
+    switch (kind) {
+      case LINE_CONNECTION:
+        return this.#bad(BAD_CONNECTION_FIELD);
+      case LINE_BAD_PSEUDO:
+        return this.#bad(BAD_PSEUDO_FIELD);
+      case LINE_HOST:
+        return isRequest ? this.#host(arg, bytes, valueStart + base, valueEnd + base, isRepeated) : 0;
+      case LINE_CONTENT_LENGTH:
+        if (this.#kind === TRAILERS) return BAD_TRAILER;
+        if (arg === ARG_REFUSED) return isRequest ? BAD_CONTENT_LENGTH : UP_BAD_FRAMING;
+        if (isRepeated) return isRequest ? BAD_CONTENT_LENGTH_DUPLICATE : UP_BAD_FRAMING;
+        head.contentLength = arg === LENGTH_BIG ? parseDecimal(bytes, valueStart + base, valueEnd + base) : arg;
+        return 0;
+      case LINE_TE:
+        return arg === ARG_REFUSED || !isRequest ? this.#bad(BAD_CONNECTION_FIELD) : 0;
+      case LINE_EXPECT:
+        if (!isRequest) return 0;
+        if (arg === ARG_REFUSED) return BAD_EXPECT;
+        head.flags |= HEAD_EXPECT_CONTINUE;
+        return 0;
+      case LINE_COOKIE:
+        this.#cookies++;
+        return 0;
+      case LINE_UNDERSCORE: {
+        if (!isRequest) return 0;
+        const action = underscoreAction(bytes, nameStart + base, nameEnd + base, this.#limits.underscores);
+        return action < 0 ? BAD_UNDERSCORE : -action;
+      }
+      default:
+        return 0;
+    }
+  }
+
+  /** Host beside :authority says the same, or the request could go to two places (RFC 9113 §8.3.1); then it is dropped. */
+  #host(arg: number, bytes: Uint8Array, start: number, end: number, isRepeated: boolean): number {
+    if (isRepeated) return BAD_HOST_DUPLICATE;
+    if (arg === ARG_REFUSED) return BAD_HOST;
+    if ((this.#seen & bit(LINE_AUTHORITY)) === 0) return 0;
+    const head = this.#head;
+    const authority = head.authorityBytes;
+    const from = head.authorityFrom;
+    if (head.authorityTo - from !== end - start) return BAD_HOST_MISMATCH;
+    for (let i = 0; i < end - start; i++) if (authority[from + i] !== bytes[start + i]) return BAD_HOST_MISMATCH;
+    return -1;
+  }
+
+  finish(): FaultCode {
+    if (this.#fault !== 0) return this.#fault;
+    if (this.#cookies > 1) this.#joinCookies();
+    if (this.#kind === REQUEST) return this.#finishRequest();
+    if (this.#kind === TRAILERS) return 0;
+    return (this.#seen & bit(LINE_STATUS)) === 0 ? UP_BAD_STATUS_LINE : 0;
+  }
+
+  #finishRequest(): FaultCode {
+    const head = this.#head;
+    const seen = this.#seen;
+    head.flags |= HEAD_LINE_ODD;
+    if ((seen & bit(LINE_METHOD)) === 0) return BAD_PSEUDO_FIELD;
+    const isConnect = head.method === METHOD_CONNECT;
+    const isExtended = (seen & bit(LINE_PROTOCOL)) !== 0;
+    if (isExtended && !isConnect) return BAD_PSEUDO_FIELD;
+    if (isConnect && !isExtended) return this.#finishConnect();
+    if ((seen & bit(LINE_SCHEME)) === 0 || (seen & bit(LINE_PATH)) === 0) return BAD_PSEUDO_FIELD;
+    if (isExtended && (seen & bit(LINE_AUTHORITY)) === 0) return BAD_PSEUDO_FIELD;
+    if (this.#pathArg === PATH_ASTERISK) {
+      if (head.method !== METHOD_OPTIONS) return BAD_TARGET;
+      head.flags |= HEAD_ASTERISK;
+    }
+    if (isExtended) this.#upgrade();
+    if ((seen & bit(LINE_AUTHORITY)) !== 0) return 0;
+    const slot = head.find(HOST);
+    if (slot < 0) return BAD_HOST_MISSING;
+    head.authorityIntern = head.fieldFlags(slot) >>> INTERN_SHIFT;
+    const base = head.authorityIntern !== 0 ? 0 : head.base;
+    head.authorityStart = head.valueStart(slot) - base;
+    head.authorityEnd = head.valueEnd(slot) - base;
+    return 0;
+  }
+
+  /** RFC 9113 §8.5. */
+  #finishConnect(): FaultCode {
+    const head = this.#head;
+    if ((this.#seen & (bit(LINE_SCHEME) | bit(LINE_PATH))) !== 0) return BAD_PSEUDO_FIELD;
+    if ((this.#seen & bit(LINE_AUTHORITY)) === 0 || this.#authorityArg !== AUTHORITY_WITH_PORT) return BAD_TARGET;
+    if (head.contentLength > 0) return BAD_BODY_ON_CONNECT;
+    head.flags |= HEAD_AUTHORITY_FORM;
+    return 0;
+  }
+
+  /** RFC 8441 in the form of HTTP/1.1: GET with an Upgrade field. */
+  #upgrade(): void {
+    const head = this.#head;
+    head.method = METHOD_GET;
+    head.flags |= HEAD_UPGRADE | HEAD_EXTENDED_CONNECT;
+    const length = this.#protocolEnd - this.#protocolStart;
+    let to = head.beginAdd(UPGRADE, length);
+    const isInterned = this.#protocolIntern !== 0;
+    const source = isInterned ? this.#interns.lines.bytes : head.store;
+    const from = this.#protocolStart + (isInterned ? 0 : head.base);
+    for (let i = 0; i < length; i++) head.store[to++] = source[from + i] as number;
+    head.endAdd(to);
+  }
+
+  /** RFC 9113 §8.2.3. */
+  #joinCookies(): void {
+    const head = this.#head;
+    let length = 0;
+    for (let slot = head.find(COOKIE); slot >= 0; slot = head.find(COOKIE, slot + 1))
+      length += head.valueEnd(slot) - head.valueStart(slot) + 2;
+    const count = head.fieldCount;
+    const start = head.beginAdd(COOKIE, length);
+    let to = start;
+    for (let slot = head.find(COOKIE); slot >= 0 && slot < count; slot = head.find(COOKIE, slot + 1)) {
+      if (to > start) {
+        head.store[to++] = 0x3b;
+        head.store[to++] = 0x20;
+      }
+      const bytes = head.fieldBytes(slot);
+      const end = head.valueEnd(slot);
+      for (let at = head.valueStart(slot); at < end; at++) head.store[to++] = bytes[at] as number;
+      head.remove(slot);
+    }
+    head.endAdd(to);
+  }
+}

@@ -1,0 +1,264 @@
+/** HpackDecoder: a header block to a Head (RFC 7541 §3), checked as HTTP/2 asks (RFC 9113 §8). */
+import { type FaultCode, H2_COMPRESSION } from '../fault/faults.js';
+import type { Head } from '../http/head.js';
+import type { UnderscorePolicy } from '../http/underscores.js';
+import type { FieldInterns } from './field-interns.js';
+import { LINE_SERIAL, LINE_STRIDE } from './field-interns.js';
+import { HeadBuilder } from './head-builder.js';
+import { kindOf, lineArg, type NameFacts, nameFacts, PSEUDO_NAMES } from './header-rules.js';
+import { decodedMax, huffmanDecode } from './hpack-huffman.js';
+import { STATIC_COUNT } from './hpack-static.js';
+import {
+  ENTRY_ARG,
+  ENTRY_FIRST,
+  ENTRY_NAME_FACTS,
+  ENTRY_NAME_LENGTH,
+  ENTRY_SECOND,
+  ENTRY_START,
+  ENTRY_VALUE_LENGTH,
+  HpackTable,
+} from './hpack-table.js';
+
+export type BlockKind = 0 | 1 | 2;
+export const BLOCK_REQUEST = 0;
+export const BLOCK_RESPONSE = 1;
+export const BLOCK_TRAILERS = 2;
+
+export interface HeaderLimits {
+  /** Our SETTINGS_HEADER_TABLE_SIZE, bytes. */
+  readonly maxTableBytes: number;
+  /** Of a decoded head as RFC 9113 §6.5.2 counts: names, values and 32 for each field. Every reference counts. */
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+  readonly underscores: UnderscorePolicy;
+  /** RFC 8441. */
+  readonly allowExtendedConnect: boolean;
+}
+
+const INTERN = ENTRY_FIRST;
+const SERIAL = ENTRY_SECOND;
+
+const INDEXED = 0x80;
+const WITH_INDEXING = 0x40;
+const SIZE_UPDATE = 0x20;
+const NEVER_INDEXED = 0x10;
+const HUFFMAN = 0x80;
+
+export class HpackDecoder {
+  readonly #interns: FieldInterns;
+  readonly #builder: HeadBuilder;
+  readonly #table: HpackTable;
+  #maxTableBytes: number;
+  /** What the last integer or string left behind: the offset after it. */
+  #at = 0;
+  /** Of the line being decoded, in the head's store. */
+  #nameLength = 0;
+  #valueLength = 0;
+  #nameFacts: NameFacts = 0;
+
+  constructor(interns: FieldInterns, limits: HeaderLimits) {
+    this.#interns = interns;
+    this.#builder = new HeadBuilder(interns, limits);
+    this.#table = new HpackTable(Math.min(limits.maxTableBytes, 4096));
+    this.#maxTableBytes = limits.maxTableBytes;
+  }
+
+  /** Our SETTINGS_HEADER_TABLE_SIZE, once the peer has acknowledged it. */
+  setMaxTableBytes(maxBytes: number): void {
+    this.#maxTableBytes = maxBytes;
+    if (this.#table.maxBytes > maxBytes) this.#table.setMaxBytes(maxBytes);
+  }
+
+  /**
+   * Decodes the whole block bytes[start, end) into a head that was reset. 0 or a fault: H2_COMPRESSION ends the
+   * connection, any other the stream alone: the dynamic table has been kept in step all the same.
+   */
+  decode(bytes: Uint8Array, start: number, end: number, head: Head, kind: BlockKind): FaultCode {
+    const builder = this.#builder;
+    builder.begin(head, kind);
+    let at = start;
+    while (at < end && ((bytes[at] as number) & 0xe0) === SIZE_UPDATE) {
+      const maxBytes = this.#integer(bytes, at, end, 0x1f);
+      if (maxBytes < 0 || maxBytes > this.#maxTableBytes) return H2_COMPRESSION;
+      this.#table.setMaxBytes(maxBytes);
+      at = this.#at;
+    }
+    while (at < end) {
+      const byte = bytes[at] as number;
+      if ((byte & INDEXED) !== 0) {
+        let index = byte & 0x7f;
+        at++;
+        if (index === 0x7f) {
+          index = this.#integer(bytes, at - 1, end, 0x7f);
+          at = this.#at;
+        }
+        if (index <= 0) return H2_COMPRESSION;
+        if (index <= STATIC_COUNT) builder.takeInterned(index);
+        else if (!this.#takeEntry(head, index - STATIC_COUNT)) return H2_COMPRESSION;
+      } else {
+        // A size update is allowed at the beginning only (RFC 7541 §4.2).
+        if ((byte & 0xe0) === SIZE_UPDATE) return H2_COMPRESSION;
+        if (!this.#literal(bytes, at, end, head, byte)) return H2_COMPRESSION;
+        at = this.#at;
+      }
+    }
+    return builder.finish();
+  }
+
+  /** back: 1 for the newest entry. */
+  #takeEntry(head: Head, back: number): boolean {
+    const table = this.#table;
+    const number = table.inserted - back;
+    if (number < table.oldest) return false;
+    const at = table.entryAt(number);
+    const facts = table.facts;
+    const intern = facts[at + INTERN] as number;
+    const interns = this.#interns;
+    if (intern > 0 && interns.facts[intern * LINE_STRIDE + LINE_SERIAL] === facts[at + SERIAL]) {
+      this.#builder.takeInterned(intern);
+      return true;
+    }
+    this.#takeUnknown(head, at);
+    return true;
+  }
+
+  /** An entry that is referred to for the first time, or that was not or is no longer interned. */
+  #takeUnknown(head: Head, at: number): void {
+    const { bytes, facts } = this.#table;
+    const start = facts[at + ENTRY_START] as number;
+    const nameLength = facts[at + ENTRY_NAME_LENGTH] as number;
+    const valueLength = facts[at + ENTRY_VALUE_LENGTH] as number;
+    const known = facts[at + ENTRY_NAME_FACTS] as number;
+    const arg = facts[at + ENTRY_ARG] as number;
+    const interns = this.#interns;
+    const intern = interns.intern(bytes, start, nameLength, valueLength, known, arg);
+    if (intern > 0) {
+      facts[at + INTERN] = intern;
+      facts[at + SERIAL] = interns.facts[intern * LINE_STRIDE + LINE_SERIAL] as number;
+      this.#builder.takeInterned(intern);
+      return;
+    }
+    const to = head.room(nameLength + valueLength + 4);
+    const store = head.store;
+    for (let i = 0; i < nameLength + valueLength + 2; i++) store[to + i] = bytes[start + i] as number;
+    this.#builder.takeLine(to, nameLength, valueLength, known, arg, 0);
+  }
+
+  /** RFC 7541 §6.2: leaves #at behind it; false on an error. */
+  #literal(bytes: Uint8Array, at: number, end: number, head: Head, byte: number): boolean {
+    const index = this.#integer(bytes, at, end, (byte & WITH_INDEXING) !== 0 ? 0x3f : 0x0f);
+    if (index < 0) return false;
+    if (!(index === 0 ? this.#newName(bytes, end, head) : this.#knownName(head, index))) return false;
+    const nameLength = this.#nameLength;
+    if (!this.#string(bytes, end, head, nameLength + 2)) return false;
+    const valueLength = this.#valueLength;
+    const start = head.storeUsed;
+    const store = head.store;
+    store[start + nameLength] = 0x3a;
+    store[start + nameLength + 1] = 0x20;
+    const known = this.#nameFacts;
+    const valueStart = start + nameLength + 2;
+    const arg = lineArg(kindOf(known), store, valueStart, valueStart + valueLength);
+    if ((byte & WITH_INDEXING) !== 0) this.#add(store, start, known, arg);
+    this.#builder.takeLine(
+      start,
+      nameLength,
+      valueLength,
+      known,
+      arg,
+      (byte & (WITH_INDEXING | NEVER_INDEXED)) === NEVER_INDEXED ? 1 : 0,
+    );
+    return true;
+  }
+
+  #add(store: Uint8Array, start: number, known: NameFacts, arg: number): void {
+    const table = this.#table;
+    const at = table.add(store, start, this.#nameLength, this.#valueLength);
+    if (at < 0) return;
+    const facts = table.facts;
+    facts[at + ENTRY_NAME_FACTS] = known;
+    facts[at + ENTRY_ARG] = arg;
+    facts[at + INTERN] = 0;
+  }
+
+  #newName(bytes: Uint8Array, end: number, head: Head): boolean {
+    if (!this.#string(bytes, end, head, 0)) return false;
+    const length = this.#valueLength;
+    this.#nameLength = length;
+    this.#nameFacts = nameFacts(head.store, head.storeUsed, head.storeUsed + length);
+    return true;
+  }
+
+  /** Copies the name of an entry to the head's store. */
+  #knownName(head: Head, index: number): boolean {
+    if (index <= STATIC_COUNT) {
+      const interns = this.#interns;
+      this.#nameFacts = interns.nameFactsOf(index);
+      const kind = kindOf(this.#nameFacts);
+      const name = PSEUDO_NAMES[kind];
+      if (name !== undefined) this.#copyName(head, name, 0, name.length);
+      else this.#copyName(head, interns.lines.bytes, interns.nameStart(index), interns.nameLength(index));
+      return true;
+    }
+    const table = this.#table;
+    const number = table.inserted - (index - STATIC_COUNT);
+    if (number < table.oldest) return false;
+    const at = table.entryAt(number);
+    this.#nameFacts = table.facts[at + ENTRY_NAME_FACTS] as number;
+    this.#copyName(
+      head,
+      table.bytes,
+      table.facts[at + ENTRY_START] as number,
+      table.facts[at + ENTRY_NAME_LENGTH] as number,
+    );
+    return true;
+  }
+
+  #copyName(head: Head, source: Uint8Array, start: number, length: number): void {
+    const to = head.room(length);
+    const store = head.store;
+    for (let i = 0; i < length; i++) store[to + i] = source[start + i] as number;
+    this.#nameLength = length;
+  }
+
+  /** The string at #at to storeUsed + offset: #valueLength, and #at behind it; false on an error. */
+  #string(bytes: Uint8Array, end: number, head: Head, offset: number): boolean {
+    const start = this.#at;
+    if (start >= end) return false;
+    const isCoded = ((bytes[start] as number) & HUFFMAN) !== 0;
+    const length = this.#integer(bytes, start, end, 0x7f);
+    const from = this.#at;
+    if (length < 0 || length > end - from) return false;
+    const need = isCoded ? decodedMax(length) : length;
+    // Two for CRLF; the decoder may touch one byte behind what it decodes.
+    const to = head.room(offset + need + 4) + offset;
+    const store = head.store;
+    this.#at = from + length;
+    if (isCoded) {
+      const decodedEnd = huffmanDecode(bytes, from, from + length, store, to);
+      this.#valueLength = decodedEnd - to;
+      return decodedEnd >= 0;
+    }
+    for (let i = 0; i < length; i++) store[to + i] = bytes[from + i] as number;
+    this.#valueLength = length;
+    return true;
+  }
+
+  /** RFC 7541 §5.1, the prefix being the bits of mask; -1 = cut off, or above 2^28. */
+  #integer(bytes: Uint8Array, at: number, end: number, mask: number): number {
+    let value = (bytes[at++] as number) & mask;
+    if (value === mask) {
+      let shift = 0;
+      for (;;) {
+        // Four more bytes are enough for anything that we allow; longer is an attack, zeros or not.
+        if (at >= end || shift > 21) return -1;
+        const byte = bytes[at++] as number;
+        value += (byte & 0x7f) << shift;
+        shift += 7;
+        if ((byte & 0x80) === 0) break;
+      }
+    }
+    this.#at = at;
+    return value;
+  }
+}

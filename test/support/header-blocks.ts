@@ -1,0 +1,106 @@
+/** Header blocks for tests: an arena, decoders, heads as lists of fields. */
+import type { FaultCode } from '../../engine/fault/faults.js';
+import { FAULTS } from '../../engine/fault/faults.js';
+import { HOME_SLOT_INTS, Head } from '../../engine/http/head.js';
+import { FieldInterns } from '../../engine/http2/field-interns.js';
+import { type BlockKind, type HeaderLimits, HpackDecoder } from '../../engine/http2/hpack-decoder.js';
+import { HpackEncoder } from '../../engine/http2/hpack-encoder.js';
+import type { Arena } from '../../engine/io/transport.js';
+
+export const LIMITS: HeaderLimits = {
+  maxTableBytes: 4096,
+  maxHeadBytes: 60 * 1024,
+  maxFields: 100,
+  underscores: 'ALLOW',
+  allowExtendedConnect: true,
+};
+
+export type Fields = readonly (readonly [string, string])[];
+
+/** An arena that carves and nothing else. */
+export function carvingArena(byteCount = 2 << 20): Arena {
+  let at = 0;
+  return {
+    bytes: new Uint8Array(byteCount),
+    reserve: () => {
+      throw new Error('not for tests');
+    },
+    commit: () => undefined,
+    carve: (count) => {
+      if (at + count > byteCount) return -1;
+      at += count;
+      return at - count;
+    },
+  };
+}
+
+export function newHead(storeBytes = 2048): Head {
+  return new Head(new Uint8Array(storeBytes), 0, storeBytes, new Int32Array(HOME_SLOT_INTS), 0);
+}
+
+export function fromHex(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));
+}
+
+/** What is decoded, in readable form; reason: '' or the fault's. */
+export interface Decoded {
+  readonly reason: string;
+  readonly head: Head;
+  readonly fields: [string, string][];
+}
+
+/** Fields that were not removed. */
+export function fieldsOf(head: Head): [string, string][] {
+  const fields: [string, string][] = [];
+  for (let slot = 0; slot < head.fieldCount; slot++)
+    if (!head.isRemoved(slot)) fields.push([head.nameString(slot), head.valueString(slot)]);
+  return fields;
+}
+
+/** A literal without indexing and without Huffman coding for each field. */
+export function literalBlock(fields: Fields): Uint8Array {
+  const bytes: number[] = [];
+  for (const [name, value] of fields) {
+    bytes.push(0);
+    pushString(bytes, name);
+    pushString(bytes, value);
+  }
+  return Uint8Array.from(bytes);
+}
+
+function pushString(bytes: number[], text: string): void {
+  const raw = Buffer.from(text, 'latin1');
+  let rest = raw.length;
+  if (rest < 0x7f) bytes.push(rest);
+  else {
+    bytes.push(0x7f);
+    for (rest -= 0x7f; rest >= 0x80; rest >>= 7) bytes.push((rest & 0x7f) | 0x80);
+    bytes.push(rest);
+  }
+  bytes.push(...raw);
+}
+
+/** Both directions of one connection, over one worker's interns. */
+export class BlockPair {
+  readonly interns: FieldInterns;
+  readonly decoder: HpackDecoder;
+  readonly encoder: HpackEncoder;
+
+  constructor(limits: Partial<HeaderLimits> = {}, interns = new FieldInterns(carvingArena())) {
+    const all = { ...LIMITS, ...limits };
+    this.interns = interns;
+    this.decoder = new HpackDecoder(interns, all);
+    this.encoder = new HpackEncoder(interns, all.maxTableBytes);
+  }
+
+  decode(bytes: Uint8Array, kind: BlockKind = 0): Decoded {
+    const head = newHead();
+    const fault: FaultCode = this.decoder.decode(bytes, 0, bytes.length, head, kind);
+    return { reason: FAULTS[fault]?.reason ?? `unknown ${fault}`, head, fields: fieldsOf(head) };
+  }
+
+  encode(head: Head, kind: BlockKind = 0): Uint8Array {
+    const out = new Uint8Array(this.encoder.sizeBound(head));
+    return out.slice(0, this.encoder.encode(head, kind, out, 0));
+  }
+}
