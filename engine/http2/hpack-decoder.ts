@@ -25,8 +25,6 @@ export const BLOCK_RESPONSE = 1;
 export const BLOCK_TRAILERS = 2;
 
 export interface HeaderLimits {
-  /** Our SETTINGS_HEADER_TABLE_SIZE, bytes. */
-  readonly maxTableBytes: number;
   /** Of a decoded head as RFC 9113 §6.5.2 counts: names, values and 32 for each field. Every reference counts. */
   readonly maxHeadBytes: number;
   readonly maxFields: number;
@@ -34,6 +32,9 @@ export interface HeaderLimits {
   /** RFC 8441. */
   readonly allowExtendedConnect: boolean;
 }
+
+/** SETTINGS_HEADER_TABLE_SIZE until another is acknowledged (RFC 9113 §6.5.2). */
+const DEFAULT_TABLE_BYTES = 4096;
 
 const INTERN = ENTRY_FIRST;
 const SERIAL = ENTRY_SECOND;
@@ -47,8 +48,11 @@ const HUFFMAN = 0x80;
 export class HpackDecoder {
   readonly #interns: FieldInterns;
   readonly #builder: HeadBuilder;
-  readonly #table: HpackTable;
-  #maxTableBytes: number;
+  readonly #table = new HpackTable(DEFAULT_TABLE_BYTES);
+  /** What the peer may choose; the setting's default until it has acknowledged another. */
+  #maxTableBytes = DEFAULT_TABLE_BYTES;
+  /** The allowance was cut below what the peer uses: the next block has to begin with less (RFC 9113 §4.3.1). */
+  #mustShrink = false;
   /** What the last integer or string left behind: the offset after it. */
   #at = 0;
   /** Of the line being decoded, in the head's store. */
@@ -59,14 +63,12 @@ export class HpackDecoder {
   constructor(interns: FieldInterns, limits: HeaderLimits) {
     this.#interns = interns;
     this.#builder = new HeadBuilder(interns, limits);
-    this.#table = new HpackTable(Math.min(limits.maxTableBytes, 4096));
-    this.#maxTableBytes = limits.maxTableBytes;
   }
 
-  /** Our SETTINGS_HEADER_TABLE_SIZE, once the peer has acknowledged it. */
+  /** Our SETTINGS_HEADER_TABLE_SIZE, once the peer has acknowledged it; 4096 until then. */
   setMaxTableBytes(maxBytes: number): void {
     this.#maxTableBytes = maxBytes;
-    if (this.#table.maxBytes > maxBytes) this.#table.setMaxBytes(maxBytes);
+    this.#mustShrink = this.#table.maxBytes > maxBytes;
   }
 
   /**
@@ -81,8 +83,10 @@ export class HpackDecoder {
       const maxBytes = this.#integer(bytes, at, end, 0x1f);
       if (maxBytes < 0 || maxBytes > this.#maxTableBytes) return H2_COMPRESSION;
       this.#table.setMaxBytes(maxBytes);
+      this.#mustShrink = false;
       at = this.#at;
     }
+    if (this.#mustShrink) return H2_COMPRESSION;
     while (at < end) {
       const byte = bytes[at] as number;
       if ((byte & INDEXED) !== 0) {
@@ -150,9 +154,13 @@ export class HpackDecoder {
     if (index < 0) return false;
     if (!(index === 0 ? this.#newName(bytes, end, head) : this.#knownName(head, index))) return false;
     const nameLength = this.#nameLength;
-    if (!this.#string(bytes, end, head, nameLength + 2)) return false;
+    // Used for now: should the store have to grow for the value, the name moves with it.
+    head.storeUsed += nameLength + 2;
+    const isValue = this.#string(bytes, end, head);
+    const start = head.storeUsed - (nameLength + 2);
+    head.storeUsed = start;
+    if (!isValue) return false;
     const valueLength = this.#valueLength;
-    const start = head.storeUsed;
     const store = head.store;
     store[start + nameLength] = 0x3a;
     store[start + nameLength + 1] = 0x20;
@@ -182,7 +190,7 @@ export class HpackDecoder {
   }
 
   #newName(bytes: Uint8Array, end: number, head: Head): boolean {
-    if (!this.#string(bytes, end, head, 0)) return false;
+    if (!this.#string(bytes, end, head)) return false;
     const length = this.#valueLength;
     this.#nameLength = length;
     this.#nameFacts = nameFacts(head.store, head.storeUsed, head.storeUsed + length);
@@ -215,14 +223,14 @@ export class HpackDecoder {
   }
 
   #copyName(head: Head, source: Uint8Array, start: number, length: number): void {
-    const to = head.room(length);
+    const to = head.room(length + 2);
     const store = head.store;
     for (let i = 0; i < length; i++) store[to + i] = source[start + i] as number;
     this.#nameLength = length;
   }
 
-  /** The string at #at to storeUsed + offset: #valueLength, and #at behind it; false on an error. */
-  #string(bytes: Uint8Array, end: number, head: Head, offset: number): boolean {
+  /** The string at #at to storeUsed: #valueLength, and #at behind it; false on an error. */
+  #string(bytes: Uint8Array, end: number, head: Head): boolean {
     const start = this.#at;
     if (start >= end) return false;
     const isCoded = ((bytes[start] as number) & HUFFMAN) !== 0;
@@ -230,8 +238,8 @@ export class HpackDecoder {
     const from = this.#at;
     if (length < 0 || length > end - from) return false;
     const need = isCoded ? decodedMax(length) : length;
-    // Two for CRLF; the decoder may touch one byte behind what it decodes.
-    const to = head.room(offset + need + 4) + offset;
+    // ": " or CRLF, and the one byte that the decoder may touch behind what it decodes.
+    const to = head.room(need + 4);
     const store = head.store;
     this.#at = from + length;
     if (isCoded) {

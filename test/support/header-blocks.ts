@@ -8,7 +8,6 @@ import { HpackEncoder } from '../../engine/http2/hpack-encoder.js';
 import type { Arena } from '../../engine/io/transport.js';
 
 export const LIMITS: HeaderLimits = {
-  maxTableBytes: 4096,
   maxHeadBytes: 60 * 1024,
   maxFields: 100,
   underscores: 'ALLOW',
@@ -90,7 +89,7 @@ export class BlockPair {
     const all = { ...LIMITS, ...limits };
     this.interns = interns;
     this.decoder = new HpackDecoder(interns, all);
-    this.encoder = new HpackEncoder(interns, all.maxTableBytes);
+    this.encoder = new HpackEncoder(interns, 4096);
   }
 
   decode(bytes: Uint8Array, kind: BlockKind = 0): Decoded {
