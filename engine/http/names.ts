@@ -100,6 +100,15 @@ const WELL_KNOWN = [
   'b3',
   'priority',
   'max-forwards',
+  // The rest of HPACK's static table.
+  'accept-charset',
+  'accept-ranges',
+  'content-disposition',
+  'expires',
+  'from',
+  'if-range',
+  'link',
+  'refresh',
 ] as const;
 
 export type WellKnownName = (typeof WELL_KNOWN)[number];

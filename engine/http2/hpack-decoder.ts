@@ -181,7 +181,8 @@ export class HpackDecoder {
 
   #add(store: Uint8Array, start: number, known: NameFacts, arg: number): void {
     const table = this.#table;
-    const at = table.add(store, start, this.#nameLength, this.#valueLength);
+    const nameLength = this.#nameLength;
+    const at = table.add(store, start, nameLength, store, start + nameLength + 2, this.#valueLength);
     if (at < 0) return;
     const facts = table.facts;
     facts[at + ENTRY_NAME_FACTS] = known;

@@ -63,10 +63,17 @@ export class HpackTable {
   }
 
   /**
-   * Adds the line source[start...], name and value with ": " between; answers the offset of its facts, or -1 when it is
-   * larger than the table, which leaves the table empty (RFC 7541 §4.4). source is not the table's own array.
+   * Adds a line; answers the offset of its facts, or -1 when it is larger than the table, which leaves the table empty
+   * (RFC 7541 §4.4). The sources are not the table's own array.
    */
-  add(source: Uint8Array, start: number, nameLength: number, valueLength: number): number {
+  add(
+    name: Uint8Array,
+    nameStart: number,
+    nameLength: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueLength: number,
+  ): number {
     const size = nameLength + valueLength + ENTRY_OVERHEAD;
     this.#evictDownTo(this.#maxBytes - size);
     if (size > this.#maxBytes) return -1;
@@ -74,7 +81,11 @@ export class HpackTable {
     const to = this.#place(length);
     if (this.inserted - this.oldest > this.mask) this.#growFacts();
     const bytes = this.bytes;
-    for (let i = 0; i < length - 2; i++) bytes[to + i] = source[start + i] as number;
+    for (let i = 0; i < nameLength; i++) bytes[to + i] = name[nameStart + i] as number;
+    const valueTo = to + nameLength + 2;
+    bytes[valueTo - 2] = 0x3a;
+    bytes[valueTo - 1] = 0x20;
+    for (let i = 0; i < valueLength; i++) bytes[valueTo + i] = value[valueStart + i] as number;
     bytes[to + length - 2] = 0x0d;
     bytes[to + length - 1] = 0x0a;
     const at = (this.inserted & this.mask) * ENTRY_STRIDE;
