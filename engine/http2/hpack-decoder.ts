@@ -36,6 +36,21 @@ export interface HeaderLimits {
 /** SETTINGS_HEADER_TABLE_SIZE until another is acknowledged (RFC 9113 §6.5.2). */
 const DEFAULT_TABLE_BYTES = 4096;
 
+/** What takes the lines of a block: HeadBuilder, but in tests of HPACK alone. */
+export interface LineSink {
+  begin(head: Head, kind: BlockKind): void;
+  takeInterned(number: number): void;
+  takeLine(
+    start: number,
+    nameLength: number,
+    valueLength: number,
+    known: NameFacts,
+    arg: number,
+    isNeverIndexed: 0 | 1,
+  ): void;
+  finish(): FaultCode;
+}
+
 const INTERN = ENTRY_FIRST;
 const SERIAL = ENTRY_SECOND;
 
@@ -47,7 +62,7 @@ const HUFFMAN = 0x80;
 
 export class HpackDecoder {
   readonly #interns: FieldInterns;
-  readonly #builder: HeadBuilder;
+  readonly #builder: LineSink;
   readonly #table = new HpackTable(DEFAULT_TABLE_BYTES);
   /** What the peer may choose; the setting's default until it has acknowledged another. */
   #maxTableBytes = DEFAULT_TABLE_BYTES;
@@ -60,9 +75,9 @@ export class HpackDecoder {
   #valueLength = 0;
   #nameFacts: NameFacts = 0;
 
-  constructor(interns: FieldInterns, limits: HeaderLimits) {
+  constructor(interns: FieldInterns, limits: HeaderLimits, sink: LineSink = new HeadBuilder(interns, limits)) {
     this.#interns = interns;
-    this.#builder = new HeadBuilder(interns, limits);
+    this.#builder = sink;
   }
 
   /** Our SETTINGS_HEADER_TABLE_SIZE, once the peer has acknowledged it; 4096 until then. */

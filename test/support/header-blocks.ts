@@ -2,9 +2,19 @@
 import type { FaultCode } from '../../engine/fault/faults.js';
 import { FAULTS } from '../../engine/fault/faults.js';
 import { HOME_SLOT_INTS, Head } from '../../engine/http/head.js';
-import { FieldInterns } from '../../engine/http2/field-interns.js';
-import { type BlockKind, type HeaderLimits, HpackDecoder } from '../../engine/http2/hpack-decoder.js';
+import {
+  FieldInterns,
+  LINE_KIND,
+  LINE_START,
+  LINE_STRIDE,
+  LINE_VALUE_END,
+  LINE_VALUE_START,
+} from '../../engine/http2/field-interns.js';
+import { LINE_AUTHORITY } from '../../engine/http2/header-rules.js';
+import { type BlockKind, type HeaderLimits, HpackDecoder, type LineSink } from '../../engine/http2/hpack-decoder.js';
 import { HpackEncoder } from '../../engine/http2/hpack-encoder.js';
+import { idOfName, LineEncoder } from '../../engine/http2/line-encoder.js';
+import { FIELD_NEVER_INDEXED } from '../../engine/http/head.js';
 import type { Arena } from '../../engine/io/transport.js';
 
 export const LIMITS: HeaderLimits = {
@@ -101,5 +111,84 @@ export class BlockPair {
   encode(head: Head, kind: BlockKind = 0): Uint8Array {
     const out = new Uint8Array(this.encoder.sizeBound(head));
     return out.slice(0, this.encoder.encode(head, kind, out, 0));
+  }
+}
+
+/** Takes lines as they come, without a rule of HTTP. */
+class LineList implements LineSink {
+  readonly fields: [string, string][] = [];
+  readonly neverIndexed: string[] = [];
+  readonly #interns: FieldInterns;
+  #head = newHead();
+
+  constructor(interns: FieldInterns) {
+    this.#interns = interns;
+  }
+
+  begin(head: Head): void {
+    this.#head = head;
+    head.beginOwn(this.#interns.lines);
+  }
+
+  takeInterned(number: number): void {
+    const at = number * LINE_STRIDE;
+    const facts = this.#interns.facts;
+    const line = Buffer.from(this.#interns.lines.bytes);
+    const valueStart = facts[at + LINE_VALUE_START] as number;
+    const name = line.toString('latin1', facts[at + LINE_START], valueStart - 2);
+    const value = line.toString('latin1', valueStart, facts[at + LINE_VALUE_END]);
+    this.fields.push([facts[at + LINE_KIND] === LINE_AUTHORITY ? ':authority' : name, value]);
+  }
+
+  takeLine(start: number, nameLength: number, valueLength: number, _facts: number, _arg: number, never: 0 | 1): void {
+    const line = Buffer.from(this.#head.store.subarray(start, start + nameLength + 2 + valueLength)).toString('latin1');
+    this.fields.push([line.slice(0, nameLength), line.slice(nameLength + 2)]);
+    if (never === 1) this.neverIndexed.push(line.slice(0, nameLength));
+  }
+
+  finish(): FaultCode {
+    return 0;
+  }
+}
+
+/** HPACK alone, both directions: lists of lines, whatever HTTP says about them. */
+export class LinePair {
+  readonly interns: FieldInterns;
+  readonly decoder: HpackDecoder;
+  readonly encoder: LineEncoder;
+  readonly #list: LineList;
+
+  constructor(maxTableBytes = 4096, interns = new FieldInterns(carvingArena())) {
+    this.interns = interns;
+    this.#list = new LineList(interns);
+    this.decoder = new HpackDecoder(interns, LIMITS, this.#list);
+    this.encoder = new LineEncoder(interns, maxTableBytes);
+  }
+
+  /** The lines, or the reason of the fault. */
+  decode(bytes: Uint8Array): [string, string][] | string {
+    this.#list.fields.length = 0;
+    this.#list.neverIndexed.length = 0;
+    const fault = this.decoder.decode(bytes, 0, bytes.length, newHead(), 0);
+    return fault === 0 ? [...this.#list.fields] : (FAULTS[fault]?.reason ?? '');
+  }
+
+  /** Names of the lines that came as never to be indexed, of the last block. */
+  get neverIndexed(): readonly string[] {
+    return this.#list.neverIndexed;
+  }
+
+  encode(fields: Fields, neverIndexed = false): Uint8Array {
+    let bound = 32;
+    for (const [name, value] of fields) bound += name.length + value.length + 15;
+    const out = new Uint8Array(bound);
+    let at = this.encoder.writeSizes(out, 0);
+    const flags = neverIndexed ? FIELD_NEVER_INDEXED : 0;
+    for (const [name, value] of fields) {
+      const bytes = Buffer.from(name + value, 'latin1');
+      at = this.encoder.line(idOfName(name), bytes, 0, name.length, bytes, name.length, bytes.length, flags, out, at);
+    }
+    if (at > bound) throw new Error(`${at} bytes, more than ${bound}`);
+    return out.slice(0, at);
   }
 }
