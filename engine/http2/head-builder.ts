@@ -1,6 +1,5 @@
 /** HeadBuilder: lines of a header block to a Head in the common form, with the rules that need the whole block. */
 import {
-  BAD_BODY_ON_CONNECT,
   BAD_CONNECTION_FIELD,
   BAD_CONTENT_LENGTH,
   BAD_CONTENT_LENGTH_DUPLICATE,
@@ -10,7 +9,6 @@ import {
   BAD_HOST,
   BAD_HOST_DUPLICATE,
   BAD_HOST_MISMATCH,
-  BAD_HOST_MISSING,
   BAD_METHOD,
   BAD_PSEUDO_FIELD,
   BAD_SCHEME,
@@ -32,18 +30,15 @@ import {
   FIELD_INTERNED,
   FIELD_NEVER_INDEXED,
   FIELD_REMOVED,
-  HEAD_ASTERISK,
-  HEAD_AUTHORITY_FORM,
   HEAD_EXPECT_CONTINUE,
   HEAD_EXTENDED_CONNECT,
   HEAD_HTTPS,
-  HEAD_LINE_ODD,
   HEAD_UPGRADE,
   type Head,
   INTERN_SHIFT,
 } from '../http/head.js';
 import { isFramingTrailer } from '../http/hop-by-hop.js';
-import { METHOD_CONNECT, METHOD_GET, METHOD_OPTIONS } from '../http/methods.js';
+import { METHOD_GET } from '../http/methods.js';
 import { N } from '../http/names.js';
 import { underscoreAction } from '../http/underscores.js';
 import {
@@ -61,7 +56,7 @@ import {
 import {
   ARG_BAD,
   ARG_REFUSED,
-  AUTHORITY_WITH_PORT,
+  bit,
   idOf,
   kindOf,
   LENGTH_BIG,
@@ -83,13 +78,13 @@ import {
   LINE_UNDERSCORE,
   type LineKind,
   type NameFacts,
-  PATH_ASTERISK,
 } from './header-rules.js';
 import { ENTRY_OVERHEAD } from './hpack-table.js';
 import type { HeaderLimits } from './hpack-decoder.js';
+import { joinCookies } from './join-cookies.js';
+import { finishRequest } from './request-rules.js';
 
 const HOST = N.host;
-const COOKIE = N.cookie;
 const UPGRADE = N.upgrade;
 const HOST_START = new TextEncoder().encode('host: ');
 
@@ -97,7 +92,6 @@ const REQUEST = 0;
 const TRAILERS = 2;
 
 const SEEN_REGULAR = 1;
-const bit = (kind: LineKind): number => 1 << kind;
 const REQUEST_PSEUDO = bit(LINE_METHOD) | bit(LINE_SCHEME) | bit(LINE_AUTHORITY) | bit(LINE_PATH) | bit(LINE_PROTOCOL);
 const RESPONSE_PSEUDO = bit(LINE_STATUS);
 
@@ -377,7 +371,7 @@ export class HeadBuilder {
 
   finish(): FaultCode {
     if (this.#fault !== 0) return this.#fault;
-    if (this.#cookies > 1) this.#joinCookies();
+    if (this.#cookies > 1) joinCookies(this.#head);
     if (this.#kind === REQUEST) return this.#finishRequest();
     if (this.#kind === TRAILERS) return 0;
     return (this.#seen & bit(LINE_STATUS)) === 0 ? UP_BAD_STATUS_LINE : 0;
@@ -385,38 +379,9 @@ export class HeadBuilder {
 
   #finishRequest(): FaultCode {
     const head = this.#head;
-    const seen = this.#seen;
-    head.flags |= HEAD_LINE_ODD;
-    if ((seen & bit(LINE_METHOD)) === 0) return BAD_PSEUDO_FIELD;
-    const isConnect = head.method === METHOD_CONNECT;
-    const isExtended = (seen & bit(LINE_PROTOCOL)) !== 0;
-    if (isExtended && !isConnect) return BAD_PSEUDO_FIELD;
-    if (isConnect && !isExtended) return this.#finishConnect();
-    if ((seen & bit(LINE_SCHEME)) === 0 || (seen & bit(LINE_PATH)) === 0) return BAD_PSEUDO_FIELD;
-    if (isExtended && (seen & bit(LINE_AUTHORITY)) === 0) return BAD_PSEUDO_FIELD;
-    if (this.#pathArg === PATH_ASTERISK) {
-      if (head.method !== METHOD_OPTIONS) return BAD_TARGET;
-      head.flags |= HEAD_ASTERISK;
-    }
-    if (isExtended) this.#upgrade();
-    if ((seen & bit(LINE_AUTHORITY)) !== 0) return 0;
-    const slot = head.find(HOST);
-    if (slot < 0) return BAD_HOST_MISSING;
-    head.authorityIntern = head.fieldFlags(slot) >>> INTERN_SHIFT;
-    const base = head.authorityIntern !== 0 ? 0 : head.base;
-    head.authorityStart = head.valueStart(slot) - base;
-    head.authorityEnd = head.valueEnd(slot) - base;
-    return 0;
-  }
-
-  /** RFC 9113 §8.5. */
-  #finishConnect(): FaultCode {
-    const head = this.#head;
-    if ((this.#seen & (bit(LINE_SCHEME) | bit(LINE_PATH))) !== 0) return BAD_PSEUDO_FIELD;
-    if ((this.#seen & bit(LINE_AUTHORITY)) === 0 || this.#authorityArg !== AUTHORITY_WITH_PORT) return BAD_TARGET;
-    if (head.contentLength > 0) return BAD_BODY_ON_CONNECT;
-    head.flags |= HEAD_AUTHORITY_FORM;
-    return 0;
+    const fault = finishRequest(head, this.#seen, this.#pathArg, this.#authorityArg);
+    if (fault === 0 && (this.#seen & bit(LINE_PROTOCOL)) !== 0) this.#upgrade();
+    return fault;
   }
 
   /** RFC 8441 in the form of HTTP/1.1: GET with an Upgrade field. */
@@ -430,28 +395,6 @@ export class HeadBuilder {
     const source = isInterned ? this.#interns.lines.bytes : head.store;
     const from = this.#protocolStart + (isInterned ? 0 : head.base);
     for (let i = 0; i < length; i++) head.store[to++] = source[from + i] as number;
-    head.endAdd(to);
-  }
-
-  /** RFC 9113 §8.2.3. */
-  #joinCookies(): void {
-    const head = this.#head;
-    let length = 0;
-    for (let slot = head.find(COOKIE); slot >= 0; slot = head.find(COOKIE, slot + 1))
-      length += head.valueEnd(slot) - head.valueStart(slot) + 2;
-    const count = head.fieldCount;
-    const start = head.beginAdd(COOKIE, length);
-    let to = start;
-    for (let slot = head.find(COOKIE); slot >= 0 && slot < count; slot = head.find(COOKIE, slot + 1)) {
-      if (to > start) {
-        head.store[to++] = 0x3b;
-        head.store[to++] = 0x20;
-      }
-      const bytes = head.fieldBytes(slot);
-      const end = head.valueEnd(slot);
-      for (let at = head.valueStart(slot); at < end; at++) head.store[to++] = bytes[at] as number;
-      head.remove(slot);
-    }
     head.endAdd(to);
   }
 }

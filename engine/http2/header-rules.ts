@@ -29,6 +29,11 @@ export const LINE_CONNECTION = 15;
 export const LINE_BAD_NAME = 16;
 export const LINE_BAD_PSEUDO = 17;
 
+/** Of a set of kinds. */
+export function bit(kind: LineKind): number {
+  return 1 << kind;
+}
+
 /** Argument of a value that no field may have, and of a pseudo-header field's that is not allowed. */
 export const ARG_BAD = -1;
 /** Argument of a well-formed value that this field may not have. */
