@@ -67,6 +67,11 @@ function badResponse(reason: string): FaultCode {
   return row(reason, 'upstream', 'policy', 502, 14, 'UPE', details, 'info', body);
 }
 
+/** The client broke a rule of HTTP/2: its connection ends, or one of its streams. */
+function badHttp2(reason: string): FaultCode {
+  return row(reason, 'downstream', 'never', 0, 13, 'DPE', `http2.${reason}`, 'debug');
+}
+
 function upstream(reason: string, retry: FaultRetry, status: number, flag: string, cause: string): FaultCode {
   const body = `upstream connect error or disconnect/reset before headers. reset reason: ${cause}`;
   const details = `upstream_reset_before_response_started{${cause.replaceAll(' ', '_')}}`;
@@ -298,9 +303,40 @@ export const UP_TOO_MANY_INTERIMS = badResponse('upstream_too_many_interim_respo
 export const UP_UNSOLICITED = row('upstream_unsolicited_bytes', 'upstream', 'never', 0, 0, 'UPE', '', 'info');
 export const UP_DRAINED = row('upstream_drained', 'local', 'never', 0, 0, '', '', 'debug');
 
-// ---- HTTP/2, both roles ----------------------------------------------------------------------------
+// ---- HTTP/2: engine/http2/error-codes.ts says which code each is on the wire -------------------------
 /** RFC 7541: the tables of the two sides no longer agree, so the connection is over (RFC 9113 §4.3). */
 export const H2_COMPRESSION = row('http2_compression_error', 'downstream', 'never', 0, 13, 'DPE', '', 'debug');
+export const H2_PROTOCOL = badHttp2('http2_protocol_error');
+export const H2_FLOW_CONTROL = badHttp2('http2_flow_control_error');
+export const H2_SETTINGS_TIMEOUT = badHttp2('http2_settings_timeout');
+export const H2_STREAM_CLOSED = badHttp2('http2_stream_closed');
+export const H2_FRAME_SIZE = badHttp2('http2_frame_size_error');
+export const H2_FLOOD = badHttp2('http2_flood');
+export const H2_PING_TIMEOUT = badHttp2('http2_ping_timeout');
+/** The client gives a stream no window: a slow reader, or one that holds our memory on purpose. */
+export const H2_FLUSH_TIMEOUT = badHttp2('http2_flush_timeout');
+/** DATA does not add up to Content-Length (RFC 9113 §8.1.1). */
+export const H2_BODY_LENGTH = badHttp2('http2_content_length_mismatch');
+export const UP_H2_PROTOCOL = badResponse('upstream_http2_protocol_error');
+export const UP_H2_FLOW_CONTROL = badResponse('upstream_http2_flow_control_error');
+export const UP_H2_SETTINGS_TIMEOUT = badResponse('upstream_http2_settings_timeout');
+export const UP_H2_STREAM_CLOSED = badResponse('upstream_http2_stream_closed');
+export const UP_H2_FRAME_SIZE = badResponse('upstream_http2_frame_size_error');
+export const UP_H2_COMPRESSION = badResponse('upstream_http2_compression_error');
+export const UP_H2_FLOOD = badResponse('upstream_http2_flood');
+export const UP_H2_PING_TIMEOUT = upstream(
+  'upstream_http2_ping_timeout',
+  'reused',
+  503,
+  'UC',
+  'connection termination',
+);
+export const UP_H2_FLUSH_TIMEOUT = upstream('upstream_http2_flush_timeout', 'never', 504, 'UT', 'local reset');
+/** REFUSED_STREAM, or a GOAWAY that doesn't cover the stream: nothing was processed (RFC 9113 §8.7). */
+export const UP_STREAM_REFUSED = upstream('upstream_stream_refused', 'fresh', 503, 'UR', 'remote refused stream reset');
+export const UP_STREAM_RESET = upstream('upstream_stream_reset', 'policy', 503, 'UR', 'remote reset');
+/** Extended CONNECT for an upstream that did not announce it (RFC 8441 §3). */
+export const UP_NO_EXTENDED_CONNECT = badResponse('upstream_no_extended_connect');
 
 // ---- this process -------------------------------------------------------------------------------
 export const NO_DESCRIPTORS = row(

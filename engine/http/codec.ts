@@ -86,3 +86,16 @@ export interface CodecHost {
   /** No further message is possible on this connection; end it once flushed. */
   onFinished(): void;
 }
+
+/** The same for a protocol of many streams per connection. */
+export interface MultiplexedHost extends CodecHost {
+  /** Client role: a stream has ended, or the peer allows more: streamsFree() may be above 0 again. */
+  onStreamsFree(): void;
+  /** Client role: no new streams here (GOAWAY, ids used up); those under way finish, then onFinished() comes. */
+  onDraining(): void;
+  /**
+   * Found out of turn (a timeout): the connection can't go on. GOAWAY is written and every sink knows; end it once
+   * flushed, as after a fault of feed().
+   */
+  onFailed(fault: FaultCode): void;
+}

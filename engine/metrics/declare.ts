@@ -164,6 +164,32 @@ export const LISTENER = scope(
 
 /** <stat_prefix>.http_local_rate_limit. */
 export const RATE_LIMIT = scope(['enabled', 'enforced', 'rate_limited', 'ok'], [], []);
+/** http2. below http.<stat_prefix>. and cluster.<name>. : one HTTP/2 side. */
+export const HTTP2 = scope(
+  [
+    'goaway_sent',
+    'goaway_received',
+    'header_overflow',
+    'inbound_control_frames_flood',
+    'inbound_empty_frames_flood',
+    'inbound_priority_frames_flood',
+    'inbound_reset_flood',
+    'inbound_window_update_frames_flood',
+    'keepalive_timeout',
+    'outbound_control_flood',
+    'outbound_flood',
+    'rx_messaging_error',
+    'rx_reset',
+    'settings_timeout',
+    'streams_active',
+    'too_many_streams',
+    'trailers',
+    'tx_flush_timeout',
+    'tx_reset',
+  ],
+  ['streams_active'],
+  [],
+);
 
 /** One endpoint, as /clusters shows it. */
 export const ENDPOINT = scope(

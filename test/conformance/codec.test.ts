@@ -1,9 +1,13 @@
-/** HTTP/1.1 codecs under the laws of http/codec.ts. */
+/** HTTP/1.1 and HTTP/2 codecs under the laws of http/codec.ts. */
 import { FAULTS } from '../../engine/fault/faults.js';
-import type { Codec, MessageStream } from '../../engine/http/codec.js';
+import type { Codec, MessageStream, StreamAcceptor } from '../../engine/http/codec.js';
 import { Http1ClientCodec } from '../../engine/http1/codec-client.js';
 import { Http1ServerCodec } from '../../engine/http1/codec-server.js';
+import { Http2ClientCodec } from '../../engine/http2/codec-client.js';
+import { Http2ServerCodec } from '../../engine/http2/codec-server.js';
+import { HTTP2_DEFAULTS } from '../../engine/http2/options.js';
 import { FakeConn, newShared } from '../support/fake-conn.js';
+import { newHttp2Shared } from '../support/http2-peer.js';
 import { SERVER_OPTIONS } from '../support/server-harness.js';
 import { type CodecPair, codecLaws, type LawfulSink } from './codec.suite.js';
 
@@ -21,10 +25,19 @@ class WireConn extends FakeConn {
   }
 }
 
-const host = { onIdle: () => {}, onFinished: () => {} };
+const nothing = (): void => {};
+const host = {
+  onIdle: nothing,
+  onFinished: nothing,
+  onStreamsFree: nothing,
+  onDraining: nothing,
+  onFailed: nothing,
+};
 
-function makePair(makeSink: () => LawfulSink): CodecPair {
-  const shared = newShared();
+type MakeClient = (near: WireConn) => Codec;
+type MakeServer = (far: WireConn, acceptor: StreamAcceptor) => Codec;
+
+function makePair(makeSink: () => LawfulSink, makeClient: MakeClient, makeServer: MakeServer): CodecPair {
   const near = new WireConn();
   const far = new WireConn();
   const accepted: { stream: MessageStream; sink: LawfulSink }[] = [];
@@ -35,8 +48,8 @@ function makePair(makeSink: () => LawfulSink): CodecPair {
       return sink;
     },
   };
-  const client = new Http1ClientCodec(near, host, SERVER_OPTIONS, shared);
-  const server = new Http1ServerCodec(far, host, acceptor, SERVER_OPTIONS, shared);
+  const client = makeClient(near);
+  const server = makeServer(far, acceptor);
   const move = (from: WireConn, to: Codec, pieceBytes: number): number => {
     const bytes = from.take();
     for (let at = 0; at < bytes.length; at += pieceBytes) {
@@ -62,4 +75,20 @@ function makePair(makeSink: () => LawfulSink): CodecPair {
   };
 }
 
-codecLaws('http1', makePair);
+codecLaws('http1', (makeSink) => {
+  const shared = newShared();
+  return makePair(
+    makeSink,
+    (near) => new Http1ClientCodec(near, host, SERVER_OPTIONS, shared),
+    (far, acceptor) => new Http1ServerCodec(far, host, acceptor, SERVER_OPTIONS, shared),
+  );
+});
+
+codecLaws('http2', (makeSink) => {
+  const shared = newHttp2Shared();
+  return makePair(
+    makeSink,
+    (near) => new Http2ClientCodec(near, host, HTTP2_DEFAULTS, shared),
+    (far, acceptor) => new Http2ServerCodec(far, host, acceptor, HTTP2_DEFAULTS, shared),
+  );
+});

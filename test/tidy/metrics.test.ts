@@ -1,7 +1,7 @@
 /** Metrics: every counter that is declared is fed somewhere; one that stays at zero whatever happens would be a lie. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLUSTER, ENDPOINT, HTTP, LISTENER, RATE_LIMIT, WORKER } from '../../engine/metrics/declare.js';
+import * as declared from '../../engine/metrics/declare.js';
 import { ENGINE } from './sources.js';
 
 /** Reached by arithmetic from a neighbour: 1xx + n, and the table of single statuses. */
@@ -12,14 +12,7 @@ test('every declared counter and histogram is named by what feeds it', () => {
     .map(({ lines }) => lines.join('\n'))
     .join('\n');
   const unfed: string[] = [];
-  for (const [scope, { names, histograms }] of Object.entries({
-    CLUSTER,
-    ENDPOINT,
-    HTTP,
-    LISTENER,
-    RATE_LIMIT,
-    WORKER,
-  })) {
+  for (const [scope, { names, histograms }] of Object.entries(declared)) {
     for (const name of names)
       if (
         !BY_PLACE.test(name) &&
