@@ -107,6 +107,8 @@ export class Acceptor {
     const { address, backlog } = record;
     if (this.#uws !== null && address.family === 'unix')
       throw new Error(`${address.host}: --ingress uws listens on IP addresses only`);
+    if (this.#uws !== null && (!record.hasOneChainForAll || record.chains[0]?.tls !== null))
+      throw new Error(`listener ${record.name || record.key}: --ingress uws has one filter chain, and no TLS`);
     const waiting: number[] = [];
     if (this.#native !== null) {
       const onAccepted = (descriptor: number): void => {

@@ -17,6 +17,8 @@ import {
 } from './compile-values.js';
 import { compileBalancing } from './compile-lb-policy.js';
 import { checkLocalityWeights } from './compile-locality.js';
+import type { TlsCompileContext } from './compile-certificates.js';
+import { compileUpstreamTls, type TlsSocketContext, tlsSocketOf } from './compile-tls.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 import type { Runtime } from './runtime.js';
@@ -47,6 +49,7 @@ export interface ClusterContext {
   readonly criteria: readonly CriteriaRecord[];
   /** Filled with the names to look up. */
   readonly dnsTargets: DnsTarget[];
+  readonly tls: TlsCompileContext & Pick<TlsSocketContext, 'certificates'>;
 }
 
 function statNameOf(cluster: Value): string {
@@ -86,11 +89,18 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     ),
     maxResponseHeadersBytes: numberOf(common, 'max_response_headers_kb', 80) * 1024,
     maxResponseHeadersCount: numberOf(common, 'max_headers_count', 100),
+    tls: compileTls(context, cluster),
     endpoints,
     dnsFailed: hasFailed && endpoints.length === 0,
   };
   checkLocalityWeights(reader, cluster, record);
   return record;
+}
+
+function compileTls(context: ClusterContext, cluster: Value): ClusterRecord['tls'] {
+  const socket = tlsSocketOf(cluster);
+  if (socket === null) return null;
+  return compileUpstreamTls({ ...context.tls, scope: { kind: 'cluster', name: statNameOf(cluster) } }, socket);
 }
 
 /** Whole percent, as Envoy has it. */

@@ -168,6 +168,26 @@ export function compileMutations(reader: DocumentReader, value: Value): HeaderMu
   };
 }
 
+/** "10.0.0.0/8". */
+export function compileCidr(reader: DocumentReader, range: Value): string {
+  const address = textOf(range, 'address_prefix');
+  const family = isIP(address);
+  const length = numberOf(range, 'prefix_len', 0);
+  if (family === 0) reader.report('error', range, 'address_prefix', `${JSON.stringify(address)} is not an IP address`);
+  else if (family === 4 && length > 32)
+    reader.report('error', range, 'prefix_len', 'an IPv4 prefix has at most 32 bits');
+  else if (length === 0 && range['prefix_len'] === undefined) {
+    const one = `prefix_len: ${family === 4 ? 32 : 128}`;
+    reader.report(
+      'warning',
+      range,
+      '',
+      `without prefix_len it is every IPv${family} address; ${one} is this one alone`,
+    );
+  }
+  return `${address}/${length}`;
+}
+
 /** An address as keys and problems name it. */
 export function keyOf(address: Address): string {
   if (address.family === 'unix') return `unix:${address.host}`;

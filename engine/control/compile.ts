@@ -1,5 +1,4 @@
 /** Bootstrap document to plan: pure but for the files that the document names. */
-import { isIP } from 'node:net';
 import type { Address } from '../io/transport.js';
 import type {
   AccessLogRecord,
@@ -9,23 +8,42 @@ import type {
   RouteConfigRecord,
   SnapshotPlan,
 } from '../plan/records.js';
+import { managersOf } from '../plan/managers.js';
+import type { CertificateRecord } from '../plan/tls-records.js';
 import { checkHashing } from './check-hashing.js';
 import { compileAccessLog } from './compile-access-log.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
 import { checkSubsets } from './check-subsets.js';
+import { compileChains } from './compile-chains.js';
 import { compileFilters } from './compile-filters.js';
 import { withLocalCluster } from './compile-locality.js';
 import { compileRouteConfig, compileUpgrades } from './compile-routes.js';
-import { compileAddress, fieldOf, fieldsOf, flagOf, HOUR_MS, keyOf, MIB, numberOf, textOf } from './compile-values.js';
+import {
+  compileAddress,
+  compileCidr,
+  fieldOf,
+  fieldsOf,
+  flagOf,
+  HOUR_MS,
+  keyOf,
+  MIB,
+  numberOf,
+  textOf,
+} from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
+import type { TlsCompileContext } from './compile-certificates.js';
+import type { TlsSocketContext } from './compile-tls.js';
 import type { PlanRegistry } from './registry.js';
 import { RouteCriteria } from './compile-criteria.js';
+import type { SecretFiles } from './secret-files.js';
 import { Runtime } from './runtime.js';
 
 export interface Compiled {
   readonly plan: SnapshotPlan;
   readonly admin: Address | null;
   readonly dnsTargets: readonly DnsTarget[];
+  /** Every certificate in use, as often as it is used. */
+  readonly certificates: readonly CertificateRecord[];
 }
 
 /** Reports its problems to the reader; the plan is good only when the reader has no errors. */
@@ -35,6 +53,7 @@ export function compile(
   registry: PlanRegistry,
   resolved: ReadonlyMap<string, Resolved>,
   version: number,
+  files: SecretFiles,
 ): Compiled {
   const resources = fieldOf(bootstrap, 'static_resources') ?? {};
   const node = fieldOf(bootstrap, 'node') ?? {};
@@ -48,9 +67,14 @@ export function compile(
   const listenerValues = fieldsOf(resources, 'listeners');
   const runtime = new Runtime(reader, bootstrap);
   const criteria = new RouteCriteria(reader, registry);
-  const listenerContext: ListenerContext = { reader, registry, runtime, clusters: names, used, criteria };
+  const secretValues = fieldsOf(resources, 'secrets');
+  checkUnique(reader, secretValues, 'name', 'secret');
+  const secrets = new Map(secretValues.map((secret) => [textOf(secret, 'name'), secret]));
+  const certificates: CertificateRecord[] = [];
+  const tls = { reader, files, secrets, wallMs: Date.now(), certificates };
+  const listenerContext: ListenerContext = { reader, registry, runtime, clusters: names, used, criteria, tls };
   const listeners = listenerValues.map((listener) => compileListener(listenerContext, listener));
-  const context: ClusterContext = { reader, registry, runtime, resolved, criteria: criteria.found, dnsTargets };
+  const context: ClusterContext = { reader, registry, runtime, resolved, criteria: criteria.found, dnsTargets, tls };
   const compiled = clusterValues.map((cluster) => compileCluster(context, cluster));
   const clusters = withLocalCluster(reader, bootstrap, clusterValues, compiled);
   used.add(textOf(fieldOf(bootstrap, 'cluster_manager') ?? {}, 'local_cluster_name'));
@@ -75,6 +99,7 @@ export function compile(
     },
     admin: admin === undefined ? null : compileAddress(reader, admin, 'admin listens on one'),
     dnsTargets,
+    certificates,
   };
 }
 
@@ -85,11 +110,13 @@ function checkUse(
   listeners: readonly ListenerRecord[],
   used: ReadonlySet<string>,
 ): void {
-  const choosesByHeader = listeners.some(({ http }) =>
-    http.routeConfig.virtualHosts.some(({ routes }) =>
-      routes.some(({ action }) => action.kind === 'forward' && action.cluster.kind === 'cluster_header'),
-    ),
-  );
+  const choosesByHeader = listeners
+    .flatMap(managersOf)
+    .some((http) =>
+      http.routeConfig.virtualHosts.some(({ routes }) =>
+        routes.some(({ action }) => action.kind === 'forward' && action.cluster.kind === 'cluster_header'),
+      ),
+    );
   // A route that could not be read may be the one that uses it.
   if (choosesByHeader || reader.hasErrors) return;
   for (const cluster of clusters)
@@ -128,19 +155,16 @@ interface ListenerContext {
   /** Filled with those that routes name. */
   readonly used: Set<string>;
   readonly criteria: RouteCriteria;
+  readonly tls: TlsCompileContext & Pick<TlsSocketContext, 'certificates'>;
 }
 
 function compileListener(context: ListenerContext, listener: Value): ListenerRecord {
   const { reader, registry } = context;
   const address = compileAddress(reader, fieldOf(listener, 'address') ?? {}, 'a listener has one');
-  const chains = fieldsOf(listener, 'filter_chains');
-  if (chains.length > 1) reader.report('error', listener, 'filter_chains', 'only one filter chain is supported yet');
-  const filters = fieldsOf(chains[0] ?? {}, 'filters');
-  const manager = fieldOf(filters[filters.length - 1] ?? {}, 'typed_config');
-  if (filters.length > 1)
-    reader.report('error', chains[0], 'filters', 'only the HTTP connection manager is supported yet');
   const name = textOf(listener, 'name');
   const key = address.port === 0 && address.family !== 'unix' ? `${keyOf(address)}#${name}` : keyOf(address);
+  const statName = textOf(listener, 'stat_prefix', keyOf(address).replaceAll(':', '_'));
+  const tls: TlsSocketContext = { ...context.tls, scope: { kind: 'listener', name: statName } };
   return {
     name,
     key,
@@ -150,8 +174,11 @@ function compileListener(context: ListenerContext, listener: Value): ListenerRec
     trafficDirection: textOf(listener, 'traffic_direction', 'UNSPECIFIED') as ListenerRecord['trafficDirection'],
     backlog: numberOf(listener, 'tcp_backlog_size', 4096),
     bufferLimitBytes: numberOf(listener, 'per_connection_buffer_limit_bytes', MIB),
-    http: compileHttp(context, manager ?? {}),
-    metrics: registry.metrics('listener', textOf(listener, 'stat_prefix', keyOf(address).replaceAll(':', '_'))),
+    ...compileChains(
+      { reader, registry, tls, listenerKey: key, compileHttp: (manager) => compileHttp(context, manager) },
+      listener,
+    ),
+    metrics: registry.metrics('listener', statName),
   };
 }
 
@@ -297,23 +324,4 @@ function compilePaths(http: Value): Paths {
     stripAnyHostPort: flagOf(http, 'strip_any_host_port'),
     stripTrailingHostDot: flagOf(http, 'strip_trailing_host_dot'),
   };
-}
-
-function compileCidr(reader: DocumentReader, range: Value): string {
-  const address = textOf(range, 'address_prefix');
-  const family = isIP(address);
-  const length = numberOf(range, 'prefix_len', 0);
-  if (family === 0) reader.report('error', range, 'address_prefix', `${JSON.stringify(address)} is not an IP address`);
-  else if (family === 4 && length > 32)
-    reader.report('error', range, 'prefix_len', 'an IPv4 prefix has at most 32 bits');
-  else if (length === 0 && range['prefix_len'] === undefined) {
-    const one = `prefix_len: ${family === 4 ? 32 : 128}`;
-    reader.report(
-      'warning',
-      range,
-      '',
-      `without prefix_len it is every IPv${family} address; ${one} is this one alone`,
-    );
-  }
-  return `${address}/${length}`;
 }

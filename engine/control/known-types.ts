@@ -28,6 +28,14 @@ const PREFIXES: readonly string[] = [
   ...known('envoy.extensions.access_loggers', ACCESS_LOGGERS),
   ...known('envoy.extensions.load_balancing_policies', POLICIES),
   ...known('envoy.extensions.http.stateful_session', 'cookie envelope header'),
+  ...known(
+    'envoy.extensions.filters.listener',
+    'dynamic_modules http_inspector local_ratelimit original_dst original_src proxy_protocol set_filter_state tls_inspector',
+  ),
+  ...known(
+    'envoy.extensions.transport_sockets',
+    'alts http_11_proxy internal_upstream proxy_protocol quic raw_buffer s2a starttls tap tcp_stats tls',
+  ),
   ...known('envoy.extensions.upstreams', 'http tcp'),
   'envoy.config.filter.',
   'envoy.config.accesslog.v2.',

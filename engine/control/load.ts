@@ -8,6 +8,7 @@ import type { Resolved } from './compile-clusters.js';
 import { DocumentReader, type Value } from './document.js';
 import { PlanRegistry } from './registry.js';
 import { Bootstrap } from './schema-bootstrap.js';
+import { SecretFiles } from './secret-files.js';
 
 export interface LoadedConfig {
   readonly reader: DocumentReader;
@@ -15,6 +16,7 @@ export interface LoadedConfig {
   /** The text that was read: what a change is measured against, and what /config_dump shows. */
   readonly text: string;
   readonly warnings: readonly Problem[];
+  readonly files: SecretFiles;
 }
 
 export type Loaded = LoadedConfig | { readonly problems: readonly Problem[] };
@@ -31,10 +33,11 @@ export function loadConfig(source: ConfigSource): Loaded {
   });
   const bootstrap = reader.read(Bootstrap);
   if (bootstrap === null) return { problems: reader.sorted() };
+  const files = new SecretFiles();
   try {
     // A trial run finds what only the compiler sees, also in what is left of a document with mistakes; its numbers
     // are thrown away.
-    compile(reader, bootstrap, new PlanRegistry(), new Map(), 0);
+    compile(reader, bootstrap, new PlanRegistry(), new Map(), 0, files);
     if (source.ingress === 'uws') checkUws(reader, bootstrap);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -45,7 +48,7 @@ export function loadConfig(source: ConfigSource): Loaded {
   const warnings = reader.sorted();
   reader.isMuted = true;
   const whole = source.overlay === undefined ? text : `${text}\n# ${source.overlay.name}\n${source.overlay.text}`;
-  return { reader, bootstrap, text: whole, warnings };
+  return { reader, bootstrap, text: whole, warnings, files };
 }
 
 /** The plan of a config that loaded. */
@@ -55,7 +58,7 @@ export function planOf(
   resolved: ReadonlyMap<string, Resolved>,
   version: number,
 ): Compiled {
-  return compile(config.reader, config.bootstrap, registry, resolved, version);
+  return compile(config.reader, config.bootstrap, registry, resolved, version, config.files);
 }
 
 function readSource(source: ConfigSource): string | Problem {

@@ -40,6 +40,10 @@ export class PlanRegistry {
   listener(key: string): number {
     return this.#number('listener', key, 65536);
   }
+  /** key: of the listener and the chain. */
+  chain(key: string): number {
+    return this.#number('filter chain', key, 1 << 20);
+  }
   cluster(name: string): number {
     return this.#number('cluster', name, CLUSTERS_MAX);
   }

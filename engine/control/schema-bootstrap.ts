@@ -1,6 +1,7 @@
 /** The bootstrap message: what a config file holds at its top. */
 import { Listener } from './schema-listener.js';
 import { Cluster } from './schema-cluster.js';
+import { Secret } from './schema-tls.js';
 import { Address, Locality } from './schema-core.js';
 import { list, type Message, message, only, string, struct, text } from './schema.js';
 
@@ -57,8 +58,11 @@ const Admin: Message = {
 
 const StaticResources: Message = {
   name: 'StaticResources',
-  fields: { listeners: list(message(() => Listener)), clusters: list(message(() => Cluster)) },
-  unsupported: ['secrets'],
+  fields: {
+    listeners: list(message(() => Listener)),
+    clusters: list(message(() => Cluster)),
+    secrets: list(message(() => Secret)),
+  },
 };
 
 const RuntimeLayer: Message = {

@@ -4,6 +4,7 @@ import { CommonLbConfig, MaglevLbConfig, RingHashLbConfig } from './schema-hashi
 import { LoadBalancingPolicy } from './schema-lb-policy.js';
 import { SlowStartConfig } from './schema-slow-start.js';
 import { LbSubsetConfig } from './schema-subsets.js';
+import { UpstreamTransportSocket } from './schema-tls.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const Endpoint: Message = {
@@ -175,6 +176,7 @@ export const Cluster: Message = {
     dns_lookup_family: oneOf('AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL'),
     max_requests_per_connection: uint,
     metadata: message(() => Metadata),
+    transport_socket: message(() => UpstreamTransportSocket),
     wait_for_warm_on_init: only('clusters are used as soon as they have endpoints', true),
     ignore_health_on_host_removal: only('there are no health checks yet', false),
   },
@@ -196,7 +198,6 @@ export const Cluster: Message = {
     'cleanup_interval',
     'upstream_bind_config',
     'original_dst_lb_config',
-    'transport_socket',
     'protocol_selection',
     'upstream_connection_options',
     'close_connections_on_host_health_failure',

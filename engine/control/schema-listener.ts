@@ -1,6 +1,7 @@
 /** Messages of a listener: filter chains, the HTTP connection manager, access logs. */
 import { AccessLogMessage } from './schema-access-log.js';
 import { Address, CidrRange, DownstreamProtocolOptions } from './schema-core.js';
+import { DownstreamTransportSocket, ListenerFilter } from './schema-tls.js';
 import { HTTP_FILTERS, Router } from './schema-filters.js';
 import { RouteConfiguration } from './schema-route.js';
 import { bool, duration, fieldValue, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
@@ -159,17 +160,32 @@ const Filter: Message = {
   required: ['name', 'typed_config'],
 };
 
+const FilterChainMatch: Message = {
+  name: 'FilterChainMatch',
+  fields: {
+    destination_port: { kind: 'uint', min: 1, max: 65535 },
+    prefix_ranges: list(message(() => CidrRange)),
+    server_names: list(text),
+    transport_protocol: oneOf('tls', 'raw_buffer'),
+    application_protocols: list(text),
+    direct_source_prefix_ranges: list(message(() => CidrRange)),
+    source_type: oneOf('ANY', 'SAME_IP_OR_LOOPBACK', 'EXTERNAL'),
+    source_prefix_ranges: list(message(() => CidrRange)),
+    source_ports: list({ kind: 'uint', min: 1, max: 65535 }),
+  },
+  unsupported: ['address_suffix', 'suffix_len'],
+};
+
 const FilterChain: Message = {
   name: 'FilterChain',
-  fields: { filters: { kind: 'list', of: message(() => Filter), notEmpty: true }, name: string },
-  unsupported: [
-    'filter_chain_match',
-    'use_proxy_proto',
-    'metadata',
-    'transport_socket',
-    'transport_socket_connect_timeout',
-    'tls_context',
-  ],
+  fields: {
+    filters: { kind: 'list', of: message(() => Filter), notEmpty: true },
+    name: string,
+    filter_chain_match: message(() => FilterChainMatch),
+    transport_socket: message(() => DownstreamTransportSocket),
+    transport_socket_connect_timeout: duration,
+  },
+  unsupported: ['use_proxy_proto', 'metadata', 'tls_context'],
   required: ['filters'],
 };
 
@@ -180,7 +196,11 @@ export const Listener: Message = {
     name: string,
     address: message(() => Address),
     stat_prefix: string,
-    filter_chains: { kind: 'list', of: message(() => FilterChain), notEmpty: true },
+    filter_chains: list(message(() => FilterChain)),
+    default_filter_chain: message(() => FilterChain),
+    listener_filters: list(message(() => ListenerFilter)),
+    listener_filters_timeout: duration,
+    continue_on_listener_filters_timeout: bool,
     per_connection_buffer_limit_bytes: uint,
     enable_reuse_port: bool,
     tcp_backlog_size: uint,
@@ -195,13 +215,9 @@ export const Listener: Message = {
     'additional_addresses',
     'filter_chain_matcher',
     'use_original_dst',
-    'default_filter_chain',
     'metadata',
     'deprecated_v1',
     'drain_type',
-    'listener_filters',
-    'listener_filters_timeout',
-    'continue_on_listener_filters_timeout',
     'transparent',
     'freebind',
     'socket_options',
@@ -218,5 +234,5 @@ export const Listener: Message = {
     'fcds_config',
     'tcp_keepalive',
   ],
-  required: ['address', 'filter_chains'],
+  required: ['address'],
 };

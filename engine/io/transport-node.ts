@@ -1,7 +1,9 @@
-/** The node transport: node:net behind the same laws; the fallback where the addon can't be had. */
+/** The node transport: node:net and node:tls behind the same laws; the fallback where the addon can't be had. */
 import net from 'node:net';
+import tls from 'node:tls';
 import {
   DOWN_RESET,
+  DOWN_TLS_TIMEOUT,
   type FaultCode,
   NO_DESCRIPTORS,
   UP_CONNECT_REFUSED,
@@ -9,177 +11,21 @@ import {
   UP_CONNECT_UNREACHABLE,
   UP_RESET,
 } from '../fault/faults.js';
+import { NodeArena, SLAB_BYTES } from './arena-node.js';
+import { NodeConn } from './conn-node.js';
 import { NodeListening } from './listening-node.js';
-import type { TlsContext, TlsContextOptions, TlsSession } from './tls.js';
+import { NodeTlsContext, NodeTlsSession, PendingServerTls, tlsErrorText } from './tls-node.js';
 import {
-  type Address,
-  type Arena,
-  type Conn,
-  type ConnOwner,
-  type HoldBits,
-  type ListenOptions,
-  type Listening,
-  SCRATCH_BYTES,
-  type Transport,
-} from './transport.js';
-import { NO_OWNER, UNKNOWN_ADDRESS } from './unowned.js';
-
-const SLAB_BYTES = 64 * 1024;
-const CARVE_BYTES = 8 * 1024 * 1024;
-const DEFAULT_HIGH_MARK_BYTES = 1 << 20;
-
-const NO_TLS = 'the node transport has no TLS';
-
-class NodeConn implements Conn {
-  owner: ConnOwner;
-  readonly id: number;
-  readonly transport: NodeTransport;
-  readonly isDialled: boolean;
-  socket: net.Socket | null = null;
-  tlsFailure = '';
-  bytesRead = 0;
-  bytesWritten = 0;
-  holdBits: HoldBits = 0;
-  highMark = DEFAULT_HIGH_MARK_BYTES;
-  isOpen: boolean;
-  isEnded = false;
-  isClosed = false;
-  hasPeerEnded = false;
-  fault: FaultCode = 0;
-  wasFull = false;
-  /** This turn's bytes, composed in one array that node:net may keep. */
-  pieces: { bytes: Uint8Array; start: number; end: number }[] = [];
-  pieceBytes = 0;
-  /** What to do once the turn's bytes are handed over. */
-  afterFlush: (() => void) | null = null;
-  #remote: Address | null = null;
-  #local: Address | null = null;
-
-  constructor(transport: NodeTransport, id: number, owner: ConnOwner, isDialled: boolean) {
-    this.transport = transport;
-    this.id = id;
-    this.owner = owner;
-    this.isDialled = isDialled;
-    this.isOpen = !isDialled;
-  }
-
-  get secure(): boolean {
-    return false;
-  }
-  get alpn(): string {
-    return '';
-  }
-  get queuedBytes(): number {
-    return this.socket?.writableLength ?? 0;
-  }
-  get tls(): TlsSession | null {
-    return null;
-  }
-  get remoteAddress(): Address {
-    if (this.#remote === null)
-      this.#remote = addressOf(this.socket?.remoteFamily, this.socket?.remoteAddress, this.socket?.remotePort);
-    return this.#remote;
-  }
-  get localAddress(): Address {
-    if (this.#local === null)
-      this.#local = addressOf(this.socket?.localFamily, this.socket?.localAddress, this.socket?.localPort);
-    return this.#local;
-  }
-
-  write(bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.isEnded || this.isClosed || end <= start) return this.queuedBytes >= this.highMark;
-    this.bytesWritten += end - start;
-    this.transport.queueWrite(this, bytes, start, end);
-    const isFull = this.queuedBytes + this.pieceBytes >= this.highMark;
-    if (isFull) this.wasFull = true;
-    return isFull;
-  }
-
-  hold(reason: HoldBits): void {
-    if (this.holdBits === 0) this.socket?.pause();
-    this.holdBits |= reason;
-  }
-  release(reason: HoldBits): void {
-    if (this.holdBits === 0) return;
-    this.holdBits &= ~reason;
-    if (this.holdBits === 0) this.socket?.resume();
-  }
-  setHighMark(byteCount: number): void {
-    this.highMark = byteCount;
-  }
-
-  endAfterFlush(delayedCloseMs: number): void {
-    if (this.isEnded || this.isClosed) return;
-    this.isEnded = true;
-    this.#afterFlush(() => {
-      const socket = this.socket;
-      if (socket === null) return;
-      socket.end(() => {
-        if (delayedCloseMs === 0 || this.hasPeerEnded) socket.destroy();
-        else setTimeout(() => socket.destroy(), delayedCloseMs).unref();
-      });
-      // What still comes is read and dropped until the peer's FIN.
-      socket.resume();
-    });
-  }
-  shutdownAfterFlush(): void {
-    if (this.isEnded || this.isClosed) return;
-    this.#afterFlush(() => this.socket?.end());
-  }
-  abort(fault: FaultCode): void {
-    if (this.isClosed || this.fault !== 0) return;
-    this.isEnded = true;
-    this.fault = fault;
-    this.pieces = [];
-    this.pieceBytes = 0;
-    const socket = this.socket;
-    // Law 3: never inside this call.
-    setImmediate(() => {
-      if (socket === null) this.transport.closed(this);
-      else socket.resetAndDestroy();
-    });
-  }
-
-  startTls(): void {
-    throw new Error(NO_TLS);
-  }
-
-  #afterFlush(action: () => void): void {
-    this.afterFlush = action;
-    this.transport.planFlush(this);
-  }
-}
-
-class NodeArena implements Arena {
-  readonly bytes: Uint8Array = new Uint8Array(SLAB_BYTES + SCRATCH_BYTES + CARVE_BYTES);
-  readonly #flush: () => void;
-  #scratchAt = SLAB_BYTES;
-  #carveAt = SLAB_BYTES + SCRATCH_BYTES;
-
-  constructor(flush: () => void) {
-    this.#flush = flush;
-  }
-  reserve(byteCount: number): number {
-    if (this.#scratchAt + byteCount > SLAB_BYTES + SCRATCH_BYTES) {
-      this.#flush();
-      this.#scratchAt = SLAB_BYTES;
-    }
-    const at = this.#scratchAt;
-    this.#scratchAt = at + byteCount;
-    return at;
-  }
-  commit(end: number): void {
-    this.#scratchAt = end;
-  }
-  carve(byteCount: number): number {
-    if (this.#carveAt + byteCount > this.bytes.length) return -1;
-    this.#carveAt += byteCount;
-    return this.#carveAt - byteCount;
-  }
-  free(): void {
-    this.#scratchAt = SLAB_BYTES;
-  }
-}
+  type DialTls,
+  TLS_END_BROKEN,
+  TLS_END_HANDSHAKE,
+  TLS_END_VERIFY,
+  type TlsContext,
+  type TlsContextOptions,
+  tlsFault,
+} from './tls.js';
+import type { Address, Conn, ConnOwner, ListenOptions, Listening, Transport } from './transport.js';
+import { NO_OWNER } from './unowned.js';
 
 export class NodeTransport implements Transport {
   readonly name = 'node';
@@ -201,9 +47,14 @@ export class NodeTransport implements Transport {
     this.#slab = Buffer.from(this.arena.bytes.buffer, 0, SLAB_BYTES);
   }
 
-  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner): Conn {
+  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner, dialTls: DialTls | null = null): Conn {
     const conn = new NodeConn(this, this.#nextId++, owner, true);
     const target = address.family === 'unix' ? { path: address.host } : { host: address.host, port: address.port };
+    if (connectTimeoutMs > 0) conn.timer = setTimeout(() => this.#timeOut(conn, UP_CONNECT_TIMEOUT), connectTimeoutMs);
+    if (dialTls !== null) {
+      this.#dialTls(conn, target, dialTls);
+      return conn;
+    }
     const socket = net.connect({
       ...target,
       noDelay: true,
@@ -211,26 +62,134 @@ export class NodeTransport implements Transport {
       onread: { buffer: this.#slab, callback: (count) => this.#onRead(conn, count) },
     });
     this.#take(conn, socket);
-    const timer = connectTimeoutMs > 0 ? setTimeout(() => this.#timeOut(conn), connectTimeoutMs) : null;
-    socket.once('connect', () => {
-      if (timer !== null) clearTimeout(timer);
-      conn.isOpen = true;
-      if (!conn.isEnded) this.#turn(() => conn.owner.onOpen(conn));
-    });
-    socket.once('close', () => {
-      if (timer !== null) clearTimeout(timer);
-    });
+    socket.once('connect', () => this.#open(conn));
     return conn;
   }
 
-  newTlsContext(_options: TlsContextOptions): TlsContext {
-    throw new Error(NO_TLS);
+  #open(conn: NodeConn): void {
+    if (conn.timer !== null) clearTimeout(conn.timer);
+    conn.isOpen = true;
+    if (!conn.isEnded) this.#turn(() => conn.owner.onOpen(conn));
   }
 
-  #timeOut(conn: NodeConn): void {
-    if (conn.isOpen) return;
-    conn.fault = UP_CONNECT_TIMEOUT;
+  #timeOut(conn: NodeConn, fault: FaultCode): void {
+    if (conn.fault !== 0) return;
+    conn.fault = fault;
+    if (conn.isHandshaking) conn.tlsFailure = 'the handshake took too long';
     conn.socket?.destroy();
+  }
+
+  // ---- TLS -----------------------------------------------------------------------------------------------
+
+  newTlsContext(options: TlsContextOptions): TlsContext {
+    return new NodeTlsContext(options);
+  }
+
+  #dialTls(conn: NodeConn, target: { path: string } | { host: string; port: number }, dialTls: DialTls): void {
+    const context = dialTls.context as NodeTlsContext;
+    const { serverName, sessionKey, alpn } = dialTls;
+    const session = context.takeSession(sessionKey);
+    conn.isHandshaking = true;
+    conn.tlsContext = context;
+    const options: tls.ConnectionOptions & { allowHalfOpen: boolean } = {
+      ...target,
+      allowHalfOpen: true,
+      secureContext: context.secureContext,
+      ALPNProtocols: [...(alpn ?? context.options.alpn)],
+      // Chains and names are judged below and by the owner.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+      servername: serverName,
+    };
+    if (session !== undefined) options.session = session;
+    const socket = tls.connect(options);
+    socket.setNoDelay(true);
+    this.#take(conn, socket);
+    socket.once('connect', () => {
+      conn.isConnected = true;
+    });
+    socket.once('secureConnect', () => this.#onSecure(conn, socket));
+    if (context.options.maxSessionKeys > 0)
+      socket.on('session', (ticket: Buffer) => context.keepSession(sessionKey, ticket));
+  }
+
+  startTls(
+    conn: NodeConn,
+    context: NodeTlsContext,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    timeoutMs: number,
+  ): void {
+    const pending = new PendingServerTls(context);
+    conn.isHandshaking = true;
+    conn.isOpen = false;
+    conn.isConnected = true;
+    conn.tlsContext = context;
+    if (timeoutMs > 0) conn.timer = setTimeout(() => this.#timeOut(conn, DOWN_TLS_TIMEOUT), timeoutMs);
+    if (pending.take(bytes, start, end)) this.#beginServerTls(conn, pending);
+    else conn.pendingTls = pending;
+  }
+
+  #beginServerTls(conn: NodeConn, pending: PendingServerTls): void {
+    const { context, bytes, alpn } = pending;
+    const { verify } = context.options;
+    const raw = conn.socket as net.Socket;
+    conn.pendingTls = null;
+    raw.pause();
+    if (bytes.length > 0) raw.unshift(bytes);
+    const socket = new tls.TLSSocket(raw, {
+      isServer: true,
+      secureContext: context.secureContext,
+      requestCert: verify !== 'none',
+      // Of these two OpenSSL alone refuses who has none.
+      rejectUnauthorized: verify === 'require',
+      ...(alpn.length === 0 ? {} : { ALPNProtocols: alpn }),
+    });
+    this.#take(conn, socket);
+    socket.once('secure', () => this.#onSecure(conn, socket));
+  }
+
+  #onSecure(conn: NodeConn, socket: tls.TLSSocket): void {
+    if (conn.isEnded || conn.isClosed) return;
+    const { options } = conn.tlsContext as NodeTlsContext;
+    const session = new NodeTlsSession(socket, options.verify !== 'none');
+    conn.tls = session;
+    let fault: FaultCode = 0;
+    if (session.verifyError !== 0 && !options.acceptUntrusted) {
+      conn.tlsFailure = `certificate verify failed: ${session.verifyReason}`;
+      fault = tlsFault(conn.isDialled, TLS_END_VERIFY);
+    } else
+      this.#turn(() => {
+        fault = conn.owner.onHandshake(conn);
+      });
+    if (fault !== 0) {
+      conn.fault = fault;
+      conn.isEnded = true;
+      socket.destroy();
+      return;
+    }
+    conn.isHandshaking = false;
+    for (const bytes of conn.early.splice(0)) socket.write(bytes);
+    socket.on('data', (chunk: Buffer) => this.#deliver(conn, chunk, 0, chunk.length));
+    if (conn.holdBits !== 0) socket.pause();
+    if (conn.isDialled) this.#open(conn);
+    else {
+      if (conn.timer !== null) clearTimeout(conn.timer);
+      conn.isOpen = true;
+    }
+  }
+
+  /** What ended it, where neither we nor the policy did. */
+  #noteTlsError(conn: NodeConn, error: NodeJS.ErrnoException): void {
+    const isOfTls = (error.code ?? '').startsWith('ERR_SSL') || (error.code ?? '').startsWith('ERR_TLS');
+    if (!conn.isHandshaking) {
+      conn.fault = isOfTls ? tlsFault(conn.isDialled, TLS_END_BROKEN) : errorFault(conn, error.code ?? '');
+      if (isOfTls) conn.tlsFailure = tlsErrorText(error);
+    } else if (isOfTls || conn.isConnected) {
+      conn.fault = tlsFault(conn.isDialled, TLS_END_HANDSHAKE);
+      conn.tlsFailure = tlsErrorText(error);
+    } else conn.fault = errorFault(conn, error.code ?? '');
   }
 
   listen(options: ListenOptions, listenerIndex: number): Listening {
@@ -243,24 +202,35 @@ export class NodeTransport implements Transport {
     const conn = new NodeConn(this, this.#nextId++, NO_OWNER, false);
     // A server's sockets take no read buffer of ours, so their chunks are lent as they are.
     this.#take(conn, accepted);
-    accepted.on('data', (chunk: Buffer) => this.#deliver(conn, chunk, 0, chunk.length));
+    accepted.on('data', (chunk: Buffer) => {
+      if (conn.socket === accepted) this.#deliver(conn, chunk, 0, chunk.length);
+    });
     this.#turn(() => this.onAccepted(conn, listenerIndex));
-    if (conn.holdBits === 0) accepted.resume();
+    if (conn.holdBits === 0 && conn.socket === accepted) accepted.resume();
   }
 
   #take(conn: NodeConn, socket: net.Socket): void {
     conn.socket = socket;
     this.#conns.add(conn);
+    // A socket that TLS has been put around tells nothing any more.
+    const isOurs = (): boolean => conn.socket === socket;
     socket.on('end', () => {
+      if (!isOurs()) return;
       conn.hasPeerEnded = true;
-      if (conn.isEnded) socket.destroy();
+      if (conn.isEnded || conn.isHandshaking) socket.destroy();
       else this.#turn(() => conn.owner.onPeerEnd(conn));
     });
-    socket.on('drain', () => this.#onDrain(conn));
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (conn.fault === 0) conn.fault = errorFault(conn, error.code ?? '');
+    socket.on('drain', () => {
+      if (isOurs()) this.#onDrain(conn);
     });
-    socket.on('close', () => this.closed(conn));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (conn.fault !== 0 || !isOurs()) return;
+      if (conn.tlsContext === null) conn.fault = errorFault(conn, error.code ?? '');
+      else this.#noteTlsError(conn, error);
+    });
+    socket.on('close', () => {
+      if (isOurs()) this.closed(conn);
+    });
   }
 
   #onDrain(conn: NodeConn): void {
@@ -276,6 +246,10 @@ export class NodeTransport implements Transport {
 
   #deliver(conn: NodeConn, bytes: Uint8Array, start: number, end: number): void {
     if (conn.isEnded || conn.isClosed) return;
+    if (conn.pendingTls !== null) {
+      if (conn.pendingTls.take(bytes, start, end)) this.#beginServerTls(conn, conn.pendingTls);
+      return;
+    }
     conn.bytesRead += end - start;
     this.#beginTurn();
     conn.owner.onBytes(conn, bytes, start, end);
@@ -304,6 +278,11 @@ export class NodeTransport implements Transport {
 
   closed(conn: NodeConn): void {
     if (conn.isClosed) return;
+    if (conn.timer !== null) clearTimeout(conn.timer);
+    if (conn.isHandshaking && conn.isConnected && conn.fault === 0 && !conn.isEnded) {
+      conn.fault = tlsFault(conn.isDialled, TLS_END_HANDSHAKE);
+      conn.tlsFailure = 'the peer closed the connection in the handshake';
+    }
     conn.isClosed = true;
     conn.isEnded = true;
     this.#conns.delete(conn);
@@ -349,7 +328,8 @@ export class NodeTransport implements Transport {
           whole.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
           at += end - start;
         }
-        socket.write(whole);
+        if (conn.isHandshaking) conn.early.push(whole);
+        else socket.write(whole);
         // Full by our count, but not by Node's: then it emits no drain, and whoever waits for one would wait for ever.
         if (conn.wasFull && !socket.writableNeedDrain) setImmediate(() => this.#onDrain(conn));
       }
@@ -375,11 +355,6 @@ export class NodeTransport implements Transport {
     for (const listening of this.#listening) listening.close();
     for (const conn of this.#conns) conn.socket?.destroy();
   }
-}
-
-function addressOf(family: string | undefined, host: string | undefined, port: number | undefined): Address {
-  if (family === undefined || host === undefined) return UNKNOWN_ADDRESS;
-  return { family: family === 'IPv6' ? 6 : 4, host, port: port ?? 0 };
 }
 
 function errorFault(conn: NodeConn, code: string): FaultCode {

@@ -73,6 +73,31 @@ export const HTTP = scope(
   ['downstream_rq_time', 'downstream_cx_length_ms'],
 );
 
+/** Of listeners and clusters alike, one after the other. Ciphers: those of TLS 1.3, and of 1.2 without the weak ones. */
+export const TLS_NAMES = [
+  'ssl.handshake',
+  'ssl.connection_error',
+  'ssl.session_reused',
+  'ssl.no_certificate',
+  'ssl.fail_verify_no_cert',
+  'ssl.fail_verify_error',
+  'ssl.fail_verify_san',
+  'ssl.fail_verify_cert_hash',
+  'ssl.versions.TLSv1.2',
+  'ssl.versions.TLSv1.3',
+  'ssl.versions.other',
+  'ssl.ciphers.TLS_AES_128_GCM_SHA256',
+  'ssl.ciphers.TLS_AES_256_GCM_SHA384',
+  'ssl.ciphers.TLS_CHACHA20_POLY1305_SHA256',
+  'ssl.ciphers.ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ssl.ciphers.ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ssl.ciphers.ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ssl.ciphers.ECDHE-RSA-AES128-GCM-SHA256',
+  'ssl.ciphers.ECDHE-RSA-AES256-GCM-SHA384',
+  'ssl.ciphers.ECDHE-RSA-CHACHA20-POLY1305',
+  'ssl.ciphers.other',
+] as const;
+
 /** cluster.<name>. */
 export const CLUSTER = scope(
   [
@@ -150,6 +175,7 @@ export const CLUSTER = scope(
     'update_failure',
     'update_empty',
     'membership_change',
+    ...TLS_NAMES,
   ],
   ['upstream_cx_active', 'upstream_rq_active', 'upstream_rq_pending_active'],
   ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'],
@@ -157,8 +183,18 @@ export const CLUSTER = scope(
 
 /** listener.<address>. */
 export const LISTENER = scope(
-  ['downstream_cx_total', 'downstream_cx_active', 'downstream_cx_destroy'],
-  ['downstream_cx_active'],
+  [
+    'downstream_cx_total',
+    'downstream_cx_active',
+    'downstream_cx_destroy',
+    'downstream_pre_cx_active',
+    'downstream_pre_cx_timeout',
+    'downstream_cx_transport_socket_connect_timeout',
+    'downstream_listener_filter_error',
+    'no_filter_chain_match',
+    ...TLS_NAMES,
+  ],
+  ['downstream_cx_active', 'downstream_pre_cx_active'],
   ['downstream_cx_length_ms'],
 );
 

@@ -1,5 +1,7 @@
 /** Plain-data records that main compiles from the document and posts to the workers: structured-cloneable, frozen by habit. */
 import type { Address } from '../io/transport.js';
+import type { FilterChainRecord, InspectionRecord } from './chain-records.js';
+import type { UpstreamTlsRecord } from './tls-records.js';
 import type { LbPolicyRecord } from './lb-policy-record.js';
 import type { LocalityRecord } from './locality-record.js';
 import type { SubsetsRecord } from './subsets-record.js';
@@ -35,7 +37,13 @@ export interface ListenerRecord {
   readonly backlog: number;
   /** High mark of a connection's write queue, bytes. */
   readonly bufferLimitBytes: number;
-  readonly http: HttpRecord;
+  /** Never empty. */
+  readonly chains: readonly FilterChainRecord[];
+  /** For connections that no chain's match fits; null = they are closed. */
+  readonly defaultChain: FilterChainRecord | null;
+  /** There is one chain, and its match fits every connection. */
+  readonly hasOneChainForAll: boolean;
+  readonly inspection: InspectionRecord;
   readonly metrics: MetricsBase;
 }
 
@@ -335,6 +343,8 @@ export interface ClusterRecord {
   readonly maxRequestsPerConnection: number;
   readonly maxResponseHeadersBytes: number;
   readonly maxResponseHeadersCount: number;
+  /** Null = bytes as they come. */
+  readonly tls: UpstreamTlsRecord | null;
   /** The newest full list; DNS clusters begin empty and get theirs with the next plan. */
   readonly endpoints: readonly EndpointRecord[];
   /** Not resolved yet, or failed: tells DF from UH. */

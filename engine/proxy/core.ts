@@ -13,9 +13,12 @@ import type { WorkerMetrics } from '../metrics/slots.js';
 import type { RateCells } from '../limit/rate-cells.js';
 import type { AccessLogRecord, ClusterRecord, SnapshotPlan } from '../plan/records.js';
 import { Cluster } from '../upstream/cluster.js';
+import { TlsContexts } from '../tls/contexts.js';
+import { CertificateCache } from '../tls/peer-policy.js';
 import type { TableFill } from '../upstream/balance/table-fill.js';
 import type { SharedCells } from '../upstream/shared-cells.js';
 import { AccessLog } from './access-log.js';
+import { ChainChooser } from './chain-chooser.js';
 import { Downstream } from './downstream.js';
 import { Exchange } from './exchange.js';
 import { buildSnapshot, EMPTY_SNAPSHOT, type ListenerRuntime, type Prepared, type Snapshot } from './snapshot.js';
@@ -60,7 +63,10 @@ export class Core {
   readonly goneFault: FaultCode = DOWN_GONE;
   snapshot: Snapshot = EMPTY_SNAPSHOT;
   isDraining = false;
-  readonly #connections = new Set<Downstream>();
+  readonly tlsContexts: TlsContexts;
+  /** Of peers. */
+  readonly peerCertificates = new CertificateCache();
+  readonly #connections = new Set<Downstream | ChainChooser>();
   readonly #spare: Exchange[] = [];
   readonly #retired: Exchange[] = [];
   #exchanges = 0;
@@ -74,6 +80,7 @@ export class Core {
     this.metrics = options.metrics;
     this.cells = options.cells;
     this.hostname = options.hostname;
+    this.tlsContexts = new TlsContexts(this.transport);
     this.workerBase = options.workerBase;
     this.random = new Prng(...options.seed);
     this.wheel = new TimerWheel(this.transport.nowMs());
@@ -129,13 +136,13 @@ export class Core {
     this.#retired.push(exchange);
   }
 
-  forget(downstream: Downstream): void {
-    this.#connections.delete(downstream);
+  forget(connection: Downstream | ChainChooser): void {
+    this.#connections.delete(connection);
   }
 
-  /** The newest runtime of a listener; the given one when the plan has dropped it. */
+  /** The newest runtime of a filter chain; the given one when the plan has dropped it. */
   listenerRuntime(runtime: ListenerRuntime): ListenerRuntime {
-    return this.snapshot.listeners.get(runtime.listener.index) ?? runtime;
+    return this.snapshot.chains.get(runtime.chain.index) ?? runtime;
   }
 
   activeConnections(): number {
@@ -195,10 +202,23 @@ export class Core {
       conn.abort(SHUT_DOWN);
       return;
     }
+    if (listener.direct !== null) this.adopt(conn, listener.direct.http);
+    else {
+      const chooser = new ChainChooser(this, conn, listener);
+      conn.owner = chooser;
+      this.#connections.add(chooser);
+      chooser.begin();
+      if (this.isDraining) chooser.drain();
+    }
+  }
+
+  /** The connection belongs to this chain's connection manager from now on. */
+  adopt(conn: Conn, listener: ListenerRuntime): Downstream {
     const downstream = new Downstream(this, conn, listener);
     conn.owner = downstream;
     this.#connections.add(downstream);
     if (this.isDraining) downstream.drain();
+    return downstream;
   }
 
   #onTurnFlushed(): void {

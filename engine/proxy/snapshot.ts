@@ -11,18 +11,24 @@ import { Normalization } from '../http/normalize.js';
 import { RequestId } from '../http/request-id.js';
 import type { Http1ServerOptions } from '../http1/codec-server.js';
 import { HTTP } from '../metrics/declare.js';
-import type { HttpRecord, ListenerRecord, RouteRecord, SnapshotPlan } from '../plan/records.js';
+import type { FilterChainRecord } from '../plan/chain-records.js';
+import type { AccessLogRecord, HttpRecord, ListenerRecord, RouteRecord, SnapshotPlan } from '../plan/records.js';
+import type { TlsContextsDraft } from '../tls/contexts.js';
 import { Router } from '../route/router.js';
 import type { Cluster } from '../upstream/cluster.js';
 import type { AccessLog } from './access-log.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
+import { type ChainRuntime, ListenerChains } from './listener-chains.js';
 import { fillReply, NO_BODY } from './local-reply.js';
+import { ServerTls } from './server-tls.js';
 
 export interface Snapshot {
   readonly version: number;
   /** By the listener's dense number. */
-  readonly listeners: ReadonlyMap<number, ListenerRuntime>;
+  readonly listeners: ReadonlyMap<number, ListenerChains>;
+  /** By the filter chain's dense number. */
+  readonly chains: ReadonlyMap<number, ListenerRuntime>;
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** By record as JSON: the same file and format go on over reloads. */
   readonly accessLogs: ReadonlyMap<string, AccessLog>;
@@ -31,13 +37,15 @@ export interface Snapshot {
 export const EMPTY_SNAPSHOT: Snapshot = {
   version: 0,
   listeners: new Map(),
+  chains: new Map(),
   clusters: new Map(),
   accessLogs: new Map(),
 };
 
-/** One listener's connection manager as this worker runs it. */
+/** One filter chain's connection manager as this worker runs it. */
 export class ListenerRuntime {
   readonly listener: ListenerRecord;
+  readonly chain: FilterChainRecord;
   readonly record: HttpRecord;
   readonly router: Router;
   readonly forwarding: Forwarding;
@@ -58,18 +66,20 @@ export class ListenerRuntime {
   constructor(
     core: Core,
     listener: ListenerRecord,
+    chain: FilterChainRecord,
     clusters: ReadonlyMap<string, Cluster>,
     logs: readonly AccessLog[],
   ) {
-    const http = listener.http;
+    const { http } = chain.filter;
     this.listener = listener;
+    this.chain = chain;
     this.record = http;
     this.router = new Router(http.routeConfig, core.random);
     this.forwarding = new Forwarding(http);
     this.normalization = new Normalization(http, listener.address.port);
     this.requestId = new RequestId(http, core.random);
     this.filters = new FilterChain(http.filters, FILTER_KINDS, routesOf(http));
-    this.http1 = http1ServerOptions(listener);
+    this.http1 = http1ServerOptions(http);
     this.accessLogs = logs;
     this.logsResponse = logs.length > 0;
     this.serverLine = fieldLine(N.server, http.serverName);
@@ -144,8 +154,7 @@ function routesOf(http: HttpRecord): RouteRecord[] {
   return http.routeConfig.virtualHosts.flatMap(({ routes }) => routes);
 }
 
-function http1ServerOptions(listener: ListenerRecord): Http1ServerOptions {
-  const http = listener.http;
+function http1ServerOptions(http: HttpRecord): Http1ServerOptions {
   return {
     maxHeadBytes: http.maxRequestHeadersBytes,
     maxFields: http.maxHeadersCount,
@@ -165,46 +174,85 @@ export interface Prepared {
 
 /**
  * Builds everything that the plan needs beside what is in force. Clusters keep their pools by name, logs their file by
- * record. Throws when something can't be built, with nothing left open.
+ * record, TLS contexts their sessions by options. Throws when something can't be built, with nothing left open.
  */
 export function buildSnapshot(core: Core, plan: SnapshotPlan): Prepared {
-  const opened: AccessLog[] = [];
-  const discard = (): void => {
-    for (const log of opened.splice(0)) log.close();
-  };
+  const build = new SnapshotBuild(core, plan);
   try {
-    return { commit: build(core, plan, opened), discard };
+    return { commit: build.make(), discard: () => build.discard() };
   } catch (error) {
-    discard();
+    build.discard();
     throw error;
   }
 }
 
-/** opened: filled with the logs that were not open before. */
-function build(core: Core, plan: SnapshotPlan, opened: AccessLog[]): () => void {
-  const before = core.snapshot;
-  const clusters = new Map<string, Cluster>();
-  const accessLogs = new Map<string, AccessLog>();
-  for (const record of plan.clusters)
-    clusters.set(record.name, before.clusters.get(record.name) ?? core.newCluster(record));
-  const listeners = new Map<number, ListenerRuntime>();
-  for (const record of plan.listeners) {
-    const logs = record.http.accessLogs.map((log) => {
-      const key = JSON.stringify(log);
-      let open = accessLogs.get(key) ?? before.accessLogs.get(key);
-      if (open === undefined) {
-        open = core.newAccessLog(log);
-        opened.push(open);
-      }
-      accessLogs.set(key, open);
-      return open;
-    });
-    listeners.set(record.index, new ListenerRuntime(core, record, clusters, logs));
+class SnapshotBuild {
+  readonly #core: Core;
+  readonly #plan: SnapshotPlan;
+  readonly #clusters = new Map<string, Cluster>();
+  readonly #chains = new Map<number, ListenerRuntime>();
+  readonly #accessLogs = new Map<string, AccessLog>();
+  readonly #contexts: TlsContextsDraft;
+  /** Logs that were not open before. */
+  readonly #opened: AccessLog[] = [];
+
+  constructor(core: Core, plan: SnapshotPlan) {
+    this.#core = core;
+    this.#plan = plan;
+    this.#contexts = core.tlsContexts.draft();
   }
-  return () => {
-    for (const record of plan.clusters) (clusters.get(record.name) as Cluster).update(record);
-    core.snapshot = { version: plan.version, listeners, clusters, accessLogs };
+
+  /** Answers what puts it in force. */
+  make(): () => void {
+    const before = this.#core.snapshot;
+    for (const record of this.#plan.clusters)
+      this.#clusters.set(record.name, before.clusters.get(record.name) ?? this.#core.newCluster(record));
+    const listeners = new Map<number, ListenerChains>();
+    for (const record of this.#plan.listeners) {
+      const chains = record.chains.map((chain) => this.#chain(record, chain));
+      const fallback = record.defaultChain === null ? null : this.#chain(record, record.defaultChain);
+      listeners.set(record.index, new ListenerChains(record, chains, fallback));
+    }
+    return () => this.#commit(listeners);
+  }
+
+  #commit(listeners: ReadonlyMap<number, ListenerChains>): void {
+    const core = this.#core;
+    const before = core.snapshot;
+    const clusters = this.#clusters;
+    const accessLogs = this.#accessLogs;
+    for (const record of this.#plan.clusters) (clusters.get(record.name) as Cluster).update(record);
+    core.snapshot = { version: this.#plan.version, listeners, chains: this.#chains, clusters, accessLogs };
+    this.#contexts.commit();
     for (const [name, cluster] of before.clusters) if (!clusters.has(name)) cluster.drain();
     for (const [key, log] of before.accessLogs) if (!accessLogs.has(key)) log.close();
-  };
+  }
+
+  #chain(listener: ListenerRecord, record: FilterChainRecord): ChainRuntime {
+    const core = this.#core;
+    const logs = record.filter.http.accessLogs.map((log) => this.#log(log));
+    const http = new ListenerRuntime(core, listener, record, this.#clusters, logs);
+    this.#chains.set(record.index, http);
+    const tls =
+      record.tls === null
+        ? null
+        : new ServerTls(record.tls, listener, this.#contexts, core.metrics, core.peerCertificates);
+    return { record, tls, http };
+  }
+
+  #log(record: AccessLogRecord): AccessLog {
+    const key = JSON.stringify(record);
+    let open = this.#accessLogs.get(key) ?? this.#core.snapshot.accessLogs.get(key);
+    if (open === undefined) {
+      open = this.#core.newAccessLog(record);
+      this.#opened.push(open);
+    }
+    this.#accessLogs.set(key, open);
+    return open;
+  }
+
+  discard(): void {
+    for (const log of this.#opened.splice(0)) log.close();
+    this.#contexts.discard();
+  }
 }

@@ -21,8 +21,8 @@ export class UwsIngress {
 
   /** For a listener of the snapshot in force; descriptor: for main's acceptor. */
   listen(index: number): { readonly listening: Listening; readonly descriptor: number } {
-    const runtime = this.#core.snapshot.listeners.get(index);
-    if (runtime === undefined) throw new Error(`listener ${index} is not in the plan`);
+    const runtime = this.#core.snapshot.listeners.get(index)?.direct?.http;
+    if (runtime === undefined) throw new Error(`listener ${index} is not in the plan, or has TLS`);
     const listener = new UwsListener(this.#uws.App(), this.#core, runtime);
     this.#listeners.add(listener);
     const listening = {

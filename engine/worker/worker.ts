@@ -144,7 +144,7 @@ class Worker {
       if (this.#listening.has(index)) continue;
       const runtime = this.#core.snapshot.listeners.get(index);
       if (runtime === undefined) continue;
-      const listening = this.#listen(runtime.listener);
+      const listening = this.#listen(runtime.record);
       this.#listening.set(index, listening);
       fresh.push(listening);
     }

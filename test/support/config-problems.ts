@@ -3,6 +3,8 @@ import type { Compiled } from '../../engine/control/compile.js';
 import type { Resolved } from '../../engine/control/compile-clusters.js';
 import { loadConfig, planOf } from '../../engine/control/load.js';
 import { PlanRegistry } from '../../engine/control/registry.js';
+import type { FilterChainRecord } from '../../engine/plan/chain-records.js';
+import type { HttpRecord } from '../../engine/plan/records.js';
 import { type Problem, renderProblems } from '../../engine/fault/problem.js';
 
 export interface ReadOptions {
@@ -88,6 +90,11 @@ ${(pieces.clusters ?? []).map((each) => `  - ${each}\n`).join('')}${pieces.admin
 /** The cluster's fields with more of them. */
 export function clusterWith(more: string): string {
   return `${CLUSTER}, ${more}`;
+}
+
+/** The connection manager of the first listener's first filter chain. */
+export function managerOf({ plan }: Pick<Compiled, 'plan'>): HttpRecord {
+  return (plan.listeners[0]?.chains[0] as FilterChainRecord).filter.http;
 }
 
 /** The plan of a text that must load, with these answers from DNS. */

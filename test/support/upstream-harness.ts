@@ -61,6 +61,7 @@ export function clusterRecord(overrides: Partial<ClusterRecord> = {}): ClusterRe
     maxRequestsPerConnection: 0,
     maxResponseHeadersBytes: 81920,
     maxResponseHeadersCount: 100,
+    tls: null,
     endpoints: [endpointRecord(0)],
     dnsFailed: false,
     ...overrides,

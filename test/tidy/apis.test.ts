@@ -51,6 +51,7 @@ const RULES: readonly Rule[] = [
     holds: isWorker,
     except: {
       'engine/io/transport-node.ts': 'node:net needs them',
+      'engine/io/conn-node.ts': 'the same',
       'engine/io/transport-native.ts': 'a dial that failed at once says so in the next turn (law 3)',
       'engine/proxy/core.ts': "the wheel's own timer",
       'engine/proxy/access-log.ts': 'files are written behind the data path',

@@ -9,6 +9,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   'engine/http': 2,
   'engine/http1': 3,
   'engine/http2': 3,
+  'engine/tls': 3,
   'engine/plan': 4,
   'engine/format': 5,
   'engine/route': 6,

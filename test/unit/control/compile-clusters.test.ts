@@ -36,6 +36,7 @@ test("a cluster of defaults has Envoy's", () => {
       high: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
     },
     protocol: 'HTTP1',
+    tls: null,
     idleTimeoutMs: 3600000,
     maxConnectionDurationMs: 0,
     maxRequestsPerConnection: 0,

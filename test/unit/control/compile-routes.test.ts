@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ForwardRecord, RouteConfigRecord, RouteRecord } from '../../../engine/plan/records.js';
-import { compiled, yaml } from '../../support/config-problems.js';
+import { compiled, managerOf, yaml } from '../../support/config-problems.js';
 
 function config(pieces: Parameters<typeof yaml>[0]): RouteConfigRecord {
-  return (compiled(yaml(pieces)).plan.listeners[0] as { http: { routeConfig: RouteConfigRecord } }).http.routeConfig;
+  return managerOf(compiled(yaml(pieces))).routeConfig;
 }
 function route(text: string): RouteRecord {
   return config({ routes: `[ ${text} ]` }).virtualHosts[0]?.routes[0] as RouteRecord;

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HttpRecord, ListenerRecord } from '../../../engine/plan/records.js';
-import { compiled, yaml } from '../../support/config-problems.js';
+import { compiled, managerOf, yaml } from '../../support/config-problems.js';
 
-function listener(pieces: Parameters<typeof yaml>[0] = {}): ListenerRecord {
-  return compiled(yaml(pieces)).plan.listeners[0] as ListenerRecord;
+function listener(pieces: Parameters<typeof yaml>[0] = {}): ListenerRecord & { readonly http: HttpRecord } {
+  const found = compiled(yaml(pieces));
+  return { ...(found.plan.listeners[0] as ListenerRecord), http: managerOf(found) };
 }
 /** more: fields of the connection manager, one per line. */
 function manager(...more: string[]): HttpRecord {

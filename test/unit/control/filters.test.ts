@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HttpRecord } from '../../../engine/plan/records.js';
-import { briefly, compiled, yaml } from '../../support/config-problems.js';
+import { briefly, compiled, managerOf, yaml } from '../../support/config-problems.js';
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
 const FILTER = `${TYPE}.filters.http.stateful_session.v3.StatefulSession`;
@@ -31,8 +31,7 @@ function config(filters: string, where: Where = {}): string {
     .replace(/http_filters: .*/, `http_filters: [ ${filters} ]`)
     .replace('route_config: {', `route_config: { ${where.table === undefined ? '' : `${where.table},`}`);
 }
-const http = (filters: string, where: Where = {}): HttpRecord =>
-  (compiled(config(filters, where)).plan.listeners[0] as { http: HttpRecord }).http;
+const http = (filters: string, where: Where = {}): HttpRecord => managerOf(compiled(config(filters, where)));
 
 test('sessions by cookie and by header, with the defaults', () => {
   const record = (fields: string): unknown => http(`${session(fields)}, ${ROUTER}`).filters;

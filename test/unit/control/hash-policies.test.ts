@@ -1,8 +1,8 @@
 /** hash_policy of a route: every form as a record, and what is wrong or has no effect. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ForwardRecord, RouteConfigRecord } from '../../../engine/plan/records.js';
-import { briefly, clusterWith, compiled, yaml } from '../../support/config-problems.js';
+import type { ForwardRecord } from '../../../engine/plan/records.js';
+import { briefly, clusterWith, compiled, managerOf, yaml } from '../../support/config-problems.js';
 
 const config = (policies: string, cluster = 'lb_policy: MAGLEV', choice = 'cluster: c'): string =>
   yaml({
@@ -11,8 +11,7 @@ const config = (policies: string, cluster = 'lb_policy: MAGLEV', choice = 'clust
   });
 
 function policies(text: string): ForwardRecord['hashPolicies'] {
-  const [listener] = compiled(config(text)).plan.listeners;
-  const table = listener?.http.routeConfig as RouteConfigRecord;
+  const table = managerOf(compiled(config(text))).routeConfig;
   return (table.virtualHosts[0]?.routes[0]?.action as ForwardRecord).hashPolicies;
 }
 

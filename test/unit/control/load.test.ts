@@ -8,7 +8,7 @@ import { loadConfig, planOf } from '../../../engine/control/load.js';
 import { PlanRegistry } from '../../../engine/control/registry.js';
 import { renderProblems } from '../../../engine/fault/problem.js';
 import type { SnapshotPlan } from '../../../engine/plan/records.js';
-import { rendered, yaml } from '../../support/config-problems.js';
+import { managerOf, rendered, yaml } from '../../support/config-problems.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-load-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -115,8 +115,8 @@ test('environment variables are put into header values and log formats on loadin
   const environment = { ZONE: 'eu 50%' };
   const loaded = loadConfig({ path: null, text, name: 'x.yaml', allowsUnknownFields: false, environment });
   if ('problems' in loaded) assert.fail(renderProblems(loaded.problems));
-  const http = planOf(loaded, new PlanRegistry(), new Map(), 1).plan.listeners[0]?.http;
-  assert.deepEqual(http?.accessLogs[0]?.format, {
+  const http = managerOf(planOf(loaded, new PlanRegistry(), new Map(), 1));
+  assert.deepEqual(http.accessLogs[0]?.format, {
     kind: 'json',
     json: { zone: 'eu 50%%', code: '%RESPONSE_CODE%', deep: ['%ENVIRONMENT(UNSET)%'] },
     omitEmptyValues: false,

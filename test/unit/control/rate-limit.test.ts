@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { loadConfig, planOf } from '../../../engine/control/load.js';
 import { PlanRegistry } from '../../../engine/control/registry.js';
 import type { LocalRateLimitRecord } from '../../../engine/plan/local-rate-limit-record.js';
-import { briefly, compiled, yaml } from '../../support/config-problems.js';
+import { briefly, compiled, managerOf, yaml } from '../../support/config-problems.js';
 
 const TYPE = 'type.googleapis.com/envoy.extensions.filters.http';
 const LIMIT = `"@type": ${TYPE}.local_ratelimit.v3.LocalRateLimit`;
@@ -20,7 +20,7 @@ const config = (fields: string, route = ''): string =>
     `http_filters: [ { name: l, typed_config: { ${LIMIT}, stat_prefix: p, ${fields} } }, { name: r, typed_config: { "@type": ${TYPE}.router.v3.Router } } ]`,
   );
 const recordOf = (fields: string): LocalRateLimitRecord =>
-  compiled(config(fields)).plan.listeners[0]?.http.filters[0]?.config as LocalRateLimitRecord;
+  managerOf(compiled(config(fields))).filters[0]?.config as LocalRateLimitRecord;
 
 test('a bucket gives back one token per interval, never more often than was written', () => {
   const record = recordOf(`${BUCKET}, ${ON}`);
@@ -45,9 +45,9 @@ test('a route has a bucket of its own; the same limit keeps its bucket over a re
     const options = { path: null, text, name: 'x', allowsUnknownFields: false, environment: {} };
     const loaded = loadConfig(options);
     assert.ok(!('problems' in loaded));
-    const http = planOf(loaded, registry, new Map(), 1).plan.listeners[0]?.http;
-    const route = http?.routeConfig.virtualHosts[0]?.routes[0]?.typedPerFilterConfig['l'];
-    return [http?.filters[0]?.config, route].map((each) => (each as LocalRateLimitRecord).bucket);
+    const http = managerOf(planOf(loaded, registry, new Map(), 1));
+    const route = http.routeConfig.virtualHosts[0]?.routes[0]?.typedPerFilterConfig['l'];
+    return [http.filters[0]?.config, route].map((each) => (each as LocalRateLimitRecord).bucket);
   };
   assert.deepEqual(buckets(config(`${BUCKET}, ${ON}`, own(1))), [0, 1]);
   assert.deepEqual(buckets(config(`${BUCKET}, ${ON}`, own(1))), [0, 1]);

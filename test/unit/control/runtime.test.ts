@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SnapshotPlan } from '../../../engine/plan/records.js';
-import { briefly, clusterWith, compiled, yaml } from '../../support/config-problems.js';
+import { briefly, clusterWith, compiled, managerOf, yaml } from '../../support/config-problems.js';
 
 const LAYERS = 'layered_runtime.layers';
 
@@ -14,7 +14,7 @@ function plan(pieces: Parameters<typeof yaml>[0], ...values: string[]): Snapshot
   return compiled(layers(...values) + yaml(pieces)).plan;
 }
 function firstMatch(found: SnapshotPlan): { readonly runtimeFraction: unknown } {
-  return found.listeners[0]?.http.routeConfig.virtualHosts[0]?.routes[0]?.match as never;
+  return managerOf({ plan: found }).routeConfig.virtualHosts[0]?.routes[0]?.match as never;
 }
 const FRACTION = {
   routes:
@@ -43,7 +43,7 @@ test('weights of clusters, breakers and the bias of least_request', () => {
     clusters,
     '{ w: { c: 9 }, bias: 0.5, circuit_breakers: { d: { high: { max_requests: 5 }, default: { max_retries: 0 } } } }',
   );
-  const action = found.listeners[0]?.http.routeConfig.virtualHosts[0]?.routes[0]?.action;
+  const action = managerOf({ plan: found }).routeConfig.virtualHosts[0]?.routes[0]?.action;
   assert.ok(action?.kind === 'forward' && action.cluster.kind === 'weighted');
   assert.deepEqual([action.cluster.totalWeight, ...action.cluster.clusters.map(({ weight }) => weight)], [12, 9, 3]);
   const [c, d] = found.clusters;

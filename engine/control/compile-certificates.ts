@@ -1,0 +1,207 @@
+/** Certificates with their keys: read, checked, and put into contexts by the names that they are for. */
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { TlsCertificate } from '../io/tls.js';
+import { Certificate } from '../tls/certificate.js';
+import { fieldOf, textOf } from './compile-values.js';
+import type { DocumentReader, Value } from './document.js';
+import type { SecretFiles } from './secret-files.js';
+
+/** What compiling TLS needs. */
+export interface TlsCompileContext {
+  readonly reader: DocumentReader;
+  readonly files: SecretFiles;
+  /** static_resources.secrets by name. */
+  readonly secrets: ReadonlyMap<string, Value>;
+  readonly wallMs: number;
+}
+
+export interface LoadedCertificate {
+  readonly pair: TlsCertificate;
+  readonly leaf: Certificate;
+  readonly path: string;
+  /** OpenSSL keeps one certificate of each in a context. */
+  readonly keyType: string;
+}
+
+const RSA_MIN_BITS = 2048;
+const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
+const DAY_MS = 86400000;
+export const EXPIRY_WARNING_DAYS = 30;
+const PEM = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+
+/** Bytes of a data source; null when it can't be read: the problem is reported. */
+export function readSecret(context: TlsCompileContext, value: Value, field: string): Buffer | null {
+  const { reader, files } = context;
+  const source = fieldOf(value, field);
+  if (source === undefined) return null;
+  if (source['inline_bytes'] !== undefined) return Buffer.from(source['inline_bytes'] as Uint8Array);
+  if (source['inline_string'] !== undefined) return Buffer.from(textOf(source, 'inline_string'));
+  const variable = textOf(source, 'environment_variable');
+  if (variable !== '') {
+    const found = reader.environment[variable];
+    if (found === undefined) reader.report('error', source, 'environment_variable', `${variable} is not set`);
+    return found === undefined ? null : Buffer.from(found);
+  }
+  const path = textOf(source, 'filename');
+  if (path === '') return null;
+  try {
+    return files.read(path);
+  } catch (error) {
+    reader.report('error', source, 'filename', `can't be read: ${textOfError(error)}`);
+    return null;
+  }
+}
+
+/** A path, or "<inline>". */
+export function sourcePath(value: Value, field: string): string {
+  return textOf(fieldOf(value, field) ?? {}, 'filename', '<inline>');
+}
+
+export function textOfError(error: unknown): string {
+  const { reason, message } = error as { reason?: string; message?: string };
+  return reason ?? message ?? String(error);
+}
+
+/** The certificates of a PEM text; null and a problem when one can't be read or there is none. */
+export function readCertificates(
+  context: TlsCompileContext,
+  value: Value,
+  field: string,
+  bytes: Buffer,
+): readonly Certificate[] | null {
+  const texts = bytes.toString('latin1').match(PEM) ?? [];
+  try {
+    if (texts.length === 0) throw new Error('there is no "-----BEGIN CERTIFICATE-----" in it');
+    return texts.map((text) => new Certificate(text));
+  } catch (error) {
+    const { reader } = context;
+    reader.report('error', value, field, `is not a PEM file of certificates: ${textOfError(error)}`);
+    return null;
+  }
+}
+
+/** Null when it can't be used; the problem is reported. */
+export function compileCertificate(context: TlsCompileContext, value: Value): LoadedCertificate | null {
+  const { reader } = context;
+  const chain = readSecret(context, value, 'certificate_chain');
+  const key = readSecret(context, value, 'private_key');
+  const password = readSecret(context, value, 'password')?.toString('utf8') ?? null;
+  const ocspStaple = readSecret(context, value, 'ocsp_staple');
+  if (chain === null || key === null) return null;
+  const certificates = readCertificates(context, value, 'certificate_chain', chain);
+  const leaf = certificates?.[0];
+  if (certificates === null || leaf === undefined) return null;
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey({ key, ...(password === null ? {} : { passphrase: password }) });
+  } catch (error) {
+    const hint =
+      password === null && /BEGIN ENCRYPTED|ENCRYPTED$/m.test(key.toString('latin1')) ? '; it needs a password' : '';
+    reader.report('error', value, 'private_key', `is not a private key in PEM: ${textOfError(error)}${hint}`);
+    return null;
+  }
+  if (!leaf.x509.checkPrivateKey(privateKey)) {
+    reader.report(
+      'error',
+      value,
+      'private_key',
+      `does not belong to the certificate of ${leaf.subject || 'the chain'}`,
+    );
+    return null;
+  }
+  for (const each of certificates) {
+    checkStrength(reader, value, 'certificate_chain', each, each === leaf);
+    checkTime(context, value, 'certificate_chain', each);
+  }
+  const pair = {
+    chainPem: chain.toString('latin1'),
+    keyPem: key.toString('latin1'),
+    password,
+    ocspStaple: ocspStaple === null ? null : Uint8Array.from(ocspStaple),
+  };
+  const keyType = privateKey.asymmetricKeyType ?? '';
+  return { pair, leaf, path: sourcePath(value, 'certificate_chain'), keyType };
+}
+
+/** isLeaf: a root's own signature is never looked at. */
+export function checkStrength(
+  reader: DocumentReader,
+  value: Value,
+  field: string,
+  certificate: Certificate,
+  isLeaf: boolean,
+): void {
+  const key = certificate.x509.publicKey;
+  const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {};
+  const who = `the certificate of ${certificate.subject || 'nobody'}`;
+  if ((key.asymmetricKeyType ?? '').startsWith('rsa') && modulusLength < RSA_MIN_BITS)
+    reader.report(
+      'error',
+      value,
+      field,
+      `${who} has an RSA key of ${modulusLength} bits; at least ${RSA_MIN_BITS} are needed`,
+    );
+  if (key.asymmetricKeyType === 'ec' && !CURVES.includes(namedCurve))
+    reader.report('error', value, field, `${who} has a key on ${namedCurve}; P-256, P-384 and P-521 are supported`);
+  const weak = certificate.weakDigest;
+  if (weak !== '' && (isLeaf || certificate.subject !== certificate.issuer))
+    reader.report('error', value, field, `${who} is signed over ${weak}, which can be forged`);
+}
+
+export function checkTime(context: TlsCompileContext, value: Value, field: string, certificate: Certificate): void {
+  const { reader, wallMs } = context;
+  const who = `the certificate of ${certificate.subject || 'nobody'}`;
+  const days = Math.floor((certificate.expiresMs - wallMs) / DAY_MS);
+  const until = new Date(certificate.expiresMs).toISOString();
+  if (certificate.expiresMs < wallMs) reader.report('warning', value, field, `${who} has expired: ${until}`);
+  else if (days <= EXPIRY_WARNING_DAYS)
+    reader.report('warning', value, field, `${who} expires in ${days} days: ${until}`);
+  if (certificate.validFromMs > wallMs)
+    reader.report(
+      'warning',
+      value,
+      field,
+      `${who} is not valid before ${new Date(certificate.validFromMs).toISOString()}`,
+    );
+}
+
+// ---- contexts by name ---------------------------------------------------------------------------------------
+
+export interface CertificateSets {
+  /** Certificates of different key types that go into one context. */
+  readonly sets: readonly (readonly TlsCertificate[])[];
+  readonly names: readonly (readonly [name: string, set: number])[];
+  readonly unnamed: number;
+  readonly mismatched: number;
+}
+
+/** Envoy's choice: exact name, wildcard, else the first one; without SNI, or when scansAll, the first of each key type. */
+export function groupByName(loaded: readonly LoadedCertificate[], scansAll: boolean): CertificateSets {
+  const keys: string[] = [];
+  const setOf = (indexes: readonly number[]): number => {
+    const seen = new Set<string>();
+    const kept = indexes.filter((index) => {
+      const { keyType } = loaded[index] as LoadedCertificate;
+      return seen.has(keyType) ? false : seen.add(keyType) !== undefined;
+    });
+    const key = kept.join();
+    if (!keys.includes(key)) keys.push(key);
+    return keys.indexOf(key);
+  };
+  const unnamed = setOf(loaded.map((_, index) => index));
+  const byName = new Map<string, number[]>();
+  loaded.forEach(({ leaf }, index) => {
+    for (const name of namesOf(leaf)) byName.set(name, [...(byName.get(name) ?? []), index]);
+  });
+  const names = [...byName].map(([name, indexes]) => [name, setOf(indexes)] as const);
+  // One set for all names is one for the others too: nothing needs to be known of a client then.
+  const mismatched = scansAll || keys.length === 1 ? unnamed : setOf([0]);
+  const sets = keys.map((key) => key.split(',').map((index) => (loaded[Number(index)] as LoadedCertificate).pair));
+  return { sets, names, unnamed, mismatched };
+}
+
+function namesOf(leaf: Certificate): string[] {
+  const names = leaf.names('DNS');
+  const common = /(?:^|,)CN=([^,+\\]+)/.exec(leaf.subject)?.[1];
+  return (names.length > 0 || common === undefined ? names : [common]).map((name) => name.toLowerCase());
+}

@@ -1,0 +1,242 @@
+/** Transport sockets of TLS to their records: contexts for OpenSSL, names, policies, ticket keys. */
+import { createHash } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { TLS_1_2, TLS_1_3, type TlsCertificate, type TlsContextOptions } from '../io/tls.js';
+import type { CertificateRecord, DownstreamTlsRecord, UpstreamTlsRecord } from '../plan/tls-records.js';
+import type { Certificate } from '../tls/certificate.js';
+import type { TlsContextRecord } from '../tls/contexts.js';
+import {
+  compileCertificate,
+  groupByName,
+  type LoadedCertificate,
+  readSecret,
+  type TlsCompileContext,
+  textOfError,
+} from './compile-certificates.js';
+import { compileValidation, secretOf, type Validation } from './compile-validation.js';
+import { fieldOf, fieldsOf, flagOf, numberOf, textOf } from './compile-values.js';
+import type { Value } from './document.js';
+import { cipherList, groupList, type Listed, signatureList } from './tls-parameters.js';
+
+/** What a listener's or cluster's TLS is compiled with. */
+export interface TlsSocketContext extends TlsCompileContext {
+  readonly scope: CertificateRecord['scope'];
+  /** Filled with what is in use. */
+  readonly certificates: CertificateRecord[];
+}
+
+type Parameters = Pick<
+  TlsContextOptions,
+  'minVersion' | 'maxVersion' | 'ciphers' | 'ciphersuites' | 'groups' | 'signatureAlgorithms' | 'alpn'
+>;
+
+/** BoringSSL's. */
+const SESSION_TIMEOUT_MS = 7200000;
+const TICKET_KEY_BYTES = 80;
+const VERSIONS: Readonly<Record<string, number | undefined>> = { TLSv1_2: TLS_1_2, TLSv1_3: TLS_1_3 };
+
+/** The typed message of a transport socket when it is of TLS. */
+export function tlsSocketOf(value: Value): Value | null {
+  const typed = fieldOf(fieldOf(value, 'transport_socket') ?? {}, 'typed_config');
+  return typed !== undefined && String(typed['@type']).endsWith('TlsContext') ? typed : null;
+}
+
+export function compileDownstreamTls(context: TlsSocketContext, tls: Value): DownstreamTlsRecord {
+  const { reader } = context;
+  const common = fieldOf(tls, 'common_tls_context') ?? {};
+  const loaded = certificatesOf(context, common);
+  if (loaded.length === 0 && !lacksCertificates(context, common))
+    reader.report('error', tls, 'common_tls_context', 'a server needs a certificate: add tls_certificates');
+  const validation = compileValidation(context, common);
+  note(context, loaded, validation);
+  const requires = flagOf(tls, 'require_client_certificate');
+  const ticketKeys = compileTicketKeys(context, tls);
+  const options = {
+    role: 'server',
+    ...verification(validation, requires),
+    ...compileParameters(context, common),
+    preferServerCiphers: !flagOf(tls, 'prefer_client_ciphers'),
+    sessionTickets: !flagOf(tls, 'disable_stateless_session_resumption'),
+    sessionCache: !flagOf(tls, 'disable_stateful_session_resumption'),
+    sessionTimeoutS: Math.round(numberOf(tls, 'session_timeout', SESSION_TIMEOUT_MS) / 1000),
+    maxSessionKeys: 0,
+  } as const;
+  const { sets, names, unnamed, mismatched } = groupByName(loaded, flagOf(tls, 'full_scan_certs_on_sni_mismatch'));
+  return {
+    contexts: sets.map((certificates) => contextRecord(context, tls, { ...options, certificates }, ticketKeys)),
+    names,
+    unnamed,
+    mismatched,
+    requiresCertificate: requires,
+    policy: { sans: validation.sans, spkiPins: validation.spkiPins, hashPins: validation.hashPins },
+  };
+}
+
+export function compileUpstreamTls(context: TlsSocketContext, tls: Value): UpstreamTlsRecord {
+  const { reader } = context;
+  const common = fieldOf(tls, 'common_tls_context') ?? {};
+  const loaded = certificatesOf(context, common);
+  const pairs: TlsCertificate[] = loaded.map(({ pair }) => pair);
+  if (pairs.length > 1)
+    reader.report('error', common, 'tls_certificates', 'a client has one certificate: nothing chooses among several');
+  const validation = compileValidation(context, common);
+  note(context, loaded, validation);
+  const verifiesSni = flagOf(tls, 'auto_sni_san_validation');
+  if (verifiesSni && validation.trustedCaPem === null)
+    reader.report(
+      'error',
+      tls,
+      'auto_sni_san_validation',
+      'without trusted_ca anybody can have such a name: add trusted_ca',
+    );
+  const options: TlsContextOptions = {
+    role: 'client',
+    certificates: pairs.slice(0, 1),
+    ...verification(validation, validation.asksCertificate),
+    ...compileParameters(context, common),
+    preferServerCiphers: false,
+    sessionTickets: true,
+    sessionCache: false,
+    sessionTimeoutS: SESSION_TIMEOUT_MS / 1000,
+    maxSessionKeys: numberOf(tls, 'max_session_keys', 1),
+  };
+  return {
+    context: contextRecord(context, tls, options, null),
+    sni: textOf(tls, 'sni'),
+    usesHostnameAsSni: flagOf(tls, 'auto_host_sni'),
+    verifiesSni,
+    policy: { sans: validation.sans, spkiPins: validation.spkiPins, hashPins: validation.hashPins },
+  };
+}
+
+function verification(
+  validation: Validation,
+  requires: boolean,
+): Pick<TlsContextOptions, 'trustedCaPem' | 'crlPem' | 'verify' | 'acceptUntrusted' | 'allowExpired' | 'verifyDepth'> {
+  const { trustedCaPem, crlPem, acceptUntrusted, allowExpired, verifyDepth } = validation;
+  const verify = requires ? 'require' : validation.asksCertificate ? 'optional' : 'none';
+  return {
+    trustedCaPem,
+    crlPem,
+    verify,
+    acceptUntrusted: acceptUntrusted && verify !== 'none',
+    allowExpired,
+    verifyDepth,
+  };
+}
+
+function certificatesOf(context: TlsCompileContext, common: Value): LoadedCertificate[] {
+  const named = fieldsOf(common, 'tls_certificate_sds_secret_configs').map((config) =>
+    secretOf(context, config, 'tls_certificate'),
+  );
+  return [...fieldsOf(common, 'tls_certificates'), ...named.filter((each) => each !== undefined)]
+    .map((each) => compileCertificate(context, each))
+    .filter((each) => each !== null);
+}
+
+/** They are written, and what is wrong with them has been said. */
+function lacksCertificates({ reader }: TlsCompileContext, common: Value): boolean {
+  return (
+    fieldsOf(common, 'tls_certificates').length + fieldsOf(common, 'tls_certificate_sds_secret_configs').length > 0 ||
+    reader.lacks(/tls_certificate|common_tls_context/)
+  );
+}
+
+function compileParameters(context: TlsCompileContext, common: Value): Parameters {
+  const { reader } = context;
+  const parameters = fieldOf(common, 'tls_params') ?? {};
+  const list = (field: string, read: (written: readonly string[]) => Listed): string => {
+    const { text, problems } = read((parameters[field] as string[] | undefined) ?? []);
+    for (const [at, problem] of problems) reader.report('error', parameters, `${field}[${at}]`, problem);
+    return text;
+  };
+  const minVersion = VERSIONS[textOf(parameters, 'tls_minimum_protocol_version')] ?? TLS_1_2;
+  const maxVersion = VERSIONS[textOf(parameters, 'tls_maximum_protocol_version')] ?? TLS_1_3;
+  if (minVersion > maxVersion)
+    reader.report('error', parameters, 'tls_minimum_protocol_version', 'is above tls_maximum_protocol_version');
+  const alpn = (common['alpn_protocols'] as string[] | undefined) ?? [];
+  alpn.forEach((protocol, at) => {
+    if (Buffer.byteLength(protocol) > 255)
+      reader.report('error', common, `alpn_protocols[${at}]`, 'a protocol name has at most 255 bytes');
+  });
+  return {
+    minVersion,
+    maxVersion,
+    ciphers: list('cipher_suites', cipherList),
+    ciphersuites: '',
+    groups: list('ecdh_curves', groupList),
+    signatureAlgorithms: list('signature_algorithms', signatureList),
+    alpn,
+  };
+}
+
+/** Null: main makes them. */
+function compileTicketKeys(context: TlsCompileContext, tls: Value): Uint8Array | null {
+  const sds = fieldOf(tls, 'session_ticket_keys_sds_secret_config');
+  const keys = sds === undefined ? fieldOf(tls, 'session_ticket_keys') : secretOf(context, sds, 'session_ticket_keys');
+  if (keys === undefined) return null;
+  const parts = fieldsOf(keys, 'keys').map((source, at) => {
+    const bytes = readSecret(context, { key: source }, 'key');
+    if (bytes !== null && bytes.length !== TICKET_KEY_BYTES)
+      context.reader.report(
+        'error',
+        keys,
+        `keys[${at}]`,
+        `a ticket key has ${TICKET_KEY_BYTES} bytes, not ${bytes.length}: openssl rand ${TICKET_KEY_BYTES}`,
+      );
+    return bytes ?? Buffer.alloc(0);
+  });
+  return Uint8Array.from(Buffer.concat(parts));
+}
+
+/** OpenSSL is asked here too, so that what it refuses has a place in the config. */
+function contextRecord(
+  { reader }: TlsCompileContext,
+  tls: Value,
+  options: TlsContextOptions,
+  ticketKeys: Uint8Array | null,
+): TlsContextRecord {
+  const { certificates, ciphers, groups, signatureAlgorithms, trustedCaPem, crlPem } = options;
+  try {
+    createSecureContext({
+      cert: certificates.map(({ chainPem }) => chainPem),
+      key: certificates.map(({ keyPem, password }) => ({
+        pem: keyPem,
+        ...(password === null ? {} : { passphrase: password }),
+      })),
+      ciphers,
+      ecdhCurve: groups,
+      ...(signatureAlgorithms === '' ? {} : { sigalgs: signatureAlgorithms }),
+      ...(trustedCaPem === null ? {} : { ca: trustedCaPem }),
+      ...(crlPem === null ? {} : { crl: crlPem }),
+    });
+  } catch (error) {
+    reader.report('error', tls, 'common_tls_context', `OpenSSL refuses it: ${textOfError(error)}`);
+  }
+  const key = createHash('sha256')
+    .update(JSON.stringify(options))
+    .update(ticketKeys ?? '')
+    .digest('hex');
+  return { key, options, ticketKeys };
+}
+
+function note(context: TlsSocketContext, loaded: readonly LoadedCertificate[], validation: Validation): void {
+  const { certificates, scope } = context;
+  const add = (kind: CertificateRecord['kind'], path: string, certificate: Certificate): void => {
+    certificates.push({
+      path,
+      kind,
+      serialNumber: certificate.serialNumber,
+      subjectAltNames: certificate.altNames.flatMap(({ type, value }) =>
+        type === 'DNS' || type === 'URI' || type === 'IP_ADDRESS'
+          ? [{ type: type === 'DNS' ? 'dns' : type === 'URI' ? 'uri' : 'ip_address', value } as const]
+          : [],
+      ),
+      validFromMs: certificate.validFromMs,
+      expiresMs: certificate.expiresMs,
+      scope,
+    });
+  };
+  for (const { path, leaf } of loaded) add('cert_chain', path, leaf);
+  for (const { path, certificate } of validation.authorities) add('ca_cert', path, certificate);
+}

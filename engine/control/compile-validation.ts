@@ -1,0 +1,183 @@
+/** Validation contexts: what a peer's certificate must be, for OpenSSL and for the policy behind it. */
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import type { SanMatchRecord } from '../tls/peer-policy.js';
+import {
+  checkStrength,
+  checkTime,
+  readCertificates,
+  readSecret,
+  sourcePath,
+  type TlsCompileContext,
+} from './compile-certificates.js';
+import { compileString, fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
+import type { Value } from './document.js';
+import type { Certificate } from '../tls/certificate.js';
+
+export interface Validation {
+  readonly trustedCaPem: string | null;
+  readonly crlPem: string | null;
+  readonly allowExpired: boolean;
+  readonly verifyDepth: number;
+  readonly acceptUntrusted: boolean;
+  readonly sans: readonly SanMatchRecord[];
+  readonly spkiPins: readonly string[];
+  readonly hashPins: readonly string[];
+  /** There is something that a certificate is judged by. */
+  readonly asksCertificate: boolean;
+  readonly authorities: readonly { readonly path: string; readonly certificate: Certificate }[];
+}
+
+const NO_VALIDATION: Validation = {
+  trustedCaPem: null,
+  crlPem: null,
+  allowExpired: false,
+  verifyDepth: -1,
+  acceptUntrusted: false,
+  sans: [],
+  spkiPins: [],
+  hashPins: [],
+  asksCertificate: false,
+  authorities: [],
+};
+
+/** Where distributions keep their bundle. */
+const SYSTEM_BUNDLES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
+
+/** The static secret that is named; undefined and a problem when there is none of that kind. */
+export function secretOf(context: TlsCompileContext, config: Value, kind: string): Value | undefined {
+  const name = textOf(config, 'name');
+  const secret = context.secrets.get(name);
+  const found = secret === undefined ? undefined : fieldOf(secret, kind);
+  if (found !== undefined) return found;
+  const why = secret === undefined ? 'is not in static_resources.secrets' : `has no ${kind}`;
+  // A secret that could not be read has been complained of.
+  if (!context.reader.lacks(/^static_resources\.secrets/))
+    context.reader.report('error', config, 'name', `secret ${JSON.stringify(name)} ${why}`);
+  return undefined;
+}
+
+/** The validation contexts of a common_tls_context; of two, what the named one sets comes first and lists add up. */
+function partsOf(context: TlsCompileContext, common: Value): readonly Value[] {
+  const own = fieldOf(common, 'validation_context');
+  if (own !== undefined) return [own];
+  const combined = fieldOf(common, 'combined_validation_context');
+  const sds = fieldOf(combined ?? common, 'validation_context_sds_secret_config');
+  const named = sds === undefined ? undefined : secretOf(context, sds, 'validation_context');
+  const fallback = combined === undefined ? undefined : fieldOf(combined, 'default_validation_context');
+  return [named, fallback].filter((part) => part !== undefined);
+}
+
+export function compileValidation(context: TlsCompileContext, common: Value): Validation {
+  const parts = partsOf(context, common);
+  if (parts.length === 0) return NO_VALIDATION;
+  const authority = parts.map((part) => trustedCa(context, part)).find((found) => found !== null) ?? null;
+  const first = <T>(read: (part: Value) => T | undefined): T | undefined =>
+    parts.map(read).find((found) => found !== undefined);
+  const crl = first((part) => readCrl(context, part));
+  const pins = (field: string): string[] => parts.flatMap((part) => (part[field] as string[] | undefined) ?? []);
+  const sans = parts.flatMap((part) => compileSans(context, part));
+  for (const part of parts) checkPins(context, part);
+  const trust = first((part) => part['trust_chain_verification'] as string | undefined);
+  const spkiPins = pins('verify_certificate_spki');
+  const hashPins = pins('verify_certificate_hash').map((pin) => pin.replaceAll(':', '').toLowerCase());
+  const where = parts[0] as Value;
+  if (authority === null && sans.length > 0)
+    context.reader.report(
+      'error',
+      where,
+      parts[0]?.['match_typed_subject_alt_names'] === undefined
+        ? 'match_subject_alt_names'
+        : 'match_typed_subject_alt_names',
+      'without trusted_ca anybody can have such a name: add trusted_ca',
+    );
+  if (authority === null && crl !== undefined)
+    context.reader.report('error', where, 'crl', 'has no effect without trusted_ca');
+  return {
+    trustedCaPem: authority?.pem ?? null,
+    crlPem: crl ?? null,
+    allowExpired: parts.some((part) => flagOf(part, 'allow_expired_certificate')),
+    verifyDepth: first((part) => part['max_verify_depth'] as number | undefined) ?? -1,
+    acceptUntrusted: authority === null || trust === 'ACCEPT_UNTRUSTED',
+    sans,
+    spkiPins,
+    hashPins,
+    asksCertificate: authority !== null || spkiPins.length + hashPins.length > 0,
+    authorities: authority?.certificates.map((certificate) => ({ path: authority.path, certificate })) ?? [],
+  };
+}
+
+interface Authority {
+  readonly pem: string;
+  readonly path: string;
+  readonly certificates: readonly Certificate[];
+}
+
+function trustedCa(context: TlsCompileContext, part: Value): Authority | null {
+  if (fieldOf(part, 'system_root_certs') !== undefined) return systemRoots();
+  const bytes = readSecret(context, part, 'trusted_ca');
+  if (bytes === null) return null;
+  const certificates = readCertificates(context, part, 'trusted_ca', bytes);
+  if (certificates === null) return null;
+  for (const certificate of certificates) {
+    checkStrength(context.reader, part, 'trusted_ca', certificate, false);
+    checkTime(context, part, 'trusted_ca', certificate);
+  }
+  return { pem: bytes.toString('latin1'), path: sourcePath(part, 'trusted_ca'), certificates };
+}
+
+/** Node.js's own list where the system has none. */
+function systemRoots(): Authority {
+  for (const path of SYSTEM_BUNDLES)
+    try {
+      return { pem: readFileSync(path, 'latin1'), path, certificates: [] };
+    } catch {
+      // The next distribution's.
+    }
+  return { pem: rootCertificates.join('\n'), path: '<node>', certificates: [] };
+}
+
+function readCrl(context: TlsCompileContext, part: Value): string | undefined {
+  const text = readSecret(context, part, 'crl')?.toString('latin1');
+  if (text !== undefined && !text.includes('-----BEGIN X509 CRL-----'))
+    context.reader.report(
+      'error',
+      part,
+      'crl',
+      'is not a revocation list in PEM: there is no "-----BEGIN X509 CRL-----" in it',
+    );
+  return text;
+}
+
+/** match_subject_alt_names is the old field: any type of name. */
+function compileSans(context: TlsCompileContext, part: Value): SanMatchRecord[] {
+  const { reader } = context;
+  const typed = fieldsOf(part, 'match_typed_subject_alt_names').map((each) => {
+    const type = textOf(each, 'san_type') as SanMatchRecord['type'];
+    const oid = textOf(each, 'oid');
+    if ((type === 'OTHER_NAME') !== (oid !== ''))
+      reader.report('error', each, oid === '' ? 'san_type' : 'oid', 'OTHER_NAME has an oid, and nothing else has');
+    return { type, oid, match: compileString(reader, fieldOf(each, 'matcher') ?? {}) };
+  });
+  const any = fieldsOf(part, 'match_subject_alt_names').flatMap((each) => {
+    const match = compileString(reader, each);
+    return (['DNS', 'URI', 'EMAIL', 'IP_ADDRESS'] as const).map((type) => ({ type, oid: '', match }));
+  });
+  return [...typed, ...any];
+}
+
+function checkPins(context: TlsCompileContext, part: Value): void {
+  const { reader } = context;
+  for (const [field, pattern, what] of [
+    ['verify_certificate_spki', /^[A-Za-z0-9+/]{43}=$/, 'the SHA-256 of a public key in base64: 44 characters'],
+    ['verify_certificate_hash', /^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i, 'the SHA-256 of a certificate in hex: 64 digits'],
+  ] as const)
+    ((part[field] as string[] | undefined) ?? []).forEach((pin, at) => {
+      if (!pattern.test(pin)) reader.report('error', part, `${field}[${at}]`, `must be ${what}`);
+    });
+}

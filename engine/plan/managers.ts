@@ -1,0 +1,6 @@
+/** The HTTP connection managers of a listener: those of its filter chains. */
+import type { HttpRecord, ListenerRecord } from './records.js';
+
+export function managersOf({ chains, defaultChain }: ListenerRecord): readonly HttpRecord[] {
+  return [...chains, ...(defaultChain === null ? [] : [defaultChain])].map(({ filter }) => filter.http);
+}

@@ -1,0 +1,199 @@
+/** ChainChooser: a connection until its filter chain is known and its handshake done; it then belongs to the chain. */
+import { Timer } from '../base/timer-wheel.js';
+import {
+  BAD_CLIENT_HELLO,
+  DOWN_TLS_TIMEOUT,
+  type FaultCode,
+  LISTENER_FILTER_TIMEOUT,
+  NO_FILTER_CHAIN,
+  SHUT_DOWN,
+} from '../fault/faults.js';
+import { ClientHello, HELLO_BROKEN, HELLO_PARTIAL, HELLO_TLS } from '../io/client-hello.js';
+import type { Conn, ConnOwner } from '../io/transport.js';
+import { LISTENER, WORKER } from '../metrics/declare.js';
+import type { Core } from './core.js';
+import type { ChainRuntime, ListenerChains } from './listener-chains.js';
+
+const PRE_ACTIVE = LISTENER.index.downstream_pre_cx_active;
+const PRE_TIMEOUT = LISTENER.index.downstream_pre_cx_timeout;
+const HANDSHAKE_TIMEOUT = LISTENER.index.downstream_cx_transport_socket_connect_timeout;
+const FILTER_ERROR = LISTENER.index.downstream_listener_filter_error;
+const NO_MATCH = LISTENER.index.no_filter_chain_match;
+const WORKER_CX_TOTAL = WORKER.index.downstream_cx_total;
+const WORKER_CX_ACTIVE = WORKER.index.downstream_cx_active;
+
+const NO_BYTES = new Uint8Array(0);
+/** A hello in the smallest records would have six bytes on the wire for each of its own. */
+const HELD_MAX_BYTES = 65536;
+/** A connection that has said nothing when a drain begins gets so long. */
+const DRAIN_GRACE_MS = 1000;
+
+export class ChainChooser extends Timer implements ConnOwner {
+  readonly #core: Core;
+  readonly #conn: Conn;
+  readonly #listener: ListenerChains;
+  #chain: ChainRuntime | null = null;
+  #hello: ClientHello | null = null;
+  /** What came while the hello was not whole. */
+  #held: Uint8Array = NO_BYTES;
+  #wasInspected = false;
+  #isHandshaking = false;
+  #wasRefused = false;
+  #isOver = false;
+
+  constructor(core: Core, conn: Conn, listener: ListenerChains) {
+    super();
+    this.#core = core;
+    this.#conn = conn;
+    this.#listener = listener;
+    core.metrics.add(core.workerBase + WORKER_CX_TOTAL, 1);
+    core.metrics.add(core.workerBase + WORKER_CX_ACTIVE, 1);
+    this.#count(PRE_ACTIVE, 1);
+  }
+
+  /** After the constructor, when the connection has its owner. */
+  begin(): void {
+    if (this.#listener.record.inspection.isNeeded) this.#inspect();
+    else this.#choose(false, '', [], NO_BYTES, 0, 0);
+  }
+
+  #inspect(): void {
+    this.#hello = new ClientHello();
+    const { timeoutMs } = this.#listener.record.inspection;
+    if (timeoutMs !== 0) this.#core.wheel.arm(this, this.#core.transport.nowMs() + timeoutMs);
+  }
+
+  // ---- ConnOwner -----------------------------------------------------------------------------------------
+
+  onOpen(): void {}
+
+  onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
+    const hello = this.#hello;
+    if (hello === null || this.#isOver) return;
+    const state = hello.feed(bytes, start, end);
+    if (state === HELLO_PARTIAL && this.#held.length + end - start <= HELD_MAX_BYTES) {
+      this.#hold(bytes, start, end);
+      return;
+    }
+    if (state === HELLO_BROKEN || state === HELLO_PARTIAL) {
+      this.#count(FILTER_ERROR, 1);
+      this.cut(BAD_CLIENT_HELLO);
+      return;
+    }
+    if (this.#held.length === 0) this.#onInspected(hello, bytes, start, end);
+    else {
+      this.#hold(bytes, start, end);
+      this.#onInspected(hello, this.#held, 0, this.#held.length);
+    }
+  }
+
+  #hold(bytes: Uint8Array, start: number, end: number): void {
+    const whole = new Uint8Array(this.#held.length + end - start);
+    whole.set(this.#held);
+    whole.set(bytes.subarray(start, end), this.#held.length);
+    this.#held = whole;
+  }
+
+  #onInspected(hello: ClientHello, bytes: Uint8Array, start: number, end: number): void {
+    this.#core.wheel.forget(this);
+    this.#hello = null;
+    this.#wasInspected = true;
+    const isTls = hello.state === HELLO_TLS;
+    if (this.#chain === null) this.#choose(isTls, hello.serverName, hello.alpn, bytes, start, end);
+    else this.#begin(this.#chain, hello.serverName, bytes, start, end);
+  }
+
+  #choose(
+    isTls: boolean,
+    serverName: string,
+    alpn: readonly string[],
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const chain = this.#listener.choose(this.#conn, isTls, serverName, alpn);
+    if (chain === null) {
+      this.#count(NO_MATCH, 1);
+      this.cut(NO_FILTER_CHAIN);
+      return;
+    }
+    this.#chain = chain;
+    // The chain is chosen without a look at the bytes, but its certificate is not.
+    if (!this.#wasInspected && chain.tls?.needsName === true) this.#inspect();
+    else this.#begin(chain, serverName, bytes, start, end);
+  }
+
+  #begin(chain: ChainRuntime, serverName: string, bytes: Uint8Array, start: number, end: number): void {
+    const { tls } = chain;
+    if (tls === null) {
+      const owner = this.#handOver(chain);
+      if (end > start) owner.onBytes(this.#conn, bytes, start, end);
+      return;
+    }
+    this.#isHandshaking = true;
+    this.#conn.startTls(tls.contextFor(serverName), bytes, start, end, chain.record.handshakeTimeoutMs);
+    this.#held = NO_BYTES;
+  }
+
+  onHandshake(conn: Conn): FaultCode {
+    const chain = this.#chain as ChainRuntime;
+    const fault = (chain.tls as NonNullable<typeof chain.tls>).judge(conn);
+    this.#wasRefused = fault !== 0;
+    if (fault === 0) this.#handOver(chain);
+    return fault;
+  }
+
+  #handOver(chain: ChainRuntime): ConnOwner {
+    this.#leave();
+    // The chain's connection counts itself.
+    this.#core.metrics.add(this.#core.workerBase + WORKER_CX_TOTAL, -1);
+    return this.#core.adopt(this.#conn, chain.http);
+  }
+
+  #leave(): void {
+    const { metrics, workerBase, wheel } = this.#core;
+    this.#isOver = true;
+    wheel.forget(this);
+    metrics.add(workerBase + WORKER_CX_ACTIVE, -1);
+    this.#count(PRE_ACTIVE, -1);
+    this.#core.forget(this);
+  }
+
+  onWritable(): void {}
+
+  onPeerEnd(): void {
+    if (!this.#isHandshaking && !this.#isOver) this.#conn.endAfterFlush(0);
+  }
+
+  onClosed(conn: Conn, fault: FaultCode): void {
+    if (this.#isOver) return;
+    if (fault === DOWN_TLS_TIMEOUT && this.#isHandshaking) this.#count(HANDSHAKE_TIMEOUT, 1);
+    if (this.#isHandshaking) this.#chain?.tls?.countFailure(conn, fault, this.#wasRefused);
+    this.#leave();
+  }
+
+  // ---- time and drain ------------------------------------------------------------------------------------
+
+  onTimer(): void {
+    if (this.#hello === null || this.#isOver) return;
+    this.#count(PRE_TIMEOUT, 1);
+    const hello = this.#hello;
+    if (this.#listener.record.inspection.continuesOnTimeout && !this.#core.isDraining)
+      this.#onInspected(hello, this.#held, 0, this.#held.length);
+    else this.cut(LISTENER_FILTER_TIMEOUT);
+  }
+
+  /** Who is about to speak may; the chain is told when it has the connection. */
+  drain(): void {
+    if (this.#hello !== null) this.#core.wheel.arm(this, this.#core.transport.nowMs() + DRAIN_GRACE_MS);
+  }
+
+  cut(fault: FaultCode = SHUT_DOWN): void {
+    this.#hello = null;
+    this.#conn.abort(fault);
+  }
+
+  #count(index: number, amount: number): void {
+    this.#core.metrics.add(this.#listener.record.metrics.counters + index, amount);
+  }
+}

@@ -1,0 +1,84 @@
+/** ServerTls: a filter chain's TLS on one worker: its contexts by name, and the policy for clients' certificates. */
+import { DOWN_TLS_VERIFY, type FaultCode } from '../fault/faults.js';
+import type { TlsContext } from '../io/tls.js';
+import type { Conn } from '../io/transport.js';
+import { LISTENER } from '../metrics/declare.js';
+import type { WorkerMetrics } from '../metrics/slots.js';
+import type { ListenerRecord } from '../plan/records.js';
+import type { DownstreamTlsRecord } from '../plan/tls-records.js';
+import type { TlsContextsDraft } from '../tls/contexts.js';
+import { type CertificateCache, PeerPolicy, type Refusal } from '../tls/peer-policy.js';
+import { refusalText } from '../tls/refusal-text.js';
+import { TlsCounters } from '../tls/tls-counters.js';
+
+export class ServerTls {
+  readonly #record: DownstreamTlsRecord;
+  readonly #contexts: readonly TlsContext[];
+  readonly #names: ReadonlyMap<string, number>;
+  readonly #policy: PeerPolicy;
+  readonly #certificates: CertificateCache;
+  readonly #counters: TlsCounters;
+  readonly #asksCertificate: boolean;
+
+  /** Throws with OpenSSL's reason. */
+  constructor(
+    record: DownstreamTlsRecord,
+    listener: ListenerRecord,
+    contexts: TlsContextsDraft,
+    metrics: WorkerMetrics,
+    certificates: CertificateCache,
+  ) {
+    this.#record = record;
+    this.#contexts = record.contexts.map((context) => contexts.get(context));
+    this.#names = new Map(record.names);
+    this.#policy = new PeerPolicy(record.policy);
+    this.#certificates = certificates;
+    this.#counters = new TlsCounters(metrics, LISTENER, listener.metrics.counters);
+    this.#asksCertificate = record.contexts[0]?.options.verify !== 'none';
+  }
+
+  /** The certificate depends on the name that the client asks for. */
+  get needsName(): boolean {
+    return this.#contexts.length > 1;
+  }
+
+  /** serverName: lower case, '' = none. Exact names come before wildcards, which stand for one label. */
+  contextFor(serverName: string): TlsContext {
+    const { unnamed, mismatched } = this.#record;
+    let at: number | undefined = unnamed;
+    if (serverName !== '' && this.#contexts.length > 1) {
+      const dot = serverName.indexOf('.');
+      at = this.#names.get(serverName);
+      if (at === undefined && dot > 0) at = this.#names.get(`*${serverName.slice(dot)}`);
+      at ??= mismatched;
+    }
+    return this.#contexts[at] as TlsContext;
+  }
+
+  /** The handshake is done: 0, or why the client's certificate is refused (with the reason in conn.tlsFailure). */
+  judge(conn: Conn): FaultCode {
+    const tls = conn.tls;
+    if (tls === null) return DOWN_TLS_VERIFY;
+    const refusal = this.#refusalOf(conn);
+    if (refusal === null) {
+      this.#counters.countHandshake(tls, this.#asksCertificate);
+      return 0;
+    }
+    this.#counters.countRefusal(refusal);
+    conn.tlsFailure = refusalText(refusal);
+    return DOWN_TLS_VERIFY;
+  }
+
+  #refusalOf(conn: Conn): Refusal | null {
+    if (!this.#asksCertificate) return null;
+    const certificate = this.#policy.isEmpty ? null : this.#certificates.of(conn.tls?.peerCertificateDer ?? null);
+    // Who may come without a certificate is not asked what it says.
+    if (certificate === null && !this.#record.requiresCertificate) return null;
+    return this.#policy.judge(certificate, '');
+  }
+
+  /** The connection ended by TLS. */
+  countFailure(conn: Conn, fault: FaultCode, wasRefused: boolean): void {
+    this.#counters.countFailure(conn, fault, wasRefused);
+  }
+}

@@ -1,0 +1,58 @@
+/** TlsCounters: the ssl.* counters of one listener or cluster. */
+import type { FaultCode } from '../fault/faults.js';
+import { DOWN_TLS_BROKEN, DOWN_TLS_VERIFY, UP_TLS_BROKEN, UP_TLS_VERIFY } from '../fault/faults.js';
+import type { TlsSession } from '../io/tls.js';
+import type { Conn } from '../io/transport.js';
+import { type CLUSTER, TLS_NAMES, type LISTENER } from '../metrics/declare.js';
+import type { WorkerMetrics } from '../metrics/slots.js';
+import type { Refusal } from './peer-policy.js';
+
+const AT = new Map<string, number>(TLS_NAMES.map((name, at) => [name, at]));
+const REFUSALS: Readonly<Record<Refusal, string>> = {
+  no_cert: 'ssl.fail_verify_no_cert',
+  san: 'ssl.fail_verify_san',
+  cert_hash: 'ssl.fail_verify_cert_hash',
+};
+const VERSIONS: Readonly<Record<string, string | undefined>> = {
+  'TLSv1.2': 'ssl.versions.TLSv1.2',
+  'TLSv1.3': 'ssl.versions.TLSv1.3',
+};
+const NO_CERTIFICATE = /did not return a certificate|peer did not return/i;
+
+export class TlsCounters {
+  readonly #metrics: WorkerMetrics;
+  readonly #base: number;
+
+  /** scope: of the declaration; counters: where its block begins, negative = not measured. */
+  constructor(metrics: WorkerMetrics, scope: typeof LISTENER | typeof CLUSTER, counters: number) {
+    this.#metrics = metrics;
+    this.#base = counters + scope.index['ssl.handshake'];
+  }
+
+  /** A handshake that succeeded and was accepted. */
+  countHandshake(tls: TlsSession, asksCertificate: boolean): void {
+    this.#count('ssl.handshake');
+    if (tls.isResumed) this.#count('ssl.session_reused');
+    if (asksCertificate && tls.peerCertificateDer === null) this.#count('ssl.no_certificate');
+    this.#count(VERSIONS[tls.version] ?? 'ssl.versions.other');
+    const cipher = `ssl.ciphers.${tls.cipher}`;
+    this.#count(AT.has(cipher) ? cipher : 'ssl.ciphers.other');
+  }
+
+  countRefusal(refusal: Refusal): void {
+    this.#count(REFUSALS[refusal]);
+  }
+
+  /** A connection that ended by TLS; what the policy refused has been counted. */
+  countFailure(conn: Conn, fault: FaultCode, wasRefused: boolean): void {
+    if (fault === DOWN_TLS_BROKEN || fault === UP_TLS_BROKEN) this.#count('ssl.connection_error');
+    else if (wasRefused) return;
+    else if (fault === DOWN_TLS_VERIFY || fault === UP_TLS_VERIFY)
+      this.#count(NO_CERTIFICATE.test(conn.tlsFailure) ? 'ssl.fail_verify_no_cert' : 'ssl.fail_verify_error');
+    else this.#count(NO_CERTIFICATE.test(conn.tlsFailure) ? 'ssl.fail_verify_no_cert' : 'ssl.connection_error');
+  }
+
+  #count(name: string): void {
+    if (this.#base >= 0) this.#metrics.add(this.#base + (AT.get(name) as number), 1);
+  }
+}
