@@ -4,7 +4,9 @@
       "target_name": "millrace",
       "conditions": [
         ["OS=='linux'", {
-          "sources": ["native/addon.cc", "native/poller.cc", "native/socket.cc", "native/handoff.cc",
+          "sources": ["native/addon.cc", "native/addon_hashing.cc", "native/addon_rate_cells.cc", "native/addon_tls.cc",
+                      "native/poller.cc", "native/poller_tls.cc", "native/socket.cc", "native/handoff.cc",
+                      "native/tls_context.cc", "native/tls_io.cc", "native/tls_stream.cc",
                       "native/rate_cells.cc", "native/hashing.cc"],
           "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
           "defines": ["NAPI_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED"],

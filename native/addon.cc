@@ -1,18 +1,16 @@
-// The only file that knows Node: names and functions, one poller per environment, clean-up hooks.
+// Poller and acceptor for JavaScript: one poller per environment, clean-up hooks. Only addon files know Node.
 #include <napi.h>
 #include <unistd.h>
 #include <uv.h>
-#include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "hashing.h"
+#include "addon_parts.h"
 #include "poller.h"
-#include "rate_cells.h"
 
 namespace millrace {
 namespace {
@@ -158,6 +156,8 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
                        {InstanceMethod("execute", &PollerObject::Execute), InstanceMethod("dial", &PollerObject::Dial),
                         InstanceMethod("listen", &PollerObject::Listen),
                         InstanceMethod("closeListener", &PollerObject::CloseListener),
+                        InstanceMethod("startTls", &PollerObject::StartTls),
+                        InstanceMethod("tlsFact", &PollerObject::TlsFact),
                         InstanceMethod("address", &PollerObject::Address), InstanceMethod("tick", &PollerObject::Tick),
                         InstanceMethod("adopt", &PollerObject::Adopt), InstanceMethod("close", &PollerObject::Close)});
   }
@@ -188,9 +188,37 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
   Napi::Value Dial(const Napi::CallbackInfo& info) {
     SocketAddress address;
     if (!AddressFrom(info, 0, &address)) return Napi::Number::New(info.Env(), -EINVAL);
-    int32_t slot = host_->poller()->Dial(address, info[3].As<Napi::Number>().Int32Value());
+    Poller* poller = host_->poller();
+    std::unique_ptr<TlsStream> tls;
+    if (!info[4].IsNull()) {
+      tls = TlsStream::Connect(TlsContextOf(info[4]), *poller->tls_io(), info[5].As<Napi::String>(),
+                               info[6].As<Napi::String>(), AlpnWire(TextsOf(info[7])));
+      if (tls == nullptr) return Napi::Number::New(info.Env(), -ENOMEM);
+    }
+    int32_t slot = poller->Dial(address, info[3].As<Napi::Number>().Int32Value(), std::move(tls));
     host_->StartTimer();
     return Napi::Number::New(info.Env(), slot);
+  }
+  // startTls(slot, context, bytes, start, end, timeoutMs) -> false: the connection is gone
+  Napi::Value StartTls(const Napi::CallbackInfo& info) {
+    auto bytes = info[2].As<Napi::Uint8Array>();
+    int64_t start = info[3].As<Napi::Number>().Int64Value();
+    int64_t end = info[4].As<Napi::Number>().Int64Value();
+    if (start < 0 || end < start || static_cast<size_t>(end) > bytes.ElementLength()) {
+      Napi::RangeError::New(info.Env(), "not a range of the bytes").ThrowAsJavaScriptException();
+      return info.Env().Undefined();
+    }
+    bool is_there = host_->poller()->StartTls(info[0].As<Napi::Number>().Int32Value(), TlsContextOf(info[1]),
+                                              bytes.Data() + start, static_cast<size_t>(end - start),
+                                              info[5].As<Napi::Number>().Int32Value());
+    host_->poller()->WakeIfPending();
+    host_->StartTimer();
+    return Napi::Boolean::New(info.Env(), is_there);
+  }
+  // tlsFact(slot, kind) -> see addon_tls.cc; null without TLS
+  Napi::Value TlsFact(const Napi::CallbackInfo& info) {
+    TlsStream* tls = host_->poller()->TlsOf(info[0].As<Napi::Number>().Int32Value());
+    return tls == nullptr ? info.Env().Null() : TlsFactOf(info.Env(), *tls, info[1].As<Napi::Number>().Int32Value());
   }
   Napi::Value Listen(const Napi::CallbackInfo& info) {
     SocketAddress address;
@@ -305,62 +333,6 @@ class AcceptorObject : public Napi::ObjectWrap<AcceptorObject> {
   std::unordered_map<int, Socket*> sockets_;
 };
 
-// new RateCells(words): a BigInt64Array over shared memory. Times are whole nanoseconds below 2^53.
-class RateCellsObject : public Napi::ObjectWrap<RateCellsObject> {
- public:
-  static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "RateCells",
-                       {InstanceMethod("takeToken", &RateCellsObject::TakeToken),
-                        InstanceMethod("takeWindow", &RateCellsObject::TakeWindow),
-                        InstanceMethod("takeKeyed", &RateCellsObject::TakeKeyed)});
-  }
-  explicit RateCellsObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<RateCellsObject>(info),
-        words_(Napi::Reference<Napi::Object>::New(info[0].As<Napi::Object>(), 1)),
-        count_(info[0].As<Napi::TypedArray>().ElementLength()),
-        cells_(info[0].As<Napi::BigInt64Array>().Data()) {}
-
- private:
-  // Arguments come straight from Node-API: the C++ wrapper costs more than the work.
-  static int64_t Whole(const Napi::CallbackInfo& info, size_t at) {
-    double value = 0;
-    napi_get_value_double(info.Env(), info[at], &value);
-    return static_cast<int64_t>(value);
-  }
-  static Napi::Value Answer(const Napi::CallbackInfo& info, int64_t wait_ns) {
-    return Napi::Number::New(info.Env(), static_cast<double>(wait_ns));
-  }
-  bool IsInside(const Napi::CallbackInfo& info, int64_t words) {
-    if (words > 0 && static_cast<size_t>(words) <= count_) return true;
-    Napi::RangeError::New(info.Env(), "rate cell out of range").ThrowAsJavaScriptException();
-    return false;
-  }
-
-  // (cell, nowNs, intervalNs, capacityNs) -> waitNs
-  Napi::Value TakeToken(const Napi::CallbackInfo& info) {
-    int64_t cell = Whole(info, 0);
-    if (!IsInside(info, cell + 1)) return info.Env().Undefined();
-    return Answer(info, cells_.TakeToken(static_cast<size_t>(cell), Whole(info, 1), Whole(info, 2), Whole(info, 3)));
-  }
-  // (cell, nowNs, windowNs, limit) -> waitNs
-  Napi::Value TakeWindow(const Napi::CallbackInfo& info) {
-    int64_t cell = Whole(info, 0);
-    if (!IsInside(info, cell + 1)) return info.Env().Undefined();
-    return Answer(info, cells_.TakeWindow(static_cast<size_t>(cell), Whole(info, 1), Whole(info, 2), Whole(info, 3)));
-  }
-  // (sets, keyLow, keyHigh, nowNs, intervalNs, capacityNs) -> waitNs or -1
-  Napi::Value TakeKeyed(const Napi::CallbackInfo& info) {
-    int64_t sets = Whole(info, 0);
-    if (!IsInside(info, sets * static_cast<int64_t>(RateCells::kSetWords))) return info.Env().Undefined();
-    uint64_t key = static_cast<uint64_t>(static_cast<uint32_t>(Whole(info, 2))) << 32 | static_cast<uint32_t>(Whole(info, 1));
-    return Answer(info, cells_.TakeKeyed(static_cast<size_t>(sets), key, Whole(info, 3), Whole(info, 4), Whole(info, 5)));
-  }
-
-  Napi::Reference<Napi::Object> words_;
-  size_t count_;
-  RateCells cells_;
-};
-
 // handOff(worker, descriptor, listener): false when there is no such worker; the descriptor stays the caller's.
 Napi::Value HandOff(const Napi::CallbackInfo& info) {
   auto queue = FindQueue(info[0].As<Napi::Number>().Int32Value());
@@ -375,76 +347,13 @@ Napi::Value AddressOf(const Napi::CallbackInfo& info) {
   return Describe(info.Env(), info[0].As<Napi::Number>().Int32Value(), false);
 }
 
-template <typename Array>
-auto* DataOf(const Napi::CallbackInfo& info, size_t at) {
-  return info[at].As<Array>().Data();
-}
-size_t LengthOf(const Napi::CallbackInfo& info, size_t at) { return info[at].As<Napi::TypedArray>().ElementLength(); }
-
-// Are bytes, ends of the keys in them, and one number per key what they should be?
-bool AreKeys(const Napi::CallbackInfo& info) {
-  auto* ends = DataOf<Napi::Uint32Array>(info, 1);
-  size_t count = LengthOf(info, 1);
-  bool is_good = count > 0 && count <= 65536 && LengthOf(info, 2) == count && ends[count - 1] <= LengthOf(info, 0) &&
-                 std::is_sorted(ends, ends + count);
-  if (!is_good) Napi::RangeError::New(info.Env(), "keys and their ends don't fit").ThrowAsJavaScriptException();
-  return is_good;
-}
-HashKeys KeysOf(const Napi::CallbackInfo& info) {
-  return {DataOf<Napi::Uint8Array>(info, 0), DataOf<Napi::Uint32Array>(info, 1), LengthOf(info, 1)};
-}
-
-// fillRing(keys, ends, points, isMurmur, shift, starts, lows, highs, owners)
-void FillRingArrays(const Napi::CallbackInfo& info) {
-  if (!AreKeys(info)) return;
-  auto* points = DataOf<Napi::Uint32Array>(info, 2);
-  RingTable ring{DataOf<Napi::Uint32Array>(info, 5), LengthOf(info, 5), info[4].As<Napi::Number>().Int32Value(),
-                 DataOf<Napi::Uint32Array>(info, 6), DataOf<Napi::Uint32Array>(info, 7),
-                 DataOf<Napi::Uint16Array>(info, 8), LengthOf(info, 8)};
-  bool fits = LengthOf(info, 6) == ring.count && LengthOf(info, 7) == ring.count &&
-              std::accumulate(points, points + LengthOf(info, 2), uint64_t{0}) == ring.count && ring.shift > 0 &&
-              ring.shift < 32 && ring.starts_count == (size_t{1} << (32 - ring.shift)) + 1;
-  if (fits) FillRing(KeysOf(info), points, info[3].As<Napi::Boolean>().Value(), ring);
-  else Napi::RangeError::New(info.Env(), "the ring's arrays don't fit").ThrowAsJavaScriptException();
-}
-
-// fillMaglev(keys, ends, weights, owners, slots)
-void FillMaglevArrays(const Napi::CallbackInfo& info) {
-  if (!AreKeys(info)) return;
-  size_t size = LengthOf(info, 3);
-  auto* weights = DataOf<Napi::Float64Array>(info, 2);
-  bool fits = size >= 2 && LengthOf(info, 4) == LengthOf(info, 2) &&
-              std::all_of(weights, weights + LengthOf(info, 2), [](double weight) { return weight > 0 && weight <= 1; });
-  if (fits) FillMaglev(KeysOf(info), weights, DataOf<Napi::Uint16Array>(info, 3), size, DataOf<Napi::Uint32Array>(info, 4));
-  else Napi::RangeError::New(info.Env(), "the table's arrays don't fit").ThrowAsJavaScriptException();
-}
-
-// hash64(bytes, from, to, halves, isMurmur): low and high into the two 32-bit numbers of halves, of which xxHash64 takes
-// its seed.
-void HashRange(const Napi::CallbackInfo& info) {
-  auto from = info[1].As<Napi::Number>().Int64Value();
-  auto to = info[2].As<Napi::Number>().Int64Value();
-  if (from < 0 || to < from || static_cast<size_t>(to) > LengthOf(info, 0) || LengthOf(info, 3) != 2) {
-    Napi::RangeError::New(info.Env(), "not a range of the bytes").ThrowAsJavaScriptException();
-    return;
-  }
-  const uint8_t* bytes = DataOf<Napi::Uint8Array>(info, 0) + from;
-  size_t length = static_cast<size_t>(to - from);
-  auto* halves = DataOf<Napi::Int32Array>(info, 3);
-  uint64_t seed = static_cast<uint64_t>(static_cast<uint32_t>(halves[1])) << 32 | static_cast<uint32_t>(halves[0]);
-  uint64_t hash = info[4].As<Napi::Boolean>().Value() ? MurmurHash2(bytes, length) : XxHash64(bytes, length, seed);
-  halves[0] = static_cast<int32_t>(hash);
-  halves[1] = static_cast<int32_t>(hash >> 32);
-}
-
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutVersion", Napi::Number::New(env, kLayoutVersion));
   exports.Set("Poller", PollerObject::Define(env));
   exports.Set("Acceptor", AcceptorObject::Define(env));
-  exports.Set("RateCells", RateCellsObject::Define(env));
-  exports.Set("fillRing", Napi::Function::New(env, FillRingArrays));
-  exports.Set("fillMaglev", Napi::Function::New(env, FillMaglevArrays));
-  exports.Set("hash64", Napi::Function::New(env, HashRange));
+  exports.Set("RateCells", DefineRateCells(env));
+  exports.Set("TlsContext", DefineTlsContext(env));
+  AddHashing(env, exports);
   exports.Set("handOff", Napi::Function::New(env, HandOff));
   exports.Set("closeDescriptor", Napi::Function::New(env, CloseDescriptor));
   exports.Set("addressOf", Napi::Function::New(env, AddressOf));

@@ -1,7 +1,11 @@
 // The connections of one poller: fixed slots that are free again only after JavaScript has seen the close.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "byte_queue.h"
+#include "tls_stream.h"
 
 namespace millrace {
 
@@ -20,22 +24,22 @@ enum ConnFlag : uint32_t {
   kClosed = 2048,        // descriptor is closed, the slot waits for the turn's end
   kDialled = 4096,
   kWaiting = 8192,       // in the list of clients whose events are served later, with `events`
+  kShaking = 16384,      // in the list of those whose handshake can go on
 };
 
 struct Conn {
   int32_t fd = -1;
   uint32_t flags = 0;
-  char* queue = nullptr;  // bytes that the kernel did not take: [queue_start, queue_end) of queue_room
-  uint32_t queue_start = 0;
-  uint32_t queue_end = 0;
-  uint32_t queue_room = 0;
+  ByteQueue queue;  // bytes that the kernel did not take
+  std::unique_ptr<TlsStream> tls;
   uint32_t high_mark = 1 << 20;
   int32_t delay_ms = 0;
   int64_t deadline_ms = 0;  // dial timeout or delayed close; 0 = none
   uint32_t events = 0;      // what epoll said while the connection is kWaiting
   uint32_t generation = 0;  // how often the slot was given out: an event of its last owner is told by it
 
-  [[nodiscard]] uint32_t queued() const { return queue_end - queue_start; }
+  [[nodiscard]] uint32_t queued() const { return queue.size(); }
+  [[nodiscard]] bool is_shaking_hands() const { return tls != nullptr && !tls->is_done(); }
 };
 
 class ConnTable {
@@ -53,7 +57,10 @@ class ConnTable {
     conns_.emplace_back();
     return static_cast<int32_t>(conns_.size() - 1);
   }
-  void Free(int32_t slot) { free_.push_back(slot); }
+  void Free(int32_t slot) {
+    conns_[static_cast<size_t>(slot)].tls.reset();
+    free_.push_back(slot);
+  }
   // Null for a number that was never given out. References move when the table grows: look up again after Take().
   [[nodiscard]] Conn* At(int32_t slot) {
     if (slot < 0 || static_cast<size_t>(slot) >= conns_.size()) return nullptr;

@@ -13,10 +13,12 @@ enum EventKind : int32_t {
   kEventBytes = 1,     // a = arena offset, b = length
   kEventOpened = 2,    // a dialled connection is open
   kEventWritable = 3,  // the queue fell below the low mark
-  kEventPeerEnd = 4,   // the peer sent FIN
-  kEventClosed = 5,    // a = errno, 0 = in order; b = 1 when it was our own abort. The slot is free after this turn
+  kEventPeerEnd = 4,   // the peer sent FIN, or over TLS close_notify; a = 1: FIN without close_notify
+  kEventClosed = 5,    // a = errno, 0 = in order, below 0 = -TlsEnd; b = 1 when it was our own abort. The slot is free
+                       // after this turn
   kEventAccepted = 6,  // a = listener index
   kEventQueued = 7,    // a = bytes the kernel did not take
+  kEventHandshake = 8, // a = position of the protocol in the ALPN list, -1 none. No data leaves before kOpOpen
 };
 
 enum OpKind : int32_t {
@@ -27,9 +29,10 @@ enum OpKind : int32_t {
   kOpShutdown = 5,
   kOpAbort = 6,
   kOpHighMark = 7,  // a = bytes
+  kOpOpen = 8,      // the owner accepts the TLS session
 };
 
 // Changes whenever a number above does.
-constexpr int32_t kLayoutVersion = 1 * 1000000 + kEventsMax * 10 + kOpsMax;
+constexpr int32_t kLayoutVersion = 2 * 1000000 + kEventsMax * 10 + kOpsMax;
 
 }  // namespace millrace

@@ -5,9 +5,9 @@
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 namespace millrace {
 
@@ -34,14 +34,8 @@ constexpr uint32_t kGenerationMask = (1u << (64 - kGenerationShift)) - 1;
 // Edge-triggered: a descriptor is looked at once per change, is never modified again, and holding costs no call.
 constexpr uint32_t kInterest = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
-// The calls of every request, without the C library's cancellation points around them.
-ssize_t Recv(int fd, void* to, size_t room) { return ::syscall(SYS_recvfrom, fd, to, room, 0, nullptr, nullptr); }
-ssize_t Send1(int fd, const void* from, size_t length) {
-  return ::syscall(SYS_sendto, fd, from, length, MSG_NOSIGNAL, nullptr, 0);
-}
-
 ssize_t SendParts(int fd, iovec* parts, int count, size_t bytes) {
-  if (count == 1) return Send1(fd, parts[0].iov_base, parts[0].iov_len);
+  if (count == 1) return SendOne(fd, parts[0].iov_base, parts[0].iov_len);
   if (bytes > kFlatMax) {
     msghdr message{};
     message.msg_iov = parts;
@@ -54,7 +48,7 @@ ssize_t SendParts(int fd, iovec* parts, int count, size_t bytes) {
     std::memcpy(flat + at, parts[i].iov_base, parts[i].iov_len);
     at += parts[i].iov_len;
   }
-  return Send1(fd, flat, at);
+  return SendOne(fd, flat, at);
 }
 
 int64_t MonotonicNs() {
@@ -90,8 +84,8 @@ void Poller::CloseAll() {
     Conn* conn = conns_.At(slot);
     if (conn->fd >= 0) ::close(conn->fd);
     conn->fd = -1;
-    std::free(conn->queue);
-    conn->queue = nullptr;
+    conn->queue.Free();
+    conn->tls.reset();
   }
   for (const Listener& listener : listeners_) ::close(listener.fd);
   listeners_.clear();
@@ -107,7 +101,7 @@ void Poller::Tick() {
 int64_t Poller::NowMs() const { return (MonotonicNs() - start_ns_) / 1000000; }
 
 void Poller::WakeIfPending() {
-  if (!pending_.empty() || !again_.empty() || !clients_.empty() || ready_at_ < ready_count_) handoff_->Wake();
+  if (!pending_.empty() || !again_.empty() || !clients_.empty() || !handshakes_.empty() || ready_at_ < ready_count_) handoff_->Wake();
 }
 
 void Poller::Emit(int32_t kind, int32_t slot, int32_t a, int32_t b) {
@@ -147,7 +141,7 @@ int32_t Poller::Gather() {
   return event_count_;
 }
 
-// An event makes at most two entries; an accept batch stops by itself.
+// An event makes at most four entries; an accept batch stops by itself.
 bool Poller::HasRoom() const {
   return event_count_ < kEventsMax - 256 && memory_.slab_bytes - slab_at_ >= kReceiveMin;
 }
@@ -166,7 +160,8 @@ void Poller::EmitPending() {
 void Poller::RunStage(int32_t stage) {
   if (stage == kStageAgain) ReadRest();
   else if (stage == kStageReady) TakeReady();
-  else BeginClients();
+  else if (stage == kStageClients) BeginClients();
+  else ShakeHands();
 }
 
 // Those with more to read than the last round took; who is read from again goes behind who was not.
@@ -245,6 +240,11 @@ void Poller::OnConnEvent(int32_t slot, uint32_t events) {
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) == 0) return;
   conn->flags |= kReadable;
   if ((events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) conn->flags |= kHungUp;
+  if (conn->is_shaking_hands()) {
+    // Whoever holds the connection holds its data, not its handshake.
+    WantHandshake(slot);
+    return;
+  }
   bool is_idle_reader = (conn->flags & (kHeld | kPeerEnded)) != 0;
   if (is_idle_reader && (events & EPOLLERR) != 0 && ((conn->flags & kDialled) == 0 || (conn->flags & kPeerEnded) != 0)) {
     // Reset while nobody reads: a client that is gone, or a tunnel's other half.
@@ -267,6 +267,10 @@ void Poller::FinishDial(int32_t slot) {
     return;
   }
   conn->flags &= ~static_cast<uint32_t>(kConnecting);
+  if (conn->tls != nullptr) {
+    WantHandshake(slot);
+    return;
+  }
   SetDeadline(conn, 0);
   Emit(kEventOpened, slot, 0, 0);
   if (conn->queued() > 0) Flush(slot);
@@ -281,6 +285,10 @@ void Poller::ReadAgain(int32_t slot) {
 
 void Poller::Receive(int32_t slot) {
   Conn* conn = conns_.At(slot);
+  if (conn->tls != nullptr) {
+    ReceiveTls(slot);
+    return;
+  }
   size_t room = std::min(kReceiveMax, memory_.slab_bytes - slab_at_);
   ssize_t got = Recv(conn->fd, memory_.arena + slab_at_, room);
   if (got > 0) {
@@ -292,6 +300,12 @@ void Poller::Receive(int32_t slot) {
     slab_at_ += (static_cast<size_t>(got) + 7) & ~size_t{7};
     return;
   }
+  EndOfInput(slot, got);
+}
+
+// Nothing to read for now, a FIN, or an error.
+void Poller::EndOfInput(int32_t slot, ssize_t got) {
+  Conn* conn = conns_.At(slot);
   conn->flags &= ~static_cast<uint32_t>(kReadable);
   if (got < 0) {
     if (errno == EINTR) ReadAgain(slot);
@@ -299,12 +313,17 @@ void Poller::Receive(int32_t slot) {
     Close(slot, errno, false);
     return;
   }
+  PeerEnd(slot, conn->tls != nullptr);
+}
+
+void Poller::PeerEnd(int32_t slot, bool is_truncated) {
+  Conn* conn = conns_.At(slot);
   conn->flags |= kPeerEnded;
   if ((conn->flags & kBroken) != 0) {
     Close(slot, ECONNRESET, false);
     return;
   }
-  if ((conn->flags & kEnding) == 0) Emit(kEventPeerEnd, slot, 0, 0);
+  if ((conn->flags & kEnding) == 0) Emit(kEventPeerEnd, slot, is_truncated ? 1 : 0, 0);
   if ((conn->flags & kShutDown) != 0 && conn->queued() == 0) Close(slot, 0, false);
 }
 
@@ -359,7 +378,7 @@ int32_t Poller::Watch(int32_t slot, uint64_t tag) {
   return -error;
 }
 
-int32_t Poller::Dial(const SocketAddress& address, int32_t timeout_ms) {
+int32_t Poller::Dial(const SocketAddress& address, int32_t timeout_ms, std::unique_ptr<TlsStream> tls) {
   int fd = OpenStream(address.storage.ss_family);
   if (fd < 0) return fd;
   SetNoDelay(fd);
@@ -373,6 +392,7 @@ int32_t Poller::Dial(const SocketAddress& address, int32_t timeout_ms) {
   Conn* conn = conns_.At(slot);
   conn->fd = fd;
   conn->flags = kConnecting | kDialled;
+  conn->tls = std::move(tls);
   if (int32_t watched = Watch(slot, kTagDialled); watched < 0) return watched;
   if (timeout_ms > 0) SetDeadline(conn, NowMs() + timeout_ms);
   return slot;
@@ -417,7 +437,9 @@ void Poller::CheckDeadlines() {
   for (int32_t slot = 0; slot < conns_.size(); slot++) {
     Conn* conn = conns_.At(slot);
     if (conn->deadline_ms == 0 || conn->deadline_ms > now || conn->fd < 0) continue;
-    Close(slot, (conn->flags & kConnecting) != 0 ? ETIMEDOUT : 0, (conn->flags & kConnecting) == 0);
+    bool is_shaking = conn->tls != nullptr && !conn->tls->is_open() && (conn->flags & (kConnecting | kEnding)) == 0;
+    if (is_shaking) FailHandshake(slot, kTlsEndTimeout, "handshake timed out");
+    else Close(slot, (conn->flags & kConnecting) != 0 ? ETIMEDOUT : 0, (conn->flags & kConnecting) == 0);
   }
   for (Listener& listener : listeners_) {
     if (!listener.is_paused) continue;
@@ -447,7 +469,9 @@ void Poller::Execute(int32_t count) {
         used++;
         op += kEntryInts;
       } while (op < end && used < kPartsMax && op[0] == kOpWrite && op[1] == slot);
-      Send(slot, parts, used, bytes);
+      Conn* conn = conns_.At(slot);
+      if (conn != nullptr && conn->tls != nullptr) SendTls(slot, parts, used);
+      else Send(slot, parts, used, bytes);
       continue;
     }
     Conn* conn = conns_.At(slot);
@@ -464,8 +488,7 @@ void Poller::Execute(int32_t count) {
           End(slot, op[2]);
           break;
         case kOpShutdown:
-          conn->flags |= kShutdownAfter;
-          if (conn->queued() == 0) AfterFlush(slot);
+          Shutdown(slot);
           break;
         case kOpAbort:
           ResetAndClose(conn->fd);
@@ -474,6 +497,9 @@ void Poller::Execute(int32_t count) {
           break;
         case kOpHighMark:
           conn->high_mark = static_cast<uint32_t>(op[2]);
+          break;
+        case kOpOpen:
+          OpenTls(slot);
           break;
         default:
           break;
@@ -499,7 +525,7 @@ void Poller::Send(int32_t slot, iovec* parts, int count, size_t bytes) {
     sent = wrote > 0 ? static_cast<size_t>(wrote) : 0;
     if (sent == bytes) return;
   }
-  Enqueue(conn, parts, count, sent);
+  conn->queue.Append(parts, count, sent);
   if (conn->queued() >= conn->high_mark) conn->flags |= kFull;
   if (sent > 0) {
     // A short write without EAGAIN makes no edge: ask until the kernel says so.
@@ -510,48 +536,18 @@ void Poller::Send(int32_t slot, iovec* parts, int count, size_t bytes) {
   Emit(kEventQueued, slot, static_cast<int32_t>(conn->queued()), 0);
 }
 
-void Poller::Enqueue(Conn* conn, const iovec* parts, int count, size_t skip) {
-  size_t need = 0;
-  for (int i = 0; i < count; i++) need += parts[i].iov_len;
-  need -= skip;
-  if (conn->queue_end + need > conn->queue_room) {
-    uint32_t held = conn->queued();
-    size_t room = std::max<size_t>(held + need, 16 * 1024);
-    if (conn->queue != nullptr) room = std::max<size_t>(room, size_t{conn->queue_room});
-    char* bigger = static_cast<char*>(std::malloc(room));
-    if (bigger == nullptr) std::abort();
-    if (held > 0) std::memcpy(bigger, conn->queue + conn->queue_start, held);
-    std::free(conn->queue);
-    conn->queue = bigger;
-    conn->queue_start = 0;
-    conn->queue_end = held;
-    conn->queue_room = static_cast<uint32_t>(room);
-  }
-  for (int i = 0; i < count; i++) {
-    size_t length = parts[i].iov_len;
-    const char* from = static_cast<const char*>(parts[i].iov_base);
-    if (skip >= length) {
-      skip -= length;
-      continue;
-    }
-    std::memcpy(conn->queue + conn->queue_end, from + skip, length - skip);
-    conn->queue_end += static_cast<uint32_t>(length - skip);
-    skip = 0;
-  }
-}
-
 void Poller::Flush(int32_t slot) {
   Conn* conn = conns_.At(slot);
   // Until the kernel takes no more: only then does an edge tell of new room.
   while (conn->queued() > 0) {
-    ssize_t wrote = Send1(conn->fd, conn->queue + conn->queue_start, conn->queued());
+    ssize_t wrote = SendOne(conn->fd, conn->queue.data(), conn->queued());
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote < 0 && errno == EAGAIN) break;
     if (wrote < 0) {
       Fail(slot, errno);
       return;
     }
-    conn->queue_start += static_cast<uint32_t>(wrote);
+    conn->queue.Skip(static_cast<size_t>(wrote));
   }
   if (conn->queued() > 0) {
     if ((conn->flags & kFull) != 0 && conn->queued() <= conn->high_mark / 2) {
@@ -561,9 +557,7 @@ void Poller::Flush(int32_t slot) {
     return;
   }
   // An idle connection holds no buffer.
-  std::free(conn->queue);
-  conn->queue = nullptr;
-  conn->queue_start = conn->queue_end = conn->queue_room = 0;
+  conn->queue.Free();
   conn->flags &= ~static_cast<uint32_t>(kFull);
   Emit(kEventWritable, slot, 0, 0);
   AfterFlush(slot);
@@ -589,11 +583,31 @@ void Poller::AfterFlush(int32_t slot) {
   }
 }
 
+void Poller::Shutdown(int32_t slot) {
+  Conn* conn = conns_.At(slot);
+  conn->flags |= kShutdownAfter;
+  // Not before the handshake and what waits for it.
+  if (conn->tls != nullptr && !conn->tls->is_open()) return;
+  if (conn->tls != nullptr) {
+    CloseTls(slot);
+    if (conn->fd < 0) return;
+  }
+  if (conn->queued() == 0) AfterFlush(slot);
+}
+
 void Poller::End(int32_t slot, int32_t delay_ms) {
   Conn* conn = conns_.At(slot);
-  if ((conn->flags & (kConnecting | kBroken)) != 0) {
+  if ((conn->flags & (kConnecting | kBroken)) != 0 || conn->is_shaking_hands()) {
     Close(slot, 0, true);
     return;
+  }
+  if (conn->tls != nullptr && (conn->flags & kShutDown) == 0) {
+    CloseTls(slot);
+    conn = conns_.At(slot);
+    if (conn->fd < 0 || (conn->flags & kBroken) != 0) {
+      Close(slot, 0, true);
+      return;
+    }
   }
   conn->flags |= kEnding;
   conn->delay_ms = delay_ms;
@@ -614,7 +628,7 @@ void Poller::Fail(int32_t slot, int error) {
     return;
   }
   conn->flags |= kBroken;
-  conn->queue_start = conn->queue_end = 0;
+  conn->queue.Drop();
   if ((conn->flags & kHeld) != 0) {
     Close(slot, error, false);
     return;
@@ -629,9 +643,8 @@ void Poller::Close(int32_t slot, int error, bool is_ours) {
   if ((conn->flags & kClosed) != 0) return;
   if (conn->fd >= 0) ::close(conn->fd);
   conn->fd = -1;
-  std::free(conn->queue);
-  conn->queue = nullptr;
-  conn->queue_start = conn->queue_end = conn->queue_room = 0;
+  conn->queue.Free();
+  if (conn->tls != nullptr) conn->tls->FreeQueues();
   SetDeadline(conn, 0);
   conn->flags |= kClosed;
   Emit(kEventClosed, slot, error, is_ours ? 1 : 0);

@@ -12,6 +12,7 @@
 #include "handoff.h"
 #include "slot_queue.h"
 #include "socket.h"
+#include "tls_io.h"
 
 namespace millrace {
 
@@ -44,10 +45,16 @@ class Poller {
   void WakeIfPending();
 
   // A slot, or -errno.
-  [[nodiscard]] int32_t Dial(const SocketAddress& address, int32_t timeout_ms);
+  [[nodiscard]] int32_t Dial(const SocketAddress& address, int32_t timeout_ms, std::unique_ptr<TlsStream> tls = nullptr);
   [[nodiscard]] int32_t Adopt(int fd);
   [[nodiscard]] int Listen(const SocketAddress& address, int backlog, bool reuse_port, int32_t listener);
   void CloseListener(int fd);
+  // Server role, on an accepted connection: `bytes` were read from it. False: it is gone already.
+  [[nodiscard]] bool StartTls(int32_t slot, std::shared_ptr<TlsContext> context, const uint8_t* bytes, size_t length,
+                              int32_t timeout_ms);
+  [[nodiscard]] TlsIo* tls_io();
+  // Null without TLS; it lives until the turn that reported the close is over.
+  [[nodiscard]] TlsStream* TlsOf(int32_t slot);
   [[nodiscard]] int FdOf(int32_t slot);
   void CloseAll();
 
@@ -61,7 +68,7 @@ class Poller {
     bool is_paused;
   };
 
-  enum Stage : int32_t { kStageAgain, kStageReady, kStageClients, kStageCount };
+  enum Stage : int32_t { kStageAgain, kStageReady, kStageClients, kStageHandshakes, kStageCount };
 
   void Emit(int32_t kind, int32_t slot, int32_t a, int32_t b);
   void EmitPending();
@@ -77,15 +84,33 @@ class Poller {
   void Receive(int32_t slot);
   void AcceptFrom(Listener* listener);
   void TakeHanded();
+  void EndOfInput(int32_t slot, ssize_t got);
+  void PeerEnd(int32_t slot, bool is_truncated);
   void Send(int32_t slot, iovec* parts, int count, size_t bytes);
   void Flush(int32_t slot);
-  void Enqueue(Conn* conn, const iovec* parts, int count, size_t skip);
   void AfterFlush(int32_t slot);
   void Fail(int32_t slot, int error);
   void Close(int32_t slot, int error, bool is_ours);
   void ReadAgain(int32_t slot);
   void End(int32_t slot, int32_t delay_ms);
+  void Shutdown(int32_t slot);
   void SetDeadline(Conn* conn, int64_t at_ms);
+
+  // TLS: poller_tls.cc
+  void WantHandshake(int32_t slot);
+  void ShakeHands();
+  void StepHandshake(int32_t slot);
+  void FinishHandshake(int32_t slot);
+  [[nodiscard]] bool ReceiveHandshake(int32_t slot);
+  void ReceiveTls(int32_t slot);
+  void Decrypt(int32_t slot);
+  void SendTls(int32_t slot, const iovec* parts, int count);
+  void Encrypt(int32_t slot, const iovec* parts, int count);
+  void SendOutput(int32_t slot);
+  void OpenTls(int32_t slot);
+  void CloseTls(int32_t slot);
+  void FailHandshake(int32_t slot, int32_t end, const char* why);
+
   [[nodiscard]] int64_t NowMs() const;
 
   PollerMemory memory_;
@@ -99,6 +124,8 @@ class Poller {
   std::vector<int32_t> pending_;   // events made by Execute(), four ints each
   SlotQueue again_;                // readable, to be read in the next round
   SlotQueue clients_;              // clients' events, served behind those of upstreams
+  SlotQueue handshakes_;           // TLS: those that can go on
+  std::unique_ptr<TlsIo> tls_io_;  // made by the first TLS connection
   std::vector<Handed> handed_;
   int32_t first_stage_ = kStageAgain;
   epoll_event ready_[kReadyMax];

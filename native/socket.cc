@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstddef>
@@ -42,6 +43,12 @@ bool MakeAddress(int family, const std::string& host, int port, SocketAddress* o
 int OpenStream(int family) {
   int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   return fd < 0 ? -errno : fd;
+}
+
+ssize_t Recv(int fd, void* to, size_t room) { return ::syscall(SYS_recvfrom, fd, to, room, 0, nullptr, nullptr); }
+
+ssize_t SendOne(int fd, const void* from, size_t length) {
+  return ::syscall(SYS_sendto, fd, from, length, MSG_NOSIGNAL, nullptr, 0);
 }
 
 void SetNoDelay(int fd) {

@@ -18,6 +18,9 @@ struct SocketAddress {
 [[nodiscard]] int OpenStream(int family);
 // Socket bound and listening; a stale unix socket that nobody listens on is removed first.
 [[nodiscard]] int OpenListener(const SocketAddress& address, int backlog, bool reuse_port);
+// The calls of every request, without the C library's cancellation points around them.
+[[nodiscard]] ssize_t Recv(int fd, void* to, size_t room);
+[[nodiscard]] ssize_t SendOne(int fd, const void* from, size_t length);
 void SetNoDelay(int fd);
 // Close with RST: unsent bytes are dropped, the peer sees a reset.
 void ResetAndClose(int fd);

@@ -5,16 +5,42 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RateCells } from '../limit/rate-cells.js';
 import { LAYOUT_VERSION } from './event-layout.js';
+import type { TlsContextOptions } from './tls.js';
 
 /** family 4, 6 or 1 (unix); numbers below zero are -errno. */
 export interface AddonPoller {
   execute(count: number): void;
-  dial(family: number, host: string, port: number, timeoutMs: number): number;
+  dial(
+    family: number,
+    host: string,
+    port: number,
+    timeoutMs: number,
+    context: AddonTlsContext | null,
+    serverName: string,
+    sessionKey: string,
+    alpn: readonly string[] | null,
+  ): number;
+  /** False: the connection is gone. */
+  startTls(
+    slot: number,
+    context: AddonTlsContext,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    timeoutMs: number,
+  ): boolean;
+  /** Null without TLS; the kinds: tls-native.ts. */
+  tlsFact(slot: number, kind: number): unknown;
   listen(family: number, host: string, port: number, backlog: number, reusePort: boolean, listener: number): number;
   closeListener(descriptor: number): void;
   address(slot: number, isPeer: boolean): [family: number, host: string, port: number] | null;
   adopt(descriptor: number): number;
   tick(): void;
+  close(): void;
+}
+
+export interface AddonTlsContext {
+  setTicketKeys(keys: Uint8Array): void;
   close(): void;
 }
 
@@ -42,6 +68,7 @@ export interface Addon {
     turn: (count: number) => number,
   ) => AddonPoller;
   readonly Acceptor: new () => AddonAcceptor;
+  readonly TlsContext: new (options: TlsContextOptions) => AddonTlsContext;
   readonly RateCells: new (words: BigInt64Array) => RateCells;
   /** See upstream/balance/table-fill.ts. */
   fillRing(

@@ -1,41 +1,31 @@
 /** The native transport: drains one batch of the addon's events per turn and leaves one batch of operations. */
-import {
-  DOWN_RESET,
-  type FaultCode,
-  NO_DESCRIPTORS,
-  UP_CONNECT_REFUSED,
-  UP_CONNECT_TIMEOUT,
-  UP_CONNECT_UNREACHABLE,
-  UP_RESET,
-} from '../fault/faults.js';
+import { DOWN_RESET, type FaultCode } from '../fault/faults.js';
 import type { Addon, AddonPoller } from './addon.js';
 import { addressFrom, familyNumber, listenError } from './addresses.js';
+import { closeFault, dialFault, NativeConn } from './conn-native.js';
 import {
   ENTRY_INTS,
   EVENT_ACCEPTED,
   EVENT_BYTES,
   EVENT_CLOSED,
+  EVENT_HANDSHAKE,
   EVENT_OPENED,
   EVENT_PEER_END,
   EVENT_QUEUED,
   EVENT_WRITABLE,
   EVENTS_MAX,
-  OP_ABORT,
   OP_END,
-  OP_HIGH_MARK,
-  OP_HOLD,
-  OP_RELEASE,
-  OP_SHUTDOWN,
+  OP_OPEN,
   OP_WRITE,
   OPS_MAX,
 } from './event-layout.js';
-import type { TlsContext, TlsContextOptions, TlsSession } from './tls.js';
+import type { DialTls, TlsContext, TlsContextOptions } from './tls.js';
+import { FACT_FAILURE, NativeTlsContext } from './tls-native.js';
 import {
   type Address,
   type Arena,
   type Conn,
   type ConnOwner,
-  type HoldBits,
   type ListenOptions,
   type Listening,
   SCRATCH_BYTES,
@@ -47,111 +37,8 @@ import { NO_OWNER, UNKNOWN_ADDRESS } from './unowned.js';
 const SLAB_BYTES = 512 * 1024;
 /** Stores of pooled heads: 2.7 KiB each, so 6,000 heads; pages are committed when touched. */
 const CARVE_BYTES = 16 * 1024 * 1024;
-const DEFAULT_HIGH_MARK_BYTES = 1 << 20;
-
-const NO_TLS = 'the native transport has no TLS';
-
-// errno values of Linux, the only platform of this transport.
-const EMFILE = 24;
-const ENFILE = 23;
-const ECONNREFUSED = 111;
-const ENOENT = 2;
-const ETIMEDOUT = 110;
-
-class NativeConn implements Conn {
-  owner: ConnOwner;
-  readonly id: number;
-  readonly slot: number;
-  readonly transport: NativeTransport;
-  readonly isDialled: boolean;
-  tlsFailure = '';
-  bytesRead = 0;
-  bytesWritten = 0;
-  queuedBytes = 0;
-  holdBits: HoldBits = 0;
-  highMark = DEFAULT_HIGH_MARK_BYTES;
-  isOpen: boolean;
-  /** Nothing may be written any more. */
-  isEnded = false;
-  abortFault: FaultCode = 0;
-  isClosed = false;
-  #remote: Address | null = null;
-  #local: Address | null = null;
-
-  constructor(transport: NativeTransport, slot: number, id: number, owner: ConnOwner, isDialled: boolean) {
-    this.transport = transport;
-    this.slot = slot;
-    this.id = id;
-    this.owner = owner;
-    this.isDialled = isDialled;
-    this.isOpen = !isDialled;
-  }
-
-  get secure(): boolean {
-    return false;
-  }
-  get alpn(): string {
-    return '';
-  }
-  get tls(): TlsSession | null {
-    return null;
-  }
-  get remoteAddress(): Address {
-    if (this.#remote === null) this.#remote = this.transport.addressOf(this, true);
-    return this.#remote;
-  }
-  get localAddress(): Address {
-    if (this.#local === null) this.#local = this.transport.addressOf(this, false);
-    return this.#local;
-  }
-
-  write(bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.isEnded || end <= start) return this.queuedBytes >= this.highMark;
-    this.bytesWritten += end - start;
-    this.transport.pushWrite(this.slot, bytes, start, end);
-    return this.queuedBytes >= this.highMark;
-  }
-
-  hold(reason: HoldBits): void {
-    const before = this.holdBits;
-    this.holdBits = before | reason;
-    if (before === 0 && !this.isClosed) this.transport.push(OP_HOLD, this.slot, 0);
-  }
-
-  release(reason: HoldBits): void {
-    const before = this.holdBits;
-    if (before === 0) return;
-    this.holdBits = before & ~reason;
-    if (this.holdBits === 0 && !this.isClosed) this.transport.push(OP_RELEASE, this.slot, 0);
-  }
-
-  setHighMark(byteCount: number): void {
-    this.highMark = byteCount;
-    if (!this.isClosed) this.transport.push(OP_HIGH_MARK, this.slot, byteCount);
-  }
-
-  endAfterFlush(delayedCloseMs: number): void {
-    if (this.isClosed || this.isEnded) return;
-    this.isEnded = true;
-    this.transport.push(OP_END, this.slot, delayedCloseMs);
-  }
-
-  shutdownAfterFlush(): void {
-    if (this.isClosed || this.isEnded) return;
-    this.transport.push(OP_SHUTDOWN, this.slot, 0);
-  }
-
-  abort(fault: FaultCode): void {
-    if (this.isClosed || this.abortFault !== 0) return;
-    this.isEnded = true;
-    this.abortFault = fault;
-    this.transport.push(OP_ABORT, this.slot, 0);
-  }
-
-  startTls(): void {
-    throw new Error(NO_TLS);
-  }
-}
+/** How long a peer that the policy refused may take to close. */
+const REFUSED_CLOSE_MS = 1000;
 
 class NativeArena implements Arena {
   readonly bytes: Uint8Array;
@@ -228,9 +115,20 @@ export class NativeTransport implements Transport {
     );
   }
 
-  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner): Conn {
-    const slot = this.#poller.dial(familyNumber(address), address.host, address.port, connectTimeoutMs);
+  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner, tls: DialTls | null = null): Conn {
+    const context = tls === null ? null : (tls.context as NativeTlsContext);
+    const slot = this.#poller.dial(
+      familyNumber(address),
+      address.host,
+      address.port,
+      connectTimeoutMs,
+      context === null ? null : context.addonContext,
+      tls === null ? '' : tls.serverName,
+      tls === null ? '' : tls.sessionKey,
+      tls === null ? null : tls.alpn,
+    );
     const conn = new NativeConn(this, slot, this.#nextId++, owner, true);
+    if (context !== null) conn.alpnNames = tls?.alpn ?? context.alpn;
     if (slot >= 0) this.#conns[slot] = conn;
     else {
       // Law 3: the outcome never comes inside the call.
@@ -240,8 +138,8 @@ export class NativeTransport implements Transport {
     return conn;
   }
 
-  newTlsContext(_options: TlsContextOptions): TlsContext {
-    throw new Error(NO_TLS);
+  newTlsContext(options: TlsContextOptions): TlsContext {
+    return new NativeTlsContext(this.#addon, options);
   }
 
   listen(options: ListenOptions, listenerIndex: number): Listening {
@@ -334,6 +232,22 @@ export class NativeTransport implements Transport {
     if (count > 0) this.#poller.execute(count);
   }
 
+  startTls(
+    slot: number,
+    context: NativeTlsContext,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    handshakeTimeoutMs: number,
+  ): void {
+    this.#poller.startTls(slot, context.addonContext, bytes, start, end, handshakeTimeoutMs);
+  }
+
+  /** Null when the connection is closed. */
+  tlsFact(conn: NativeConn, kind: number): unknown {
+    return this.#conns[conn.slot] === conn ? this.#poller.tlsFact(conn.slot, kind) : null;
+  }
+
   addressOf(conn: NativeConn, isPeer: boolean): Address {
     return (conn.isClosed ? null : addressFrom(this.#poller.address(conn.slot, isPeer))) ?? UNKNOWN_ADDRESS;
   }
@@ -382,11 +296,32 @@ export class NativeTransport implements Transport {
       conn.isOpen = true;
       if (!conn.isEnded) conn.owner.onOpen(conn);
     } else if (kind === EVENT_PEER_END) {
+      conn.isTruncated = a === 1;
       if (!conn.isEnded) conn.owner.onPeerEnd(conn);
-    } else if (kind === EVENT_CLOSED) {
-      this.#conns[slot] = null;
+    } else if (kind === EVENT_HANDSHAKE) this.#onHandshake(conn, a);
+    else if (kind === EVENT_CLOSED) {
+      if (a < 0) conn.tlsFailure = this.tlsFact(conn, FACT_FAILURE) as string;
       this.#closeConn(conn, b === 1 ? conn.abortFault : closeFault(conn, a));
+      this.#conns[slot] = null;
     }
+  }
+
+  #onHandshake(conn: NativeConn, alpnIndex: number): void {
+    if (conn.isEnded) return;
+    conn.secure = true;
+    if (alpnIndex >= 0) conn.alpn = conn.alpnNames[alpnIndex] as string;
+    const fault = conn.owner.onHandshake(conn);
+    if (conn.isEnded) return;
+    if (fault !== 0) {
+      // The owner need not wait for the peer, which is told by close_notify and not by a reset that could overtake it.
+      this.push(OP_END, conn.slot, REFUSED_CLOSE_MS);
+      this.#closeConn(conn, fault);
+      return;
+    }
+    this.push(OP_OPEN, conn.slot, 0);
+    if (!conn.isDialled) return;
+    conn.isOpen = true;
+    conn.owner.onOpen(conn);
   }
 
   #closeConn(conn: NativeConn, fault: FaultCode): void {
@@ -410,17 +345,4 @@ export class NativeTransport implements Transport {
     this.arena.free();
     this.onTurnFlushed();
   }
-}
-
-function dialFault(errno: number): FaultCode {
-  if (errno === ECONNREFUSED || errno === ENOENT) return UP_CONNECT_REFUSED;
-  if (errno === ETIMEDOUT) return UP_CONNECT_TIMEOUT;
-  if (errno === EMFILE || errno === ENFILE) return NO_DESCRIPTORS;
-  return UP_CONNECT_UNREACHABLE;
-}
-
-function closeFault(conn: NativeConn, errno: number): FaultCode {
-  if (errno === 0) return 0;
-  if (!conn.isDialled) return DOWN_RESET;
-  return conn.isOpen ? UP_RESET : dialFault(errno);
 }

@@ -66,7 +66,7 @@ export interface Conn {
   readonly tls: TlsSession | null;
   /** Why TLS failed, for UPSTREAM_ and DOWNSTREAM_TRANSPORT_FAILURE_REASON; '': it did not. */
   tlsFailure: string;
-  /** Bytes received and sent so far on the wire. */
+  /** Bytes received and sent so far; over TLS without its own. */
   readonly bytesRead: number;
   readonly bytesWritten: number;
   /** Slab and scratch bytes become a ring entry, others are copied to scratch; true = at or above the high mark. */

@@ -37,11 +37,13 @@ export class Recorder implements ConnOwner {
     return this.calls.filter((other) => other === call).length;
   }
 
-  /** What onHandshake answers. */
-  verdict: FaultCode = 0;
-  onHandshake(): FaultCode {
-    this.#note('handshake');
-    return this.verdict;
+  /** What onHandshake answers; null: 0, and the handshake is not among the calls. */
+  verdict: FaultCode | null = null;
+  onHandshakeCall: ((conn: Conn) => void) | null = null;
+  onHandshake(conn: Conn): FaultCode {
+    if (this.verdict !== null) this.#note('handshake');
+    this.onHandshakeCall?.(conn);
+    return this.verdict ?? 0;
   }
   onOpen(): void {
     this.#note('open');

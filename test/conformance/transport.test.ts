@@ -8,74 +8,16 @@ import { test } from 'node:test';
 import { Prng } from '../../engine/base/prng.js';
 import { UP_CONNECT_REFUSED } from '../../engine/fault/faults.js';
 import { chooseTransport, openTransport } from '../../engine/io/choose-transport.js';
-import type { Address, Listening } from '../../engine/io/transport.js';
+import type { Address } from '../../engine/io/transport.js';
 import type { PeerEnd, SimPeer } from '../sim/link.js';
 import { Schedule } from '../sim/schedule.js';
 import { SimTransport } from '../sim/sim-transport.js';
+import { nextWorker, opened, SETTLE_MS, SocketPeer, until, wait } from './socket-peer.js';
 import { Recorder } from './transport-recorder.js';
 import { type Peer, type TransportWorld, transportLaws } from './transport.suite.js';
 
-const PATIENCE_MS = 10_000;
-const SETTLE_MS = 25;
-
-class SocketPeer implements Peer {
-  hasEnd = false;
-  isClosed = false;
-  readonly socket: net.Socket;
-  readonly #chunks: Buffer[] = [];
-
-  constructor(socket: net.Socket) {
-    this.socket = socket;
-    socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
-    socket.on('end', () => {
-      this.hasEnd = true;
-    });
-    socket.on('close', () => {
-      this.isClosed = true;
-    });
-    // A reset is what some of the laws are about.
-    socket.on('error', () => {});
-  }
-
-  get received(): Buffer {
-    return Buffer.concat(this.#chunks);
-  }
-  send(bytes: Uint8Array): void {
-    this.socket.write(bytes);
-  }
-  end(): void {
-    this.socket.end();
-  }
-  reset(): void {
-    this.socket.resetAndDestroy();
-  }
-  pause(): void {
-    this.socket.pause();
-  }
-  resume(): void {
-    this.socket.resume();
-  }
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; !holds(); await wait(1))
-    assert.ok(Date.now() < end, `it never came to this: ${what}`);
-}
-
-function opened(listening: Listening): Promise<void> {
-  return new Promise((resolve, reject) => {
-    listening.whenOpen((problem) => (problem === null ? resolve() : reject(problem)));
-  });
-}
-
-let nextWorker = 60;
-
 async function openSockets(name: 'native' | 'node'): Promise<TransportWorld> {
-  const transport = openTransport(name, nextWorker++);
+  const transport = openTransport(name, nextWorker());
   const loopback: Address = { family: 4, host: '127.0.0.1', port: 0 };
   const listening = transport.listen({ address: loopback, backlog: 512, reusePort: false }, 0);
   await opened(listening);
@@ -204,7 +146,7 @@ transportLaws('sim', openSimulation);
 for (const name of native.addon === null ? (['node'] as const) : (['native', 'node'] as const))
   test(`${name}: unix sockets on both sides; an address in use is an error of the listening`, async () => {
     const directory = mkdtempSync(join(tmpdir(), 'millrace-transport-'));
-    const transport = openTransport(name, nextWorker++);
+    const transport = openTransport(name, nextWorker());
     const address: Address = { family: 'unix', host: join(directory, 'own.sock'), port: 0 };
     const listening = transport.listen({ address, backlog: 16, reusePort: false }, 3);
     await opened(listening);

@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { bootstrap } from '../support/bootstrap.js';
-import { Authority, downstreamTls, tlsCertificate } from '../support/certificates.js';
+import { downstreamTls, TlsFiles, tlsCertificate } from '../support/tls-files.js';
 import { ProxyProcess } from '../support/proxy-process.js';
 
 const run = promisify(execFile);
-const authority = new Authority();
+const files = new TlsFiles();
 let origin: http.Server;
 
 before(async () => {
@@ -23,16 +23,16 @@ before(async () => {
 after(() => {
   origin.close();
   origin.closeAllConnections();
-  authority.remove();
+  files.remove();
 });
 
 /** Both transports, where the environment names one. */
-const TRANSPORT = { args: ['--concurrency', '1', '--transport', 'node'] };
+const TRANSPORT = { args: ['--concurrency', '1', '--transport', process.env['MILLRACE_TRANSPORT'] ?? 'auto'] };
 
 const originPort = (): number => (origin.address() as AddressInfo).port;
 
 test('one certificate: curl verifies it, the origin hears of https', async () => {
-  const made = authority.issue('one', { san: 'DNS:one.example' });
+  const made = files.issue('one', { san: 'DNS:one.example' });
   const proxy = await ProxyProcess.start((port, adminPort) => {
     const config = JSON.parse(bootstrap({ origins: [originPort()] })(port, adminPort));
     config.static_resources.listeners[0].filter_chains[0].transport_socket = downstreamTls({
@@ -42,7 +42,7 @@ test('one certificate: curl verifies it, the origin hears of https', async () =>
   }, TRANSPORT);
   try {
     const { stdout } = await run('curl', [
-      ...['-sS', '-i', '--cacert', authority.certificate, '--resolve', `one.example:${proxy.port}:127.0.0.1`],
+      ...['-sS', '-i', '--cacert', files.certificate, '--resolve', `one.example:${proxy.port}:127.0.0.1`],
       `https://one.example:${proxy.port}/a`,
     ]);
     assert.match(stdout, /hello \/a$/);

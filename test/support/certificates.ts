@@ -1,133 +1,149 @@
-/** Certificates for tests, made at run time by openssl(1) in a directory of their own. */
+/** Authority: certificates, keys, CRLs and OCSP responses made at run time by openssl(1); none are kept with the sources. */
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export interface CertificateOptions {
-  /** Distinguished name in openssl's form; default: CN is the file's name. */
-  readonly subject?: string;
-  /** "DNS:a.example,IP:127.0.0.1" */
-  readonly san?: string;
-  readonly days?: number;
-  /** Issued in the past, over by now. */
-  readonly isExpired?: boolean;
-  readonly key?: 'ec' | 'rsa' | 'rsa1024';
-  readonly digest?: 'sha256' | 'sha1';
+export interface IssueOptions {
+  /** "DNS:example.com,IP:127.0.0.1,URI:spiffe://a/b"; '': none. */
+  readonly names?: string;
+  readonly key?: 'P-256' | 'RSA' | 'Ed25519';
+  /** Encrypts the key. */
   readonly password?: string;
-  readonly isServer?: boolean;
+  /** -1: it ended a day ago. */
+  readonly days?: number;
+  /** An intermediate authority. */
+  readonly isAuthority?: boolean;
 }
 
-/** Paths of what was made. */
-export interface Made {
-  readonly certificate: string;
-  readonly key: string;
+export interface Issued {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  readonly certificate: X509Certificate;
 }
+
+const KEYS = {
+  'P-256': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+  RSA: ['-newkey', 'rsa:2048'],
+  Ed25519: ['-newkey', 'ed25519'],
+} as const;
 
 export class Authority {
-  readonly directory: string;
-  readonly certificate: string;
-  readonly #key: string;
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  readonly #directory: string;
   readonly #name: string;
+  readonly #revoked: string[] = [];
+  #count = 0;
 
-  /** name: of the root, in the directory of another one where it is given. */
-  constructor(name = 'root', directory = mkdtempSync(join(tmpdir(), 'millrace-ca-'))) {
-    this.directory = directory;
+  /** Signs itself, or is an intermediate that `issuer` made. */
+  constructor(name: string, intermediate: Issued | null = null) {
+    this.#directory = mkdtempSync(join(tmpdir(), 'millrace-certificates-'));
     this.#name = name;
-    this.certificate = this.path(`${name}.pem`);
-    this.#key = this.path(`${name}.key`);
-    writeFileSync(this.path(`${name}.index`), '');
-    writeFileSync(this.path(`${name}.index.attr`), 'unique_subject = no\n');
-    writeFileSync(this.path(`${name}.crlnumber`), '01\n');
-    writeFileSync(
-      this.path(`${name}.cnf`),
-      [
-        '[ca]\ndefault_ca = own\n[own]',
-        `database = ${this.path(`${name}.index`)}`,
-        `crlnumber = ${this.path(`${name}.crlnumber`)}`,
-        `certificate = ${this.certificate}\nprivate_key = ${this.#key}`,
-        `new_certs_dir = ${directory}\nserial = ${this.path(`${name}.serial`)}`,
-        'default_md = sha256\ndefault_crl_days = 30\ndefault_days = 90\npolicy = any\nunique_subject = no',
-        '[any]\ncountryName = optional\norganizationName = optional\norganizationalUnitName = optional\ncommonName = optional',
-        '[req]\ndistinguished_name = dn\n[dn]\n[root]\nbasicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign,cRLSign\nsubjectKeyIdentifier = hash\n',
-      ].join('\n'),
+    if (intermediate === null) {
+      // biome-ignore format: an argument list
+      this.#openssl('req', '-x509', ...KEYS['P-256'], '-nodes', '-days', '30', '-subj', `/CN=${name}`,
+        '-keyout', this.#path('ca.key'), '-out', this.#path('ca.pem'),
+        '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature');
+    } else {
+      writeFileSync(this.#path('ca.pem'), intermediate.certificatePem);
+      writeFileSync(this.#path('ca.key'), intermediate.keyPem);
+    }
+    this.certificatePem = readFileSync(this.#path('ca.pem'), 'utf8');
+    this.keyPem = readFileSync(this.#path('ca.key'), 'utf8');
+  }
+
+  issue(name: string, options: IssueOptions = {}): Issued {
+    const { names = '', key = 'P-256', password, days = 20, isAuthority = false } = options;
+    const stem = `issued-${++this.#count}`;
+    const paths = {
+      key: this.#path(`${stem}.key`),
+      request: this.#path(`${stem}.csr`),
+      out: this.#path(`${stem}.pem`),
+    };
+    const hidden = password === undefined ? ['-nodes'] : ['-passout', `pass:${password}`];
+    this.#openssl(
+      'req',
+      '-new',
+      ...KEYS[key],
+      ...hidden,
+      '-subj',
+      `/CN=${name}`,
+      '-keyout',
+      paths.key,
+      '-out',
+      paths.request,
     );
-    writeFileSync(this.path(`${name}.serial`), '1000\n');
-    this.#newKey(this.#key, 'ec');
-    const subject = `/O=millrace/CN=${name}`;
-    const made = ['-x509', '-new', '-key', this.#key, '-out', this.certificate, '-days', '3650', '-subj', subject];
-    this.#openssl('req', ...made, '-config', this.path(`${name}.cnf`), '-extensions', 'root');
+    const lines = [`basicConstraints=critical,CA:${isAuthority ? 'TRUE' : 'FALSE'}`];
+    if (names !== '') lines.push(`subjectAltName=${names}`);
+    writeFileSync(this.#path('extensions'), lines.join('\n'));
+    // biome-ignore format: an argument list
+    this.#openssl('x509', '-req', '-in', paths.request, '-CA', this.#path('ca.pem'), '-CAkey', this.#path('ca.key'),
+      '-CAcreateserial', '-days', String(days), '-extfile', this.#path('extensions'), '-out', paths.out);
+    const certificatePem = readFileSync(paths.out, 'utf8');
+    return {
+      certificatePem,
+      keyPem: readFileSync(paths.key, 'utf8'),
+      certificate: new X509Certificate(certificatePem),
+    };
   }
 
-  path(file: string): string {
-    return join(this.directory, file);
+  /** The list of what was revoked so far, and this one. */
+  revoke(issued: Issued | null): string {
+    const { serialNumber, subject } = issued?.certificate ?? {};
+    if (serialNumber !== undefined)
+      this.#revoked.push(`R\t491231235959Z\t250101000000Z\t${serialNumber}\tunknown\t/${subject}\n`);
+    writeFileSync(this.#path('index.txt'), this.#revoked.join(''));
+    writeFileSync(this.#path('crlnumber'), '1000\n');
+    const config = `[ca]\ndefault_ca=own\n[own]\ndatabase=${this.#path('index.txt')}\ncrlnumber=${this.#path('crlnumber')}\ndefault_md=sha256\ndefault_crl_days=20\n`;
+    writeFileSync(this.#path('ca.conf'), config);
+    // biome-ignore format: an argument list
+    this.#openssl('ca', '-gencrl', '-config', this.#path('ca.conf'), '-cert', this.#path('ca.pem'),
+      '-keyfile', this.#path('ca.key'), '-out', this.#path('crl.pem'));
+    return readFileSync(this.#path('crl.pem'), 'utf8');
   }
 
-  /** A certificate of this authority, with its key, as <file>.pem and <file>.key. */
-  issue(file: string, options: CertificateOptions = {}): Made {
-    const { subject = `/O=millrace/CN=${file}`, san = '', days = 90, isExpired = false, digest = 'sha256' } = options;
-    const made = { certificate: this.path(`${file}.pem`), key: this.path(`${file}.key`) };
-    this.#newKey(made.key, options.key ?? 'ec', options.password);
-    const extensions = this.path(`${file}.ext`);
-    const lines = ['[leaf]', 'basicConstraints = CA:FALSE', 'keyUsage = digitalSignature,keyEncipherment'];
-    if (san !== '') lines.push(`subjectAltName = ${san}`);
-    writeFileSync(extensions, `${lines.join('\n')}\n`);
-    const request = this.path(`${file}.csr`);
-    const pass = options.password === undefined ? [] : ['-passin', `pass:${options.password}`];
-    const config = ['-config', this.path(`${this.#name}.cnf`)];
-    this.#openssl('req', '-new', '-key', made.key, '-out', request, '-subj', subject, ...config, ...pass);
-    const dates = isExpired
-      ? ['-startdate', '20200101000000Z', '-enddate', '20200201000000Z']
-      : ['-days', String(days)];
-    const from = ['-in', request, '-out', made.certificate, '-notext', '-md', digest, '-preserveDN'];
-    this.#openssl('ca', '-batch', ...config, ...from, '-extfile', extensions, '-extensions', 'leaf', ...dates);
-    return made;
+  /** An OCSP response in DER that calls the certificate good. */
+  ocspResponse(issued: Issued): Uint8Array {
+    writeFileSync(this.#path('ocsp-subject.pem'), issued.certificatePem);
+    writeFileSync(
+      this.#path('ocsp-index.txt'),
+      `V\t491231235959Z\t\t${issued.certificate.serialNumber}\tunknown\t/CN=x\n`,
+    );
+    const ca = this.#path('ca.pem');
+    this.#openssl(
+      'ocsp',
+      '-issuer',
+      ca,
+      '-cert',
+      this.#path('ocsp-subject.pem'),
+      '-reqout',
+      this.#path('ocsp.req'),
+      '-no_nonce',
+    );
+    // biome-ignore format: an argument list
+    this.#openssl('ocsp', '-index', this.#path('ocsp-index.txt'), '-CA', ca, '-rsigner', ca, '-rkey', this.#path('ca.key'),
+      '-reqin', this.#path('ocsp.req'), '-respout', this.#path('ocsp.der'), '-ndays', '10');
+    return readFileSync(this.#path('ocsp.der'));
   }
 
-  /** Revokes and answers the list's path. */
-  revoke(...certificates: string[]): string {
-    const config = ['-config', this.path(`${this.#name}.cnf`)];
-    for (const certificate of certificates) this.#openssl('ca', ...config, '-revoke', certificate);
-    const list = this.path(`${this.#name}.crl`);
-    this.#openssl('ca', ...config, '-gencrl', '-out', list);
-    return list;
+  /** What it made is gone; what was returned stays. */
+  close(): void {
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  read(path: string): string {
-    return readFileSync(path, 'utf8');
-  }
-
-  remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  #newKey(path: string, kind: 'ec' | 'rsa' | 'rsa1024', password?: string): void {
-    const what =
-      kind === 'ec'
-        ? ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256']
-        : ['-algorithm', 'RSA', '-pkeyopt', `rsa_keygen_bits:${kind === 'rsa' ? 2048 : 1024}`];
-    const lock = password === undefined ? [] : ['-aes-128-cbc', '-pass', `pass:${password}`];
-    this.#openssl('genpkey', ...what, ...lock, '-out', path);
+  #path(file: string): string {
+    return join(this.#directory, file);
   }
 
   #openssl(...args: string[]): void {
-    execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    try {
+      execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    } catch (error) {
+      throw new Error(
+        `${this.#name}: openssl ${args[0]}: ${(error as { stderr?: Buffer }).stderr?.toString() ?? error}`,
+      );
+    }
   }
-}
-
-/** "@type" of a transport socket's message. */
-const TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
-
-export function downstreamTls(common: object, more: object = {}): object {
-  const typed = { '@type': `${TYPE}.DownstreamTlsContext`, common_tls_context: common, ...more };
-  return { name: 'envoy.transport_sockets.tls', typed_config: typed };
-}
-
-export function upstreamTls(common: object, more: object = {}): object {
-  const typed = { '@type': `${TYPE}.UpstreamTlsContext`, common_tls_context: common, ...more };
-  return { name: 'envoy.transport_sockets.tls', typed_config: typed };
-}
-
-export function tlsCertificate(made: Made, more: object = {}): object {
-  return { certificate_chain: { filename: made.certificate }, private_key: { filename: made.key }, ...more };
 }

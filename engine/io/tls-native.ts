@@ -1,0 +1,95 @@
+/** NativeTlsContext and NativeTlsSession: TLS of the addon as the contract has it. */
+import type { Addon, AddonTlsContext } from './addon.js';
+import type { NativeConn } from './conn-native.js';
+import type { TlsContext, TlsContextOptions, TlsSession } from './tls.js';
+
+export class NativeTlsContext implements TlsContext {
+  readonly alpn: readonly string[];
+  #context: AddonTlsContext | null;
+
+  constructor(addon: Addon, options: TlsContextOptions) {
+    this.alpn = options.alpn;
+    this.#context = new addon.TlsContext(options);
+  }
+
+  get addonContext(): AddonTlsContext {
+    if (this.#context === null) throw new Error('the TLS context is closed');
+    return this.#context;
+  }
+
+  setTicketKeys(keys: Uint8Array): void {
+    this.addonContext.setTicketKeys(keys);
+  }
+
+  close(): void {
+    this.#context?.close();
+    this.#context = null;
+  }
+}
+
+// The numbers of TlsFactOf() in native/addon_tls.cc.
+const FACT_VERSION = 0;
+const FACT_CIPHER = 1;
+const FACT_GROUP = 2;
+const FACT_SNI = 3;
+const FACT_RESUMED = 4;
+const FACT_CERTIFICATE = 5;
+const FACT_CHAIN = 6;
+const FACT_SESSION_ID = 7;
+const FACT_VERIFY_ERROR = 8;
+const FACT_VERIFY_REASON = 9;
+export const FACT_FAILURE = 10;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Each fact is asked for once; after the close what was never asked for is empty. */
+export class NativeTlsSession implements TlsSession {
+  readonly #conn: NativeConn;
+  readonly #facts: unknown[] = [];
+
+  constructor(conn: NativeConn) {
+    this.#conn = conn;
+  }
+
+  get version(): string {
+    return (this.#fact(FACT_VERSION) ?? '') as string;
+  }
+  get cipher(): string {
+    return (this.#fact(FACT_CIPHER) ?? '') as string;
+  }
+  get group(): string {
+    return (this.#fact(FACT_GROUP) ?? '') as string;
+  }
+  get sni(): string {
+    return (this.#fact(FACT_SNI) ?? '') as string;
+  }
+  get isResumed(): boolean {
+    return this.#fact(FACT_RESUMED) === true;
+  }
+  get peerCertificateDer(): Uint8Array | null {
+    return this.#fact(FACT_CERTIFICATE) as Uint8Array | null;
+  }
+  get peerChainDer(): readonly Uint8Array[] {
+    return (this.#fact(FACT_CHAIN) ?? []) as Uint8Array[];
+  }
+  get sessionId(): Uint8Array {
+    return (this.#fact(FACT_SESSION_ID) ?? NO_BYTES) as Uint8Array;
+  }
+  get verifyError(): number {
+    return (this.#fact(FACT_VERIFY_ERROR) ?? 0) as number;
+  }
+  get verifyReason(): string {
+    return (this.#fact(FACT_VERIFY_REASON) ?? '') as string;
+  }
+  get isTruncated(): boolean {
+    return this.#conn.isTruncated;
+  }
+
+  #fact(kind: number): unknown {
+    const known = this.#facts[kind];
+    if (known !== undefined) return known;
+    const fact = this.#conn.transport.tlsFact(this.#conn, kind);
+    this.#facts[kind] = fact;
+    return fact;
+  }
+}

@@ -1,0 +1,18 @@
+/** The transport's laws once more with TLS on every connection, and those of TLS itself. */
+import { after, test } from 'node:test';
+import { chooseTransport } from '../../engine/io/choose-transport.js';
+import { Authority } from '../support/certificates.js';
+import { openTls } from './tls-world.js';
+import { transportLaws } from './transport.suite.js';
+
+const authority = new Authority('millrace test root');
+const leaf = authority.issue('example.com', { names: 'DNS:example.com,IP:127.0.0.1' });
+after(() => authority.close());
+
+const native = chooseTransport('auto');
+if (native.addon === null) test(`TLS of the native transport: not here (${native.reason})`, { skip: true }, () => {});
+// Without tickets: libuv tells a reset behind unread bytes as an end.
+else {
+  const server = { sessionTickets: false, sessionCache: false };
+  transportLaws('native over TLS', () => openTls('native', { authority, leaf, server }));
+}
