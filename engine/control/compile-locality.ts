@@ -17,13 +17,6 @@ export function compileLocality(
 ): LocalityRecord {
   const zone = fieldOf(config, 'zone_aware_lb_config');
   const weighted = fieldOf(config, 'locality_weighted_lb_config');
-  if (zone !== undefined && weighted !== undefined)
-    reader.report(
-      'error',
-      config,
-      'locality_weighted_lb_config',
-      'only one of zone_aware_lb_config, locality_weighted_lb_config can be set',
-    );
   if (weighted !== undefined) return { kind: 'WEIGHTED' };
   if (isHashed && zone !== undefined)
     reader.report('warning', config, 'zone_aware_lb_config', 'has no effect: hashes decide, wherever an endpoint is');

@@ -40,6 +40,7 @@ export const CommonLbConfig: Message = {
     'close_connections_on_host_set_change',
     'override_host_status',
   ],
+  oneof: [['?', 'zone_aware_lb_config', 'locality_weighted_lb_config']],
 };
 
 const RingHash: Message = {
