@@ -11,6 +11,7 @@ import {
   routerOperations,
   timerOperations,
 } from './micro/operations.js';
+import { refinementOperations } from './micro/refinement-operations.js';
 import { counterOperations, hashOperations, rateOperations, tableOperations } from './micro/shared-operations.js';
 import { median, type MicroResult, type ResultBuilder } from './result/result.js';
 import { readPolicies } from './scenario/policies.js';
@@ -49,6 +50,7 @@ export class MicroBench {
       ...parserOperations(),
       ...routerOperations(),
       ...balancerOperations(readPolicies()),
+      ...refinementOperations(),
       ...timerOperations(),
       ...hashOperations(),
       ...tableOperations(),
