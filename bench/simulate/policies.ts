@@ -4,7 +4,7 @@ import type { LbPolicyRecord } from '../../engine/plan/lb-policy-record.js';
 import { buildPicker } from '../../engine/upstream/balance/build-picker.js';
 import { type HashPolicyRecord, HashTables } from '../../engine/upstream/balance/hash-tables.js';
 import type { Picker } from '../../engine/upstream/balance/picker.js';
-import { PROBE_POOL_DEFAULTS, type ProbeRule } from './probe-pool.js';
+import { PROBE_POOL_DEFAULTS, type ProbeRule } from '../../engine/upstream/balance/probe-pool.js';
 import type { EndpointTable } from '../../engine/upstream/endpoint-table.js';
 import { UsageError } from '../usage-error.js';
 import { PolledPicker } from './polled-picker.js';

@@ -1,5 +1,5 @@
 /** Probe rules: what Prequal's rule was compared with, as published, over the same pool of probes. */
-import type { ProbeRule } from './probe-pool.js';
+import type { ProbeRule } from '../../engine/upstream/balance/probe-pool.js';
 import { SERVICE_US } from './scenario.js';
 
 /** Latency and requests in flight in equal parts; a request in flight counts as much as it takes alone. */

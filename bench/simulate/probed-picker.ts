@@ -1,7 +1,7 @@
 /** ProbedPicker: Prequal's asynchronous mode: requests go by what probes have answered before, from the engine's pool. */
 import type { Prng } from '../../engine/base/prng.js';
 import type { Feedback, Picker } from '../../engine/upstream/balance/picker.js';
-import { ProbePool, type ProbePoolConfig, type ProbeRule } from './probe-pool.js';
+import { ProbePool, type ProbePoolConfig, type ProbeRule } from '../../engine/upstream/balance/probe-pool.js';
 import type { RequestHash } from '../../engine/upstream/balance/request-hash.js';
 import type { EndpointTable } from '../../engine/upstream/endpoint-table.js';
 

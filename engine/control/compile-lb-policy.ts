@@ -100,7 +100,8 @@ function compileLbPolicy(
   if (typed !== undefined && cluster['lb_policy'] !== undefined && legacy !== 'LOAD_BALANCING_POLICY_CONFIG')
     reader.report('warning', cluster, 'lb_policy', 'has no effect: load_balancing_policy comes before it');
   const type = typed === undefined ? '' : String(typed['@type']);
-  const learning = typed === undefined ? null : compileLearningPolicy(reader, runtime, type, typed);
+  const learning =
+    typed === undefined ? null : compileLearningPolicy(reader, runtime, type, typed, textOf(cluster, 'name'));
   if (learning !== null) return learning;
   const roundRobin = fieldOf(cluster, 'round_robin_lb_config');
   if (roundRobin !== undefined && (typed !== undefined || legacy !== 'ROUND_ROBIN'))

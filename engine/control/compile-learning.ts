@@ -1,5 +1,5 @@
 /** Policies that learn: their typed configs to records, with the defaults. */
-import type { LbPolicyRecord } from '../plan/lb-policy-record.js';
+import type { LbPolicyRecord, ProbeRecord } from '../plan/lb-policy-record.js';
 import { fieldOf, flagOf, numberOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import type { Runtime } from './runtime.js';
@@ -8,17 +8,21 @@ import { slowStartOf } from './compile-slow-start.js';
 /** What a failure counts as where nothing else is said (linkerd's value). */
 const FAILURE_PENALTY_MS = 5000;
 
+/** Longer ones are rather a mistake. */
+const PROBE_PATH_MAX = 1024;
+
 /** Null for the type of another policy. */
 export function compileLearningPolicy(
   reader: DocumentReader,
   runtime: Runtime,
   type: string,
   config: Value,
+  clusterName: string,
 ): LbPolicyRecord | null {
   if (type.endsWith('.PeakEwma')) return peakEwma(config);
   if (type === 'millrace.load_balancing_policies.least_request.v1.LeastRequest')
     return biasedLeastRequest(reader, runtime, config);
-  if (type.endsWith('.Prequal')) return prequal(config);
+  if (type.endsWith('.Prequal')) return prequal(reader, config, clusterName);
   if (type.endsWith('.PickFirst')) return { name: 'PICK_FIRST', shuffle: flagOf(config, 'shuffle_address_list') };
   if (type.endsWith('.ClientSideWeightedRoundRobin')) return clientSideWeighted(config);
   return null;
@@ -50,13 +54,34 @@ function biasedLeastRequest(reader: DocumentReader, runtime: Runtime, config: Va
 }
 
 /** Q as it did best over loads and speeds of servers (prequal.test.ts); as many looks as the paper has probes. */
-function prequal(config: Value): LbPolicyRecord {
+function prequal(reader: DocumentReader, config: Value, clusterName: string): LbPolicyRecord {
+  const probe = fieldOf(config, 'probe');
   return {
     name: 'PREQUAL',
     quantile: numberOf(config, 'q_rif', 0.6),
     choiceCount: numberOf(config, 'choice_count', 3),
     failurePenaltyUs: numberOf(config, 'failure_penalty', FAILURE_PENALTY_MS) * 1000,
     expiryUs: numberOf(config, 'sample_expiration', 60000) * 1000,
+    ...(probe === undefined ? {} : { probe: compileProbe(reader, probe, clusterName) }),
+    ...(flagOf(config, 'read_load_reports') ? { readsReports: true } : {}),
+  };
+}
+
+/** The paper's figures, but for the timeout: 3 ms there. */
+function compileProbe(reader: DocumentReader, probe: Value, clusterName: string): ProbeRecord {
+  const path = textOf(probe, 'path');
+  if (!/^\/[\x21-\x7e]*$/.test(path) || path.includes('#'))
+    reader.report('error', probe, 'path', `${JSON.stringify(path)} is no path: it begins with "/" and has no spaces`);
+  if (path.length > PROBE_PATH_MAX) reader.report('error', probe, 'path', `has more than ${PROBE_PATH_MAX} characters`);
+  return {
+    path,
+    // Envoy's health checks do the same.
+    host: textOf(probe, 'host') || clusterName.replace(/[^\w.:-]/g, '-'),
+    timeoutMs: numberOf(probe, 'timeout', 100),
+    probesPerRequest: numberOf(probe, 'probes_per_request', 3),
+    poolSize: numberOf(probe, 'pool_size', 16),
+    maxAgeUs: numberOf(probe, 'max_age', 1000) * 1000,
+    removalsPerRequest: numberOf(probe, 'removals_per_request', 1),
   };
 }
 

@@ -2,7 +2,7 @@
 import { RuntimeDouble } from './schema-core.js';
 import { LOCALITY_LB_CONFIG } from './schema-locality.js';
 import { SlowStartConfig } from './schema-slow-start.js';
-import { bool, list, type Message, message, oneOf, only, text } from './schema.js';
+import { bool, fieldValue, list, type Message, message, oneOf, only, text } from './schema.js';
 
 const peakEwmaFields: Message['fields'] = {
   decay_time: { kind: 'duration', min: 1 },
@@ -39,6 +39,19 @@ const MillraceLeastRequest: Message = {
     ...LOCALITY_LB_CONFIG,
   },
 };
+const PrequalProbe: Message = {
+  name: 'Probe',
+  fields: {
+    path: text,
+    host: fieldValue,
+    timeout: { kind: 'duration', min: 1 },
+    probes_per_request: { kind: 'number', min: 0 },
+    pool_size: { kind: 'uint', min: 2, max: 1024 },
+    max_age: { kind: 'duration', min: 1 },
+    removals_per_request: { kind: 'number', min: 0 },
+  },
+  required: ['path'],
+};
 const Prequal: Message = {
   name: 'Prequal',
   typeUrl: 'millrace.load_balancing_policies.prequal.v1.Prequal',
@@ -47,6 +60,8 @@ const Prequal: Message = {
     choice_count: { kind: 'uint', min: 2 },
     failure_penalty: { kind: 'duration' },
     sample_expiration: { kind: 'duration', min: 1000 },
+    probe: message(() => PrequalProbe),
+    read_load_reports: bool,
     ...LOCALITY_LB_CONFIG,
   },
 };

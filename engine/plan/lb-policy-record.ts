@@ -34,6 +34,10 @@ export type LbPolicyRecord =
       readonly choiceCount: number;
       readonly failurePenaltyUs: number;
       readonly expiryUs: number;
+      /** Servers are asked; absent = they are not. */
+      readonly probe?: ProbeRecord;
+      /** What responses report of requests in flight counts. */
+      readonly readsReports?: boolean;
     }
   | { readonly name: 'PICK_FIRST'; readonly shuffle: boolean }
   | {
@@ -44,6 +48,20 @@ export type LbPolicyRecord =
       readonly errorUtilizationPenalty: number;
       readonly metricNames: readonly string[];
     };
+
+/** Prequal's probes: requests of our own that ask a server for its requests in flight and its latency. */
+export interface ProbeRecord {
+  readonly path: string;
+  /** Host of the request. */
+  readonly host: string;
+  readonly timeoutMs: number;
+  /** How many a request brings, may be a fraction. */
+  readonly probesPerRequest: number;
+  /** Answers kept by each worker, how long, and how many of them a request removes. */
+  readonly poolSize: number;
+  readonly maxAgeUs: number;
+  readonly removalsPerRequest: number;
+}
 
 export interface SlowStartRecord {
   readonly windowUs: number;

@@ -19,6 +19,7 @@ import { AddressIndex } from './address-index.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { OverrideHost } from './override-host.js';
 import { Pool, type StreamWaiter } from './pool.js';
+import { Prober } from './prober.js';
 import {
   CLUSTER_REQUESTS,
   CLUSTER_RETRIES,
@@ -78,6 +79,8 @@ export class Cluster {
   usesHash: boolean;
   http1Options: Http1ClientOptions;
   #balancer: Balancer;
+  /** Null: the policy asks nobody. */
+  #prober: Prober | null = null;
   readonly #hashTables: HashTables;
   /** By endpoint key, over lists. */
   readonly #pools = new Map<string, Pool>();
@@ -95,6 +98,7 @@ export class Cluster {
     this.#hashTables = new HashTables(context.tableFill);
     this.#balancer = this.#newBalancer();
     this.#placePools();
+    this.#aimProbes();
   }
 
   /** A new plan for the same name: pools of endpoints that stay live on, the others drain. */
@@ -105,10 +109,18 @@ export class Cluster {
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#balancer = this.#newBalancer();
     this.#placePools();
+    this.#aimProbes();
   }
 
   #newBalancer(): Balancer {
     return buildBalancer(this.record, this.cells, this.context.random, this.#hashTables, this);
+  }
+
+  #aimProbes(): void {
+    const { lbPolicy } = this.record;
+    const probe = lbPolicy.name === 'PREQUAL' ? lbPolicy.probe : undefined;
+    this.#prober = probe === undefined ? null : new Prober(this, probe);
+    this.#prober?.aim(this.#balancer.probes);
   }
 
   #placePools(): void {
@@ -188,7 +200,18 @@ export class Cluster {
     isFresh: boolean,
   ): MessageStream | null {
     this.lastFault = 0;
-    return pool.acquire(sink, waiter, isHigh, isFresh);
+    const stream = pool.acquire(sink, waiter, isHigh, isFresh);
+    if (this.#prober !== null) this.#probe(this.#prober, pool);
+    return stream;
+  }
+
+  /** What the caller still asks of its own stream stays as it was. */
+  #probe(prober: Prober, pool: Pool): void {
+    const { lastFault } = this;
+    const { lastConn } = pool;
+    prober.requestSent();
+    this.lastFault = lastFault;
+    pool.lastConn = lastConn;
   }
 
   /** False when the request breaker is open: lastFault is set and nothing was counted. */

@@ -55,6 +55,12 @@ export const REPORT_UPDATED = 1;
 export const REPORT_SINCE = 2;
 /** When the endpoint joined or came back to health, for slow start. */
 export const REPORT_JOINED = 3;
+/** Requests in flight there that others have sent, as of the last report of them. */
+export const REPORT_OTHERS = 4;
+/** Latency by that report, microseconds; 0 = it said nothing of it. */
+export const REPORT_LATENCY = 5;
+/** When it came, 0 = never. */
+export const REPORT_HEARD = 6;
 const SAMPLES_BASE = REPORTS_BASE + ENDPOINT_ROWS_MAX * REPORT_INTS;
 
 /** What all workers share; behind the cells, for each endpoint row, its load report and the latencies that Prequal keeps. */

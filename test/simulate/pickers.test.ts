@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { endpointRecords } from '../../bench/simulate/fleet.js';
 import { PolledPicker } from '../../bench/simulate/polled-picker.js';
-import { PROBE_POOL_DEFAULTS } from '../../bench/simulate/probe-pool.js';
+import { PROBE_POOL_DEFAULTS } from '../../engine/upstream/balance/probe-pool.js';
 import { CubicRule, LinearRule } from '../../bench/simulate/probe-rules.js';
 import { ProbedPicker } from '../../bench/simulate/probed-picker.js';
 import { SERVICE_US } from '../../bench/simulate/scenario.js';

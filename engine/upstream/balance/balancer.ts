@@ -1,22 +1,26 @@
 /** Balancer: who picks among a cluster's endpoints: by subset, priority and locality, and then by its policy. */
-import type { EndpointTable } from '../endpoint-table.js';
-import { type Feedback, type LoadReports, wasTried } from './picker.js';
+import { type Feedback, type LoadReports, type Probed, wasTried } from './picker.js';
 import type { RequestHash } from './request-hash.js';
 import type { Part, SubsetPicker } from './subset-picker.js';
 
+/** Who is probed, by index, and who wants to know. */
+export interface ProbeTargets {
+  readonly targets: Int32Array;
+  readonly probed: readonly Probed[];
+}
+
 /** Built per endpoint list; what lives on is in the shared cells. */
 export class Balancer {
-  /** Of all endpoints. */
-  readonly table: EndpointTable;
   readonly feedback: Feedback | null;
   /** Reads what endpoints report of their load; null for most policies. */
   readonly loadReports: LoadReports | null;
+  readonly probes: ProbeTargets;
   readonly #whole: Part;
   readonly #subsets: SubsetPicker | null;
 
   /** whole: for clusters without subsets. */
-  constructor(table: EndpointTable, whole: Part, subsets: SubsetPicker | null) {
-    this.table = table;
+  constructor(whole: Part, subsets: SubsetPicker | null, probes: ProbeTargets) {
+    this.probes = probes;
     this.#whole = whole;
     this.#subsets = subsets;
     const learner = subsets ?? whole.picker;

@@ -6,12 +6,12 @@ import type { ClusterRecord } from '../../plan/records.js';
 import { EndpointTable } from '../endpoint-table.js';
 import { type PriorityLoad, priorityLoads } from '../priority-loads.js';
 import type { SharedCells } from '../shared-cells.js';
-import { Balancer } from './balancer.js';
+import { Balancer, type ProbeTargets } from './balancer.js';
 import { buildPicker } from './build-picker.js';
 import { type HashTables, isHashPolicy } from './hash-tables.js';
 import { effectiveWeights, type Locality, localitiesOf, sharedOutWeights } from './localities.js';
 import { LocalityPicker } from './locality-picker.js';
-import type { BalancingCounters } from './picker.js';
+import type { BalancingCounters, Probed } from './picker.js';
 import { Positions } from './positions.js';
 import { NO_PICKER, PriorityPicker, type PriorityView } from './priority-picker.js';
 import { type Part, SubsetPicker } from './subset-picker.js';
@@ -35,6 +35,9 @@ interface Construction {
   readonly tables: HashTables;
   readonly counters: BalancingCounters;
   readonly positions: Positions;
+  /** Filled with the pickers that go by probes, and with whom those may pick. */
+  readonly probed: Probed[];
+  readonly targets: Set<number>;
 }
 
 /** tables: those of the cluster, so that its next balancer finds them. */
@@ -47,16 +50,30 @@ export function buildBalancer(
 ): Balancer {
   const table = new EndpointTable(record.endpoints, record.index, cells);
   const positions = new Positions(record.index, table.rows);
-  const construction = { record, table, random, tables, counters, positions };
+  const construction: Construction = {
+    record,
+    table,
+    random,
+    tables,
+    counters,
+    positions,
+    probed: [],
+    targets: new Set(),
+  };
   tables.nextList();
   if (record.subsets === null) {
     const all = record.endpoints.map((_, index) => index);
-    return new Balancer(table, buildPart(construction, all), null);
+    return new Balancer(buildPart(construction, all), null, probesOf(construction));
   }
   const subsets = new Subsets(record.subsets, record.endpoints);
   const build = (members: readonly number[]): Part => buildPart(construction, members);
   const picker = new SubsetPicker(subsets, record.subsets.criteria, build, table, counters);
-  return new Balancer(table, { pickable: new Int32Array(0), picker: NO_PICKER }, picker);
+  return new Balancer({ pickable: new Int32Array(0), picker: NO_PICKER }, picker, probesOf(construction));
+}
+
+/** Of what has been built. */
+function probesOf({ probed, targets }: Construction): ProbeTargets {
+  return { probed, targets: Int32Array.from(targets) };
 }
 
 /** members: of all priorities, well or not. */
@@ -108,7 +125,12 @@ function plainView(
 ): View {
   const { record, random, tables } = construction;
   const table = partOf(construction, members, pickable, weights ?? null);
-  return { table, picker: buildPicker(record.lbPolicy, table, random, tables) };
+  const picker = buildPicker(record.lbPolicy, table, random, tables);
+  if (picker.probed !== undefined) {
+    construction.probed.push(picker.probed);
+    for (const index of pickable) construction.targets.add(index);
+  }
+  return { table, picker };
 }
 
 function partOf(

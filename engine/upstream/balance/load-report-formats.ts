@@ -5,7 +5,7 @@ import {
   APPLICATION,
   CPU,
   EPS,
-  type LoadReport,
+  type MetricSink,
   MEM,
   NAMED_METRICS,
   REQUEST_COST,
@@ -36,7 +36,7 @@ const decoded = new Uint8Array(BINARY_MAX);
 const decodedView = new DataView(decoded.buffer);
 
 /** Fills the report; false = there is none that can be read, and what it holds means nothing. */
-export function readLoadReport(head: Head, report: LoadReport): boolean {
+export function readLoadReport(head: Head, report: MetricSink): boolean {
   let slot = head.findByName(FIELD_BIN);
   const isBinary = slot >= 0;
   if (!isBinary) slot = head.findByName(FIELD);
@@ -105,7 +105,7 @@ function isDigit(byte: number): boolean {
 
 // ---- text -----------------------------------------------------------------------------------------------------
 
-function readText(bytes: Uint8Array, from: number, to: number, report: LoadReport): boolean {
+function readText(bytes: Uint8Array, from: number, to: number, report: MetricSink): boolean {
   for (let at = from; at <= to; ) {
     let end = at;
     while (end < to && bytes[end] !== COMMA) end++;
@@ -115,7 +115,7 @@ function readText(bytes: Uint8Array, from: number, to: number, report: LoadRepor
   return true;
 }
 
-function readPair(bytes: Uint8Array, from: number, to: number, report: LoadReport): boolean {
+function readPair(bytes: Uint8Array, from: number, to: number, report: MetricSink): boolean {
   let start = from;
   let end = to;
   while (start < end && isSpace(bytes[start] as number)) start++;
@@ -143,7 +143,7 @@ function readPair(bytes: Uint8Array, from: number, to: number, report: LoadRepor
 /** Where the reader of JSON stands; -1 = it was none. */
 let jsonAt = 0;
 
-function readJson(bytes: Uint8Array, from: number, to: number, report: LoadReport): boolean {
+function readJson(bytes: Uint8Array, from: number, to: number, report: MetricSink): boolean {
   jsonAt = from;
   readObject(bytes, to, TOP_LEVEL, report);
   if (jsonAt < 0) return false;
@@ -156,7 +156,7 @@ function skipSpace(bytes: Uint8Array, to: number): void {
 }
 
 /** Names and numbers; one level down, the parts that are maps. */
-function readObject(bytes: Uint8Array, to: number, part: number, report: LoadReport): void {
+function readObject(bytes: Uint8Array, to: number, part: number, report: MetricSink): void {
   skipSpace(bytes, to);
   if (bytes[jsonAt++] !== OPEN) jsonAt = -1;
   for (let isFirst = true; jsonAt >= 0; isFirst = false) {
@@ -183,7 +183,7 @@ function readMember(
   part: number,
   nameFrom: number,
   nameTo: number,
-  report: LoadReport,
+  report: MetricSink,
 ): void {
   skipSpace(bytes, to);
   if (jsonAt < to && bytes[jsonAt] === OPEN) {
@@ -247,7 +247,7 @@ const FIXED32 = 5;
 /** Where the reader of protobuf stands; -1 = it was none. */
 let protoAt = 0;
 
-function readBinary(bytes: Uint8Array, from: number, to: number, report: LoadReport): boolean {
+function readBinary(bytes: Uint8Array, from: number, to: number, report: MetricSink): boolean {
   const end = decodeBase64(bytes, from, to, decoded);
   if (end <= 0) return false;
   protoAt = 0;
@@ -274,7 +274,7 @@ function readBinary(bytes: Uint8Array, from: number, to: number, report: LoadRep
 }
 
 /** A map's entry: field 1 the name, field 2 the value. */
-function readEntry(from: number, end: number, part: number, report: LoadReport): boolean {
+function readEntry(from: number, end: number, part: number, report: MetricSink): boolean {
   let nameFrom = from;
   let nameTo = from;
   let value = 0;

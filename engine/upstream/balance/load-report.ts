@@ -18,8 +18,15 @@ interface WantedMetric {
   readonly name: Uint8Array;
 }
 
+/** Who wants the metrics of a report. */
+export interface MetricSink {
+  reset(): void;
+  /** False when there is no such top-level metric: then the report is void. */
+  put(part: number, bytes: Uint8Array, from: number, to: number, value: number): boolean;
+}
+
 /** One per policy, filled again for each report; reading it leaves no garbage. */
-export class LoadReport {
+export class LoadReport implements MetricSink {
   cpuUtilization = 0;
   memUtilization = 0;
   applicationUtilization = 0;
@@ -49,7 +56,6 @@ export class LoadReport {
     this.wantedUtilization = 0;
   }
 
-  /** False when there is no such top-level metric. */
   put(part: number, bytes: Uint8Array, from: number, to: number, value: number): boolean {
     for (let i = 0; i < this.#wanted.length; i++) {
       const wanted = this.#wanted[i] as WantedMetric;

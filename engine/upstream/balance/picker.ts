@@ -14,6 +14,16 @@ export interface Picker {
   readonly feedback: Feedback | null;
   /** Who reads the load that endpoints report in response heads; absent = nobody. */
   readonly loadReports?: LoadReports | undefined;
+  /** Who goes by answers to probes; absent = nobody. */
+  readonly probed?: Probed | undefined;
+}
+
+/** It allocates nothing. */
+export interface Probed {
+  /** The final head of an answer of the endpoint of this row. */
+  answered(row: number, head: Head): void;
+  /** It failed, or was late. */
+  unanswered(row: number): void;
 }
 
 /** Where pickers count what they decide. */

@@ -68,6 +68,36 @@ test('least_request with a failure penalty', () => {
   );
 });
 
+test('prequal that asks, and that reads reports', () => {
+  const type = `${OURS}.prequal.v1.Prequal`;
+  const same = { name: 'PREQUAL', quantile: 0.6, choiceCount: 3, failurePenaltyUs: 5_000_000, expiryUs: 60_000_000 };
+  const probe = {
+    path: '/load',
+    host: 'c',
+    timeoutMs: 100,
+    probesPerRequest: 3,
+    poolSize: 16,
+    maxAgeUs: 1_000_000,
+    removalsPerRequest: 1,
+  };
+  assert.deepEqual(policyOf(type, 'read_load_reports: true'), { ...same, readsReports: true });
+  assert.deepEqual(policyOf(type, 'probe: { path: /load }'), { ...same, probe });
+  const fields =
+    'probe: { path: "/x?y", host: h.example, timeout: 0.02s, probes_per_request: 0.5, pool_size: 4, max_age: 2s, removals_per_request: 0.25 }';
+  assert.deepEqual(policyOf(type, fields), {
+    ...same,
+    probe: {
+      path: '/x?y',
+      host: 'h.example',
+      timeoutMs: 20,
+      probesPerRequest: 0.5,
+      poolSize: 4,
+      maxAgeUs: 2_000_000,
+      removalsPerRequest: 0.25,
+    },
+  });
+});
+
 test('prequal', () => {
   const type = `${OURS}.prequal.v1.Prequal`;
   const defaults = {
@@ -156,6 +186,12 @@ const MISTAKES: readonly (readonly [string, string, string])[] = [
     'selection_method: SCAN',
     `error ${AT}.selection_method: must be one of N_CHOICES, FULL_SCAN (did you mean FULL_SCAN?), not "SCAN"`,
   ],
+  [
+    `${OURS}.prequal.v1.Prequal`,
+    'probe: { path: "load now" }',
+    `error ${AT}.probe.path: "load now" is no path: it begins with "/" and has no spaces`,
+  ],
+  [`${OURS}.prequal.v1.Prequal`, 'probe: {}', `error ${AT}.probe: path is required in Probe`],
   [`${OURS}.prequal.v1.Prequal`, 'q_rif: 1.5', `error ${AT}.q_rif: must be a number from 0 to 1, not 1.5`],
   [
     WEIGHTED,

@@ -8,6 +8,7 @@ import { buildPicker } from '../../../engine/upstream/balance/build-picker.js';
 import type { Picker } from '../../../engine/upstream/balance/picker.js';
 import { RequestHash } from '../../../engine/upstream/balance/request-hash.js';
 import { EndpointTable } from '../../../engine/upstream/endpoint-table.js';
+import { newHead } from '../../support/fake-conn.js';
 import { Fleet } from '../../support/balancing.js';
 import { endpointRecord } from '../../support/upstream-harness.js';
 
@@ -48,7 +49,24 @@ const FORMS: Readonly<Record<LbPolicyRecord['name'], readonly LbPolicyRecord[]>>
   PEAK_EWMA: [EWMA, { ...EWMA, fullScan: true }],
   RING_HASH: [RING, { ...RING, hashFunction: 'MURMUR_HASH_2' }, { ...RING, balanceFactor: 125 }],
   MAGLEV: [MAGLEV, { ...MAGLEV, balanceFactor: 125 }],
-  PREQUAL: [PREQUAL, { ...PREQUAL, quantile: 0 }, { ...PREQUAL, quantile: 1, choiceCount: 100 }],
+  PREQUAL: [
+    { ...PREQUAL, readsReports: true },
+    {
+      ...PREQUAL,
+      probe: {
+        path: '/',
+        host: 'h',
+        timeoutMs: 100,
+        probesPerRequest: 3,
+        poolSize: 16,
+        maxAgeUs: 1e6,
+        removalsPerRequest: 1,
+      },
+    },
+    PREQUAL,
+    { ...PREQUAL, quantile: 0 },
+    { ...PREQUAL, quantile: 1, choiceCount: 100 },
+  ],
   PICK_FIRST: [
     { name: 'PICK_FIRST', shuffle: false },
     { name: 'PICK_FIRST', shuffle: true },
@@ -67,6 +85,13 @@ const FORMS: Readonly<Record<LbPolicyRecord['name'], readonly LbPolicyRecord[]>>
 
 /** Bytes for 20,000 picks: what the runtime needs for itself. */
 const GARBAGE_MAX = 20_000;
+const REPORTING = newHead();
+{
+  const [name, value] = ['endpoint-load-metrics', 'TEXT named_metrics.rif=12,named_metrics.latency_us=3400'].map(
+    (text) => new TextEncoder().encode(text),
+  ) as [Uint8Array, Uint8Array];
+  REPORTING.addName(name, 0, value, 0, value.length);
+}
 const HASH = new RequestHash();
 const random = Prng.fromSeed(11);
 
@@ -138,6 +163,8 @@ for (const form of Object.values(FORMS).flat())
           fleet.clock.us += 50;
           const index = picker.pick(HASH, i & 1);
           if (feedback !== null) feedback.requestEnded(index, 1000 + (i & 1023), i & 7, (i & 63) === 0);
+          picker.loadReports?.responseHead(index, REPORTING);
+          picker.probed?.answered((index + i) % 5, REPORTING);
         }
       };
       // Until it is compiled, and no longer; a compiler in another thread takes its time on a busy machine.

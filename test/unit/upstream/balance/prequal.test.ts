@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../../../engine/base/prng.js';
 import { type PrequalConfig, PrequalPicker } from '../../../../engine/upstream/balance/prequal.js';
-import { PROBE_POOL_DEFAULTS, ProbePool } from '../../../../bench/simulate/probe-pool.js';
+import { PROBE_POOL_DEFAULTS, ProbePool } from '../../../../engine/upstream/balance/probe-pool.js';
 import { NO_HASH } from '../../../../engine/upstream/balance/request-hash.js';
 import { TAGGED_INTS, TaggedLatencies } from '../../../../engine/upstream/balance/tagged-latencies.js';
 import { EndpointTable } from '../../../../engine/upstream/endpoint-table.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../../../engine/base/prng.js';
-import { PROBE_POOL_DEFAULTS, ProbePool, reuseBudget } from '../../../../bench/simulate/probe-pool.js';
+import { PROBE_POOL_DEFAULTS, ProbePool, reuseBudget } from '../../../../engine/upstream/balance/probe-pool.js';
 
 const MS = 1000;
 /** Q = 1 unless said, so that latency alone decides; nothing is removed but by the rule in question. */

@@ -1,6 +1,6 @@
 /** ProbePool: what a client knows of servers from probes: a few recent answers, each good for a few requests. */
-import type { Prng } from '../../engine/base/prng.js';
-import { HotCold } from '../../engine/upstream/balance/hot-cold.js';
+import type { Prng } from '../../base/prng.js';
+import { HotCold } from './hot-cold.js';
 
 // Prequal's asynchronous mode: a request never waits for probes. Each request asks a few random servers for their
 // requests in flight (RIF) and latency, and is sent by the answers to earlier ones. An answer leaves when it is too
@@ -40,6 +40,8 @@ export interface ProbeRule {
   isBetter(rif: number, latencyUs: number, otherRif: number, otherLatencyUs: number): boolean;
 }
 
+/** Chance in whole numbers, because a fraction that a call answers is garbage. */
+const FRACTIONS = 1 << 20;
 /** With fewer answers a request goes to a random server. */
 const LEAST_ANSWERS = 2;
 
@@ -84,7 +86,7 @@ export class ProbePool {
     this.#takenUs[at] = nowUs;
     // The fraction of the budget by chance, so that it is kept on average.
     const whole = Math.floor(this.reuse);
-    this.#usesLeft[at] = whole + (this.#random.float() < this.reuse - whole ? 1 : 0);
+    this.#usesLeft[at] = whole + (this.#random.below(FRACTIONS) < (this.reuse - whole) * FRACTIONS ? 1 : 0);
   }
 
   /** The server for a request, -1 = too few answers: take a random one. */
