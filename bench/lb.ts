@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { suggest } from '../engine/fault/problem.js';
 import type { Interruption } from './interruption.js';
+import { Generators, generatorsOption } from './generator/generators.js';
 import { encode, PERCENTILES, percentileMs } from './latencies.js';
 import type { Figure, PolicyResult, ResultBuilder, ScenarioResult } from './result/result.js';
 import { ScenarioFigures } from './scenario/figures.js';
@@ -36,6 +37,8 @@ export interface LbOptions {
   readonly durationS: number | null;
   readonly rounds: number;
   readonly server: 'auto' | 'node';
+  /** Threads that make the load; null: one, and more where that can't make it. */
+  readonly generators: number | null;
 }
 
 /** Throws UsageError. */
@@ -48,6 +51,7 @@ export function lbOptions(args: readonly string[]): LbOptions {
       duration: { type: 'string' },
       rounds: { type: 'string', default: '1' },
       backends: { type: 'string' },
+      generators: { type: 'string' },
     },
   });
   const durationS = values.duration === undefined ? null : Number(values.duration);
@@ -64,6 +68,7 @@ export function lbOptions(args: readonly string[]): LbOptions {
     durationS,
     rounds,
     server: values.backends === 'node' ? 'node' : 'auto',
+    generators: generatorsOption(values.generators),
   };
 }
 
@@ -126,6 +131,7 @@ export class LbBench {
       builder.note(line);
     };
     const { rounds, server } = this.#options;
+    const generators = new Generators(this.#options.generators);
     const seen = new Map<string, Measurement[]>();
     for (let round = 1; round <= rounds; round++)
       for (const policy of policies) {
@@ -133,7 +139,12 @@ export class LbBench {
         const name = `${scenario.name}${rounds === 1 ? '' : `, round ${round} of ${rounds}`}: ${policy.name}`;
         const measured = await progress.step(name, secondsOf(scenario), () =>
           undisturbed(
-            () => runScenario(scenario, config, policy, { interruption, say, server }),
+            () =>
+              generators.run(
+                (count) => runScenario(scenario, config, policy, { interruption, say, server, generators: count }),
+                ({ load }) => load,
+                say,
+              ),
             ({ load }) => (interruption.isSet ? null : load.lags),
             (line) => say(`  ${name}: ${line}`),
           ),

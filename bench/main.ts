@@ -21,11 +21,11 @@ interface Part {
 
 const PARTS: Readonly<Record<string, Part>> = {
   lb: {
-    help: 'balancers side by side: [--scenario A,B] [--policies A,B] [--rounds N] [--duration S] [--backends node]',
+    help: 'balancers side by side: [--scenario A,B] [--policies A,B] [--rounds N] [--duration S]\n             [--backends node] [--generators N]',
     run: lb,
   },
   peers: {
-    help: 'beside other proxies: [--peers A,B] [--rounds N] [--seconds S] [--connections N] [--rate N] [--body BYTES]',
+    help: 'beside other proxies: [--peers A,B] [--rounds N] [--seconds S] [--connections N] [--rate N]\n             [--body BYTES] [--generators N]',
     run: (args) => measure(new PeersBench(peersOptions(args)), ['peers', ...args]),
   },
   micro: {

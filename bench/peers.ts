@@ -7,7 +7,9 @@ import { parseArgs } from 'node:util';
 import { suggest } from '../engine/fault/problem.js';
 import { freePort } from '../test/support/proxy-process.js';
 import { Backends } from './backend/backends.js';
-import { runClosedLoop, runOpenLoop } from './generator/load-run.js';
+import { Generators, generatorsOption } from './generator/generators.js';
+import type { LoadReport } from './generator/load-report.js';
+import { type OpenLoad, runClosedLoop, runOpenLoop } from './generator/load-run.js';
 import type { Interruption } from './interruption.js';
 import { decode, encode, newLatencies, percentileMs } from './latencies.js';
 import { lagText } from './terminal/lag-text.js';
@@ -34,6 +36,8 @@ export interface PeersOptions {
   /** Per second, in the open loop. */
   readonly rate: number;
   readonly bodyBytes: number;
+  /** Threads of the open loop; null: one, and more where that can't make it. */
+  readonly generators: number | null;
 }
 
 const WARM_UP_S = 1;
@@ -55,6 +59,7 @@ export function peersOptions(args: readonly string[]): PeersOptions {
       connections: { type: 'string', default: '64' },
       rate: { type: 'string', default: '1000' },
       body: { type: 'string', default: '128' },
+      generators: { type: 'string' },
     },
   });
   const number = (name: 'rounds' | 'seconds' | 'connections' | 'rate' | 'body', max: number): number => {
@@ -79,6 +84,7 @@ export function peersOptions(args: readonly string[]): PeersOptions {
     connections: Math.floor(number('connections', 10000)),
     rate: number('rate', 50000),
     bodyBytes: Math.floor(number('body', 10_000_000)),
+    generators: generatorsOption(values.generators),
   };
 }
 
@@ -98,6 +104,7 @@ export class PeersBench {
   readonly #options: PeersOptions;
   readonly #peers: readonly Peer[];
   readonly #missing: Missing[];
+  readonly #generators: Generators;
   readonly #pinning = new Pinning();
   readonly #hasWrk = spawnSync('wrk', ['-v']).error === undefined;
   readonly #directory = mkdtempSync(join(tmpdir(), 'millrace-peers-'));
@@ -105,6 +112,7 @@ export class PeersBench {
 
   constructor(options: PeersOptions) {
     this.#options = options;
+    this.#generators = new Generators(options.generators);
     const { peers, missing } = findPeers(options.names);
     this.#peers = peers;
     this.#missing = [...missing];
@@ -155,7 +163,7 @@ export class PeersBench {
     const say = (line: string): void => progress.say(`  ${line}`);
     const measure = (port: number, run: ProxyRun | null): Promise<Sample | null> =>
       undisturbed(
-        () => this.#measure(port, run, interruption),
+        () => this.#measure(port, run, interruption, say),
         (sample) => sample?.lags ?? null,
         say,
       );
@@ -186,8 +194,13 @@ export class PeersBench {
   }
 
   /** Null when it was interrupted. */
-  async #measure(port: number, run: ProxyRun | null, interruption: Interruption): Promise<Sample | null> {
-    const { warmUpS, closedS, openS, rate } = this.#options;
+  async #measure(
+    port: number,
+    run: ProxyRun | null,
+    interruption: Interruption,
+    say: (line: string) => void,
+  ): Promise<Sample | null> {
+    const { warmUpS, closedS } = this.#options;
     await this.#closedLoop(port, warmUpS, interruption);
     const cpuBefore = run?.cpuUs() ?? 0;
     const startMs = performance.now();
@@ -195,21 +208,7 @@ export class PeersBench {
     const tookMs = performance.now() - startMs;
     const cpuUs = (run?.cpuUs() ?? 0) - cpuBefore;
     if (interruption.isSet || closed.requests === 0) return null;
-    const open = await runOpenLoop({
-      host: '127.0.0.1',
-      targetPort: port,
-      connections: OPEN_CONNECTIONS,
-      rate,
-      arrivals: 'POISSON',
-      warmUpS: OPEN_WARM_UP_S,
-      durationS: openS,
-      timeoutMs: 5000,
-      mix: GET,
-      keys: null,
-      backends: 1,
-      seed: 1,
-      control: interruption.control,
-    });
+    const open = await this.#openLoop(port, interruption, say);
     if (interruption.isSet) return null;
     return {
       cpuUsPerRequest: canMeasureCpu() ? cpuUs / closed.requests : Number.NaN,
@@ -220,6 +219,29 @@ export class PeersBench {
       latencies: open.latencies,
       lags: open.lags,
     };
+  }
+
+  #openLoop(port: number, interruption: Interruption, say: (line: string) => void): Promise<LoadReport> {
+    const task: OpenLoad = {
+      host: '127.0.0.1',
+      targetPorts: [port],
+      connections: OPEN_CONNECTIONS,
+      rate: this.#options.rate,
+      arrivals: 'POISSON',
+      warmUpS: OPEN_WARM_UP_S,
+      durationS: this.#options.openS,
+      timeoutMs: 5000,
+      mix: GET,
+      keys: null,
+      backends: 1,
+      seed: 1,
+      control: interruption.control,
+    };
+    return this.#generators.run(
+      (count) => runOpenLoop(task, count),
+      (report) => report,
+      say,
+    );
   }
 
   async #closedLoop(
@@ -234,7 +256,7 @@ export class PeersBench {
         if (interruption.isSet) return { requests: 0, failed: 0 };
         throw error;
       });
-    const [report] = await runClosedLoop({
+    const report = await runClosedLoop({
       host: '127.0.0.1',
       targetPort: port,
       connections,
@@ -243,8 +265,8 @@ export class PeersBench {
       mix: GET,
       control: interruption.control,
     });
-    const failed = Object.values(report?.errors ?? {}).reduce((sum, count) => sum + count, 0);
-    return { requests: report?.good ?? 0, failed };
+    const failed = Object.values(report.errors).reduce((sum, count) => sum + count, 0);
+    return { requests: report.good, failed };
   }
 
   // ---- what came of it ------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ export class TourBench {
     connections: 64,
     rate: 1000,
     bodyBytes: 128,
+    generators: null,
   });
   readonly #lb = new LbBench({
     scenarios: ['one-slow-of-ten', 'antagonist'],
@@ -23,6 +24,7 @@ export class TourBench {
     durationS: 3.5,
     rounds: 1,
     server: 'auto',
+    generators: null,
   });
   readonly #micro = new MicroBench({ timeMs: 100 });
 

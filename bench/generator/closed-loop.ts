@@ -2,7 +2,7 @@
 import autocannon from 'autocannon';
 import { encode, newLatencies, record } from '../latencies.js';
 import type { RequestKind } from '../scenario/scenario.js';
-import type { LoadReport } from './open-loop.js';
+import type { LoadReport } from './load-report.js';
 
 export interface ClosedLoopTask {
   readonly host: string;
@@ -24,6 +24,7 @@ export default async function closedLoop(task: ClosedLoopTask): Promise<LoadRepo
   );
   let good = 0;
   const errors: Record<string, number> = {};
+  const idle = performance.eventLoopUtilization();
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     const instance = autocannon(
       {
@@ -45,6 +46,7 @@ export default async function closedLoop(task: ClosedLoopTask): Promise<LoadRepo
     }, STOP_LOOK_MS);
     timer.unref();
   });
+  const busy = performance.eventLoopUtilization(idle).utilization;
   if (result.timeouts > 0) errors['timeout'] = result.timeouts;
   if (result.errors > result.timeouts) errors['reset'] = result.errors - result.timeouts;
   return {
@@ -59,5 +61,7 @@ export default async function closedLoop(task: ClosedLoopTask): Promise<LoadRepo
     keyed: [],
     moved: [],
     seconds: result.duration,
+    busy,
+    generators: 1,
   };
 }

@@ -1,4 +1,5 @@
 /** The open loop's thread: sends at times drawn beforehand, whatever comes back, and counts latency from those times. */
+import { once } from 'node:events';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Histogram } from 'hdr-histogram-js';
 import { Prng } from '../../engine/base/prng.js';
@@ -6,12 +7,18 @@ import { encode, newLatencies, record } from '../latencies.js';
 import type { Keys, RequestKind } from '../scenario/scenario.js';
 import { arrivalTimes, KeyDraw } from './arrivals.js';
 import { ClientConnection } from './client-connection.js';
+import type { LoadReport } from './load-report.js';
 import { monotonicUs } from './monotonic.js';
 
 export interface OpenLoopTask {
+  /** Says when the connections are there; is told the time of the first request. */
   readonly port: MessagePort;
   readonly host: string;
-  readonly targetPort: number;
+  /** Connections are spread over them. */
+  readonly targetPorts: readonly number[];
+  /** Of several threads that share the load this one is number `generator`; connections and rate are those of all. */
+  readonly generator: number;
+  readonly generators: number;
   readonly connections: number;
   readonly rate: number;
   readonly arrivals: 'POISSON' | 'UNIFORM';
@@ -26,30 +33,6 @@ export interface OpenLoopTask {
   readonly control: Int32Array;
 }
 
-/** Histograms hold what was meant to be sent after the warm-up; counts hold everything. */
-export interface LoadReport {
-  readonly kind: 'open' | 'closed';
-  readonly sent: number;
-  /** Answers below 400. */
-  readonly good: number;
-  /** By status, or "timeout", "reset", "unanswered". */
-  readonly errors: Readonly<Record<string, number>>;
-  /** From the intended time to the end of the answer: good ones, and those given up with the time that they had. */
-  readonly latencies: string;
-  /** The same without what the backend says that it took: the proxy's share, and the network's. */
-  readonly overheads: string;
-  /** How late the generator itself sent, of requests that had not to wait for a free connection. */
-  readonly lags: string;
-  /** Answers by backend, errors too. */
-  readonly byBackend: readonly number[];
-  /** By the backend where a key was first answered: later answers under those keys, and those from elsewhere. */
-  readonly keyed: readonly number[];
-  readonly moved: readonly number[];
-  /** From the first request meant to be sent to the last. */
-  readonly seconds: number;
-}
-
-const START_AFTER_US = 50_000;
 const TIMEOUT_LOOK_MS = 100;
 const RECONNECT_MS = 50;
 
@@ -60,7 +43,7 @@ export default function openLoop(task: OpenLoopTask): Promise<LoadReport> {
 class OpenLoop {
   readonly #task: OpenLoopTask;
   readonly #arrivals: Float64Array;
-  readonly #random: Prng;
+  #random: Prng;
   readonly #keyDraw: KeyDraw | null;
   readonly #connections = new Set<ClientConnection>();
   /** Those without a request, longest idle first. */
@@ -77,6 +60,7 @@ class OpenLoop {
   readonly #requests: readonly string[];
   readonly #totalWeight: number;
   #startUs = 0;
+  #opened = 0;
   /** When last a request was due and no connection was free. */
   #starvedUs = 0;
   #next = 0;
@@ -90,7 +74,10 @@ class OpenLoop {
   constructor(task: OpenLoopTask) {
     this.#task = task;
     this.#random = Prng.fromSeed(task.seed);
-    this.#arrivals = arrivalTimes(task.rate, task.warmUpS + task.durationS, task.arrivals, this.#random);
+    const all = arrivalTimes(task.rate, task.warmUpS + task.durationS, task.arrivals, this.#random);
+    this.#arrivals = everyNth(all, task.generators, task.generator);
+    // The same times however many share them, but not the same keys for each.
+    if (task.generator > 0) this.#random = Prng.fromSeed(task.seed ^ (task.generator << 24));
     this.#keyDraw = task.keys === null ? null : new KeyDraw(task.keys, this.#random);
     this.#homes = new Int16Array(task.keys?.count ?? 0).fill(-1);
     const zeroes = (): number[] => Array.from({ length: task.backends }, () => 0);
@@ -103,12 +90,15 @@ class OpenLoop {
 
   async run(): Promise<LoadReport> {
     const task = this.#task;
-    await Promise.all(Array.from({ length: task.connections }, () => this.#connect()));
-    this.#startUs = monotonicUs() + START_AFTER_US;
+    const own = Math.ceil((task.connections - task.generator) / task.generators);
+    await Promise.all(Array.from({ length: own }, () => this.#connect()));
+    task.port.postMessage({ isReady: true });
+    const [{ startUs }] = (await once(task.port, 'message')) as [{ readonly startUs: number }];
+    this.#startUs = startUs;
+    const idle = performance.eventLoopUtilization();
     const workerData = { arrivals: this.#arrivals, startUs: this.#startUs, control: task.control };
     const pacer = new Worker(new URL('./pacer.js', import.meta.url), { workerData });
     pacer.on('message', () => this.#sendDue());
-    task.port.postMessage({ startUs: this.#startUs });
     const timer = setInterval(() => this.#look(), TIMEOUT_LOOK_MS);
     await new Promise<void>((resolve) => {
       this.#onOver = resolve;
@@ -116,12 +106,13 @@ class OpenLoop {
     clearInterval(timer);
     this.#isOver = true;
     for (const connection of this.#connections) connection.destroy();
+    const { utilization } = performance.eventLoopUtilization(idle);
     await pacer.terminate();
     task.port.close();
-    return this.#report();
+    return this.#report(utilization);
   }
 
-  #report(): LoadReport {
+  #report(busy: number): LoadReport {
     return {
       kind: 'open',
       sent: this.#sent,
@@ -134,13 +125,17 @@ class OpenLoop {
       keyed: this.#keyed,
       moved: this.#moved,
       seconds: this.#lastUs / 1e6,
+      busy,
+      generators: 1,
     };
   }
 
   #connect(): Promise<void> {
     if (this.#isOver) return Promise.resolve();
     return new Promise((resolve) => {
-      const connection = new ClientConnection(this.#task.host, this.#task.targetPort, this, () => {
+      const { host, targetPorts } = this.#task;
+      const port = targetPorts[this.#opened++ % targetPorts.length] as number;
+      const connection = new ClientConnection(host, port, this, () => {
         this.#idle.push(connection);
         this.#sendDue();
         resolve();
@@ -268,4 +263,13 @@ class OpenLoop {
 function headOf({ method, path, bodyBytes }: RequestKind): string {
   const length = bodyBytes > 0 ? `content-length: ${bodyBytes}\r\n` : '';
   return `${method} ${path} HTTP/1.1\r\nhost: bench.example\r\naccept: */*\r\n${length}`;
+}
+
+/** In memory that the pacer shares. */
+function everyNth(times: Float64Array, count: number, first: number): Float64Array {
+  if (count === 1) return times;
+  const own = times.filter((_, at) => at % count === first);
+  const shared = new Float64Array(new SharedArrayBuffer(own.byteLength));
+  shared.set(own);
+  return shared;
 }

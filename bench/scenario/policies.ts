@@ -11,6 +11,8 @@ export interface Policy {
   readonly cluster: Readonly<Record<string, unknown>>;
   /** Fields of its routes' actions. */
   readonly route: Readonly<Record<string, unknown>>;
+  /** Each worker is a process of its own, that knows its own requests alone: what other proxies do. */
+  readonly isPerWorker: boolean;
 }
 
 /** Throws ScenarioError. */
@@ -27,5 +29,6 @@ export function readPolicies(path = join(SCENARIOS, 'policies.yaml')): Policy[] 
     note: (policy['note'] as string | undefined) ?? '',
     cluster: policy['cluster'] as Record<string, unknown>,
     route: (policy['route'] ?? {}) as Record<string, unknown>,
+    isPerWorker: policy['per_worker'] === true,
   }));
 }

@@ -46,9 +46,11 @@ export class ProxyConfig {
   readonly #text: string;
   /** Of each backend, in the order of the config. */
   readonly weights: readonly number[];
+  readonly #scenario: Scenario;
 
   /** Throws ScenarioError when envoy.yaml is refused or does not fit the scenario. */
   constructor(scenario: Scenario) {
+    this.#scenario = scenario;
     const path = join(scenario.directory, 'envoy.yaml');
     const name = path.replace(`${packageRoot()}/`, '');
     const loaded = loadConfig({ path, text: null, name, allowsUnknownFields: false, environment: {} });
@@ -101,6 +103,9 @@ export class ProxyConfig {
 
   /** Why this build can't run the policy; null = it can. */
   refusal(policy: Policy): string | null {
+    const { load, workers } = this.#scenario;
+    if (policy.isPerWorker && (workers === 1 || load.rate === null))
+      return 'each worker as a process of its own needs several workers, and an open loop';
     const ports = { listener: 1, admin: 2, backends: this.weights.map((_, at) => 3 + at) };
     const text = this.text(
       policy,

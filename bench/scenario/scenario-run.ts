@@ -4,7 +4,7 @@ import type { BackendReport } from '../backend/backend-thread.js';
 import { Backends } from '../backend/backends.js';
 import { runClosedLoop, runOpenLoop } from '../generator/load-run.js';
 import { monotonicUs } from '../generator/monotonic.js';
-import type { LoadReport } from '../generator/open-loop.js';
+import type { LoadReport } from '../generator/load-report.js';
 import type { Interruption } from '../interruption.js';
 import { type ProxyCommand, ProxyRun } from '../proxy-run.js';
 import type { Policy } from './policies.js';
@@ -15,6 +15,8 @@ import { type Moment, timelineOf } from './timeline.js';
 export interface RunOptions {
   readonly interruption: Interruption;
   readonly server?: 'auto' | 'node';
+  /** Threads that make the load. */
+  readonly generators?: number;
   /** Said once: node:http in the place of uWebSockets.js. */
   readonly say: (line: string) => void;
 }
@@ -37,49 +39,47 @@ export async function runScenario(
   policy: Policy,
   options: RunOptions,
 ): Promise<Measurement> {
-  const ports = await freePorts(config.weights.length);
+  // Each worker a process of its own: none knows what the others do.
+  const processes = policy.isPerWorker ? scenario.workers : 1;
+  const ports = await freePorts(config.weights.length, processes);
   const settings = scenario.groups.flatMap((group) => Array.from({ length: group.count }, () => group));
-  const backends = await Backends.start(settings, ports.backends, scenario.seed, options.server);
+  const isMember = settings.map((each) => each.isMember);
+  const backends = await Backends.start(settings, (ports[0] as Ports).backends, scenario.seed, options.server);
   if (backends.listening.server === 'node' && options.server !== 'node')
     options.say(`backends are node:http servers: uWebSockets.js does not load here (${backends.listening.why})`);
-  const isMember = settings.map((each) => each.isMember);
-  let proxy: ProxyRun | null = null;
+  const proxies: ProxyRun[] = [];
   try {
-    proxy = await ProxyRun.start(millrace(scenario, config.text(policy, ports, isMember), ports), options.interruption);
-    const changes = new Changes(scenario, config, policy, ports, isMember, backends, proxy);
-    const before = proxy.cpuUs();
-    const load = await runLoad(scenario, ports.listener, settings.length, options.interruption, changes);
-    const cpuUs = proxy.cpuUs() - before;
-    const residentKiB = proxy.residentKiB();
-    await proxy.stop();
+    for (const each of ports) {
+      const command = millrace(scenario.workers / processes, config.text(policy, each, isMember), each);
+      proxies.push(await ProxyRun.start(command, options.interruption));
+    }
+    const changes = new Changes(scenario, config, policy, ports, isMember, backends, proxies);
+    const cpuUs = (): number => proxies.reduce((sum, proxy) => sum + proxy.cpuUs(), 0);
+    const before = cpuUs();
+    const load = await runLoad(scenario, ports, settings.length, options, changes);
+    const cost = { cpuUs: cpuUs() - before, residentKiB: proxies.reduce((sum, proxy) => sum + proxy.residentKiB(), 0) };
+    await Promise.all(proxies.map((proxy) => proxy.stop()));
     const { isSet } = options.interruption;
     const report = await backends.stop();
-    return {
-      scenario: scenario.name,
-      policy: policy.name,
-      load,
-      backends: report,
-      cpuUs,
-      residentKiB,
-      isInterrupted: isSet,
-    };
+    return { scenario: scenario.name, policy: policy.name, load, backends: report, ...cost, isInterrupted: isSet };
   } catch (error) {
-    await proxy?.stop();
+    await Promise.all(proxies.map((proxy) => proxy.stop()));
     await backends.stop();
     throw error;
   }
 }
 
-async function freePorts(backends: number): Promise<Ports> {
-  const listener = await freePort();
-  const admin = await freePort();
+/** By process of the proxy. */
+async function freePorts(backends: number, processes: number): Promise<Ports[]> {
   const all: number[] = [];
   while (all.length < backends) all.push(await freePort());
-  return { listener, admin, backends: all };
+  const ports: Ports[] = [];
+  while (ports.length < processes) ports.push({ listener: await freePort(), admin: await freePort(), backends: all });
+  return ports;
 }
 
-function millrace(scenario: Scenario, text: string, ports: Ports): ProxyCommand {
-  const args = ['-c', '{dir}/envoy.yaml', '--concurrency', String(scenario.workers), '--drain-time-s', '1'];
+function millrace(workers: number, text: string, ports: Ports): ProxyCommand {
+  const args = ['-c', '{dir}/envoy.yaml', '--concurrency', String(workers), '--drain-time-s', '1'];
   return {
     name: 'millrace',
     command: [process.execPath, MAIN, ...args],
@@ -92,10 +92,10 @@ function millrace(scenario: Scenario, text: string, ports: Ports): ProxyCommand 
 class Changes {
   readonly #config: ProxyConfig;
   readonly #policy: Policy;
-  readonly #ports: Ports;
+  readonly #ports: readonly Ports[];
   readonly #isMember: boolean[];
   readonly #backends: Backends;
-  readonly #proxy: ProxyRun;
+  readonly #proxies: readonly ProxyRun[];
   readonly #moments: readonly Moment[];
   readonly #timers: NodeJS.Timeout[] = [];
 
@@ -103,17 +103,17 @@ class Changes {
     scenario: Scenario,
     config: ProxyConfig,
     policy: Policy,
-    ports: Ports,
+    ports: readonly Ports[],
     isMember: boolean[],
     backends: Backends,
-    proxy: ProxyRun,
+    proxies: readonly ProxyRun[],
   ) {
     this.#config = config;
     this.#policy = policy;
     this.#ports = ports;
     this.#isMember = isMember;
     this.#backends = backends;
-    this.#proxy = proxy;
+    this.#proxies = proxies;
     this.#moments = timelineOf(scenario);
   }
 
@@ -132,28 +132,31 @@ class Changes {
     this.#backends.change(backend, effect);
     if (effect.isMember === undefined) return;
     this.#isMember[backend] = effect.isMember;
-    this.#proxy.write('envoy.yaml', this.#config.text(this.#policy, this.#ports, this.#isMember));
-    this.#proxy.child.kill('SIGHUP');
+    this.#proxies.forEach((proxy, at) => {
+      proxy.write('envoy.yaml', this.#config.text(this.#policy, this.#ports[at] as Ports, this.#isMember));
+      proxy.child.kill('SIGHUP');
+    });
   }
 }
 
 async function runLoad(
   scenario: Scenario,
-  port: number,
+  ports: readonly Ports[],
   backends: number,
-  interruption: Interruption,
+  { interruption, generators = 1 }: RunOptions,
   changes: Changes,
 ): Promise<LoadReport> {
   const { load } = scenario;
-  const common = { host: '127.0.0.1', targetPort: port, control: interruption.control, ...load };
+  const targetPorts = ports.map(({ listener }) => listener);
+  const common = { host: '127.0.0.1', control: interruption.control, ...load };
   try {
     if (load.rate !== null) {
-      const task = { ...common, rate: load.rate, backends, seed: scenario.seed };
-      return await runOpenLoop(task, (startUs) => changes.start(startUs));
+      const task = { ...common, targetPorts, rate: load.rate, backends, seed: scenario.seed };
+      return await runOpenLoop(task, generators, (startUs) => changes.start(startUs));
     }
     changes.start(monotonicUs());
-    const [report] = await runClosedLoop({ ...common, durationS: load.warmUpS + load.durationS });
-    return report as LoadReport;
+    const durationS = load.warmUpS + load.durationS;
+    return await runClosedLoop({ ...common, targetPort: targetPorts[0] as number, durationS }, generators);
   } finally {
     changes.stop();
   }

@@ -159,6 +159,8 @@ const PolicyMessage: Message = {
     cluster: struct,
     /** Laid over its routes' actions. */
     route: struct,
+    /** Each worker as a process of its own, for comparison: it counts its own requests alone. */
+    per_worker: bool,
   },
   required: ['name', 'cluster'],
 };

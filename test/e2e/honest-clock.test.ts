@@ -26,7 +26,7 @@ test('a freeze of 1 s in 10 s at 1,000/s is seen by a tenth of the requests and 
   const report = await runOpenLoop(
     {
       host: '127.0.0.1',
-      targetPort,
+      targetPorts: [targetPort],
       connections: 50,
       rate: RATE,
       arrivals: 'UNIFORM',
@@ -39,6 +39,7 @@ test('a freeze of 1 s in 10 s at 1,000/s is seen by a tenth of the requests and 
       seed: 1,
       control: new Int32Array(new SharedArrayBuffer(4)),
     },
+    1,
     () => timers.push(setTimeout(() => backends.change(0, { freezeMs: FREEZE_MS }), 3000)),
   );
   await backends.stop();

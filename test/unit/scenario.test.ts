@@ -53,7 +53,10 @@ test('the scenarios of this repository are read, with the configs that they run'
     const scenario = readScenario(join(SCENARIOS, name), POLICIES);
     const config = new ProxyConfig(scenario);
     assert.ok(config.weights.length > 0, basename(scenario.directory));
-    assert.equal(config.refusal({ name: '', note: '', cluster: { lb_policy: 'RANDOM' }, route: {} }), null);
+    assert.equal(
+      config.refusal({ name: '', note: '', cluster: { lb_policy: 'RANDOM' }, route: {}, isPerWorker: false }),
+      null,
+    );
   }
 });
 
