@@ -12,7 +12,9 @@ test('every declared counter and histogram is named by what feeds it', () => {
     .map(({ lines }) => lines.join('\n'))
     .join('\n');
   const unfed: string[] = [];
-  for (const [scope, { names, histograms }] of Object.entries(declared)) {
+  for (const [scope, declaration] of Object.entries(declared)) {
+    if (!('names' in declaration)) continue;
+    const { names, histograms } = declaration;
     for (const name of names)
       if (
         !BY_PLACE.test(name) &&
