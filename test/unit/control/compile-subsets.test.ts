@@ -16,7 +16,7 @@ function plan(text: string, registry = new PlanRegistry()) {
 }
 function forwardOf(text: string, registry?: PlanRegistry): ForwardRecord {
   const [listener] = plan(text, registry).listeners;
-  return listener?.http.routeConfig.virtualHosts[0]?.routes[0]?.action as ForwardRecord;
+  return listener?.chains[0]?.filter.http.routeConfig.virtualHosts[0]?.routes[0]?.action as ForwardRecord;
 }
 
 test('every field has its place, keys are sorted, values are canonical', () => {
