@@ -4,7 +4,7 @@ import { PlanRegistry, type MetricsScope, type ScopeKind } from '../control/regi
 import type { Totals } from '../metrics/totals.js';
 import type { Reading } from './stats.js';
 
-const LABELS: Readonly<Record<ScopeKind, string>> = {
+const LABELS: Readonly<Record<Exclude<ScopeKind, 'http2'>, string>> = {
   http: 'envoy_http_conn_manager_prefix',
   cluster: 'envoy_cluster_name',
   listener: 'envoy_listener_address',
@@ -41,8 +41,14 @@ export function renderPrometheus(
 }
 
 function labelOf(kind: ScopeKind, name: string): string {
+  if (kind === 'http2') return labelOf(ownerOf(name), name.slice(name.indexOf('.') + 1));
   const escaped = name.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`));
   return `${LABELS[kind]}="${escaped}"`;
+}
+
+/** Of a scope of HTTP/2, whose name begins with what it is below. */
+function ownerOf(name: string): 'http' | 'cluster' {
+  return name.startsWith('cluster.') ? 'cluster' : 'http';
 }
 
 type Add = (name: string, type: string, line: string) => void;
@@ -50,6 +56,7 @@ type Add = (name: string, type: string, line: string) => void;
 function addScope(scope: MetricsScope, totals: Totals, usedOnly: boolean, add: Add): void {
   const declaration = PlanRegistry.declaration(scope.kind);
   const label = labelOf(scope.kind, scope.name);
+  const family = scope.kind === 'http2' ? `${ownerOf(scope.name)}_http2` : scope.kind;
   const isHttpCode = (name: string): RegExpExecArray | null => /_rq_(\d)xx$/.exec(name);
   if (scope.base.counters >= 0)
     declaration.names.forEach((name, at) => {
@@ -57,13 +64,13 @@ function addScope(scope: MetricsScope, totals: Totals, usedOnly: boolean, add: A
       if (usedOnly && value === 0) return;
       const kind = declaration.kinds[at] as string;
       const code = isHttpCode(name);
-      const metric = `envoy_${scope.kind}_${clean(code === null ? name : name.replace(/_\dxx$/, '_xx'))}`;
+      const metric = `envoy_${family}_${clean(code === null ? name : name.replace(/_\dxx$/, '_xx'))}`;
       const labels = code === null ? label : `envoy_response_code_class="${code[1] as string}",${label}`;
       add(metric, kind, `${metric}{${labels}} ${value}`);
     });
   if (scope.base.histograms < 0) return;
   declaration.histograms.forEach((name, at) => {
-    const metric = `envoy_${scope.kind}_${clean(name)}`;
+    const metric = `envoy_${family}_${clean(name)}`;
     const buckets = totals.buckets(scope.base.histograms + at);
     if (usedOnly && buckets.every((count) => count === 0)) return;
     for (const line of histogramLines(metric, label, buckets)) add(metric, 'histogram', line);

@@ -28,6 +28,7 @@ const QUANTILES = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100];
 function prefixOf(kind: ScopeKind, name: string): string {
   const clean = name.replaceAll(':', '_');
   if (kind === 'http_local_rate_limit') return `${clean}.${kind}`;
+  if (kind === 'http2') return `${clean}.http2`;
   return kind === 'worker' ? `server.worker_${clean}` : `${kind}.${clean}`;
 }
 

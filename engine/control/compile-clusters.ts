@@ -19,6 +19,7 @@ import { compileBalancing } from './compile-lb-policy.js';
 import { checkLocalityWeights } from './compile-locality.js';
 import type { TlsCompileContext } from './compile-certificates.js';
 import { compileUpstreamTls, type TlsSocketContext, tlsSocketOf } from './compile-tls.js';
+import { compileUpstreamProtocol } from './compile-upstream-protocol.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 import type { Runtime } from './runtime.js';
@@ -56,12 +57,10 @@ function statNameOf(cluster: Value): string {
   return textOf(cluster, 'alt_stat_name') || textOf(cluster, 'name');
 }
 
-const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-
 export function compileCluster(context: ClusterContext, cluster: Value): ClusterRecord {
   const { reader, registry, runtime } = context;
   const name = textOf(cluster, 'name');
-  const common = protocolOptions(reader, cluster);
+  const { protocol, http2, common } = compileUpstreamProtocol(context, cluster);
   const { endpoints, hasFailed } = compileEndpoints(context, cluster);
   const record: ClusterRecord = {
     name,
@@ -79,7 +78,8 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     ),
     panicPercent: panicPercentOf(runtime, cluster),
     breakers: { default: compileBreaker(runtime, cluster, 'DEFAULT'), high: compileBreaker(runtime, cluster, 'HIGH') },
-    protocol: 'HTTP1',
+    protocol,
+    http2,
     idleTimeoutMs: numberOf(common, 'idle_timeout', HOUR_MS),
     maxConnectionDurationMs: numberOf(common, 'max_connection_duration', 0),
     maxRequestsPerConnection: numberOf(
@@ -108,29 +108,6 @@ function panicPercentOf(runtime: Runtime, cluster: Value): number {
   const threshold = fieldOf(fieldOf(cluster, 'common_lb_config') ?? {}, 'healthy_panic_threshold') ?? {};
   const percent = runtime.number('upstream.healthy_panic_threshold', numberOf(threshold, 'value', 50));
   return Math.min(100, Math.max(0, Math.floor(percent)));
-}
-
-/** The common options: of the typed ones when they are there, else of the cluster itself. */
-function protocolOptions(reader: DocumentReader, cluster: Value): Value {
-  const extensions = fieldOf(cluster, 'typed_extension_protocol_options') ?? {};
-  for (const key of Object.keys(extensions))
-    if (key !== PROTOCOL_OPTIONS)
-      reader.report(
-        'error',
-        cluster,
-        'typed_extension_protocol_options',
-        `${JSON.stringify(key)} is not supported here; the key is ${PROTOCOL_OPTIONS}`,
-      );
-  const typed = fieldOf(extensions, PROTOCOL_OPTIONS);
-  const own = fieldOf(cluster, 'common_http_protocol_options');
-  if (typed !== undefined && own !== undefined)
-    reader.report(
-      'error',
-      cluster,
-      'common_http_protocol_options',
-      'has no effect beside typed_extension_protocol_options: put it in there',
-    );
-  return (typed === undefined ? own : fieldOf(typed, 'common_http_protocol_options')) ?? {};
 }
 
 function compileBreaker(runtime: Runtime, cluster: Value, priority: string): BreakerRecord {

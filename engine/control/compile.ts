@@ -17,6 +17,7 @@ import { checkSubsets } from './check-subsets.js';
 import { compileChains } from './compile-chains.js';
 import { compileFilters } from './compile-filters.js';
 import { withLocalCluster } from './compile-locality.js';
+import { compileHttp2 } from './compile-http2.js';
 import { compileRouteConfig, compileUpgrades } from './compile-routes.js';
 import {
   compileAddress,
@@ -226,7 +227,7 @@ function compileHttp(context: ListenerContext, http: Value): HttpRecord {
     ) as HttpRecord['serverHeaderTransformation'],
     internalCidrRanges: ranges.map((range) => compileCidr(reader, range)),
     ...compileTimes(http),
-    ...compileProtocol(http),
+    ...compileProtocol(context, http),
     ...compilePaths(http),
     generateRequestId: flagOf(http, 'generate_request_id', true),
     preserveExternalRequestId: flagOf(http, 'preserve_external_request_id'),
@@ -257,11 +258,13 @@ type Times = Pick<
   | 'maxStreamDurationMs'
 >;
 
+const STREAM_IDLE_MS = 300000;
+
 function compileTimes(http: Value): Times {
   const common = fieldOf(http, 'common_http_protocol_options') ?? {};
   return {
     idleTimeoutMs: numberOf(common, 'idle_timeout', numberOf(http, 'idle_timeout', HOUR_MS)),
-    streamIdleTimeoutMs: numberOf(http, 'stream_idle_timeout', 300000),
+    streamIdleTimeoutMs: numberOf(http, 'stream_idle_timeout', STREAM_IDLE_MS),
     requestTimeoutMs: numberOf(http, 'request_timeout', 0),
     requestHeadersTimeoutMs: numberOf(http, 'request_headers_timeout', 0),
     drainTimeoutMs: numberOf(http, 'drain_timeout', 5000),
@@ -281,9 +284,10 @@ type Protocol = Pick<
   | 'defaultHostForHttp10'
   | 'allowAbsoluteUrl'
   | 'allowChunkedLength'
+  | 'http2'
 >;
 
-function compileProtocol(http: Value): Protocol {
+function compileProtocol({ reader, registry }: ListenerContext, http: Value): Protocol {
   const common = fieldOf(http, 'common_http_protocol_options') ?? {};
   const http1 = fieldOf(http, 'http_protocol_options') ?? {};
   return {
@@ -299,6 +303,12 @@ function compileProtocol(http: Value): Protocol {
     defaultHostForHttp10: textOf(http1, 'default_host_for_http_10'),
     allowAbsoluteUrl: flagOf(http1, 'allow_absolute_url', true),
     allowChunkedLength: false,
+    http2: compileHttp2(
+      reader,
+      fieldOf(http, 'http2_protocol_options') ?? {},
+      registry.metrics('http2', `http.${textOf(http, 'stat_prefix')}`).counters,
+      numberOf(http, 'stream_flush_timeout', numberOf(http, 'stream_idle_timeout', STREAM_IDLE_MS)),
+    ),
   };
 }
 

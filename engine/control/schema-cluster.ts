@@ -1,6 +1,7 @@
 /** Messages of a cluster: endpoints, balancing, breakers, protocol options. */
 import { Address, Locality, Metadata, RuntimeDouble, UpstreamProtocolOptions } from './schema-core.js';
 import { CommonLbConfig, MaglevLbConfig, RingHashLbConfig } from './schema-hashing.js';
+import { Http2ProtocolOptions } from './schema-http2.js';
 import { LoadBalancingPolicy } from './schema-lb-policy.js';
 import { SlowStartConfig } from './schema-slow-start.js';
 import { LbSubsetConfig } from './schema-subsets.js';
@@ -98,9 +99,28 @@ const UpstreamHttp1Options: Message = {
 };
 const ExplicitHttpConfig: Message = {
   name: 'ExplicitHttpConfig',
-  fields: { http_protocol_options: message(() => UpstreamHttp1Options) },
-  unsupported: ['http2_protocol_options', 'http3_protocol_options'],
+  fields: {
+    http_protocol_options: message(() => UpstreamHttp1Options),
+    http2_protocol_options: message(() => Http2ProtocolOptions),
+  },
+  unsupported: ['http3_protocol_options'],
   oneof: [['http_protocol_options', 'http2_protocol_options', 'http3_protocol_options']],
+};
+const UseDownstreamHttpConfig: Message = {
+  name: 'UseDownstreamHttpConfig',
+  fields: {
+    http_protocol_options: message(() => UpstreamHttp1Options),
+    http2_protocol_options: message(() => Http2ProtocolOptions),
+  },
+  unsupported: ['http3_protocol_options'],
+};
+const AutoHttpConfig: Message = {
+  name: 'AutoHttpConfig',
+  fields: {
+    http_protocol_options: message(() => UpstreamHttp1Options),
+    http2_protocol_options: message(() => Http2ProtocolOptions),
+  },
+  unsupported: ['http3_protocol_options', 'alternate_protocols_cache_options'],
 };
 export const UpstreamHttpProtocolOptions: Message = {
   name: 'HttpProtocolOptions',
@@ -108,11 +128,11 @@ export const UpstreamHttpProtocolOptions: Message = {
   fields: {
     common_http_protocol_options: message(() => UpstreamProtocolOptions),
     explicit_http_config: message(() => ExplicitHttpConfig),
+    use_downstream_protocol_config: message(() => UseDownstreamHttpConfig),
+    auto_config: message(() => AutoHttpConfig),
   },
   unsupported: [
     'upstream_http_protocol_options',
-    'use_downstream_protocol_config',
-    'auto_config',
     'http_filters',
     'header_validation_config',
     'outlier_detection',
@@ -164,6 +184,8 @@ export const Cluster: Message = {
     circuit_breakers: message(() => CircuitBreakers),
     common_http_protocol_options: message(() => UpstreamProtocolOptions),
     http_protocol_options: message(() => UpstreamHttp1Options),
+    http2_protocol_options: message(() => Http2ProtocolOptions),
+    protocol_selection: oneOf('USE_CONFIGURED_PROTOCOL', 'USE_DOWNSTREAM_PROTOCOL'),
     typed_extension_protocol_options: {
       kind: 'map',
       of: {
@@ -187,7 +209,6 @@ export const Cluster: Message = {
     'eds_cluster_config',
     'health_checks',
     'upstream_http_protocol_options',
-    'http2_protocol_options',
     'dns_failure_refresh_rate',
     'dns_resolvers',
     'dns_jitter',
@@ -198,7 +219,6 @@ export const Cluster: Message = {
     'cleanup_interval',
     'upstream_bind_config',
     'original_dst_lb_config',
-    'protocol_selection',
     'upstream_connection_options',
     'close_connections_on_host_health_failure',
     'filters',

@@ -2,6 +2,7 @@
 import { AccessLogMessage } from './schema-access-log.js';
 import { Address, CidrRange, DownstreamProtocolOptions } from './schema-core.js';
 import { DownstreamTransportSocket, ListenerFilter } from './schema-tls.js';
+import { Http2ProtocolOptions } from './schema-http2.js';
 import { HTTP_FILTERS, Router } from './schema-filters.js';
 import { RouteConfiguration } from './schema-route.js';
 import { bool, duration, fieldValue, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
@@ -59,8 +60,8 @@ export const HttpConnectionManager: Message = {
   fields: {
     codec_type: {
       kind: 'enum',
-      values: ['AUTO', 'HTTP1'],
-      unsupported: ['HTTP2', 'HTTP3'],
+      values: ['AUTO', 'HTTP1', 'HTTP2'],
+      unsupported: ['HTTP3'],
       numbers: ['AUTO', 'HTTP1', 'HTTP2', 'HTTP3'],
     },
     stat_prefix: text,
@@ -69,10 +70,12 @@ export const HttpConnectionManager: Message = {
     add_user_agent: only('the user agent is passed on as it is', false),
     common_http_protocol_options: message(() => DownstreamProtocolOptions),
     http_protocol_options: message(() => Http1ProtocolOptions),
+    http2_protocol_options: message(() => Http2ProtocolOptions),
     server_name: fieldValue,
     server_header_transformation: oneOf('OVERWRITE', 'APPEND_IF_ABSENT', 'PASS_THROUGH'),
     max_request_headers_kb: { kind: 'uint', min: 1, max: 8192 },
     stream_idle_timeout: duration,
+    stream_flush_timeout: duration,
     request_timeout: duration,
     request_headers_timeout: duration,
     drain_timeout: duration,
@@ -107,7 +110,6 @@ export const HttpConnectionManager: Message = {
     'rds',
     'scoped_routes',
     'tracing',
-    'http2_protocol_options',
     'http3_protocol_options',
     'scheme_header_transformation',
     'access_log_flush_interval',
@@ -127,7 +129,6 @@ export const HttpConnectionManager: Message = {
     'add_proxy_protocol_connection_state',
     'proxy_status_config',
     'http1_safe_max_connection_duration',
-    'stream_flush_timeout',
     'forward_client_cert_matcher',
     'forward_proto_config',
   ],

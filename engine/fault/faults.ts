@@ -303,6 +303,8 @@ export const UP_BAD_CHUNK = badResponse('upstream_invalid_chunk');
 export const UP_TOO_BIG_HEAD = badResponse('upstream_headers_too_large');
 export const UP_TOO_MANY_FIELDS = badResponse('upstream_too_many_headers');
 export const UP_TOO_MANY_INTERIMS = badResponse('upstream_too_many_interim_responses');
+/** What answers an upgrade of HTTP/2 is neither a refusal nor the switch that was asked for. */
+export const UP_NO_SWITCH = badResponse('upstream_invalid_switch');
 /** Bytes from an upstream connection that carries no request. */
 export const UP_UNSOLICITED = row('upstream_unsolicited_bytes', 'upstream', 'never', 0, 0, 'UPE', '', 'info');
 export const UP_DRAINED = row('upstream_drained', 'local', 'never', 0, 0, '', '', 'debug');

@@ -61,6 +61,8 @@ const RX_MESSAGING_ERROR = HTTP2.index.rx_messaging_error;
 
 /** Interim responses per request: an origin that sends them for ever would keep a client waiting, and us busy, for ever. */
 const INTERIMS_MAX = 64;
+/** Before the peer has announced a limit: RFC 9113 §6.5.2 recommends none below it, and what is above one is refused. */
+const STREAMS_AT_FIRST = 100;
 
 export class Http2ClientCodec extends Http2Connection {
   /** Nobody pushes. */
@@ -108,10 +110,19 @@ export class Http2ClientCodec extends Http2Connection {
     return this.store.count;
   }
 
+  /** The peer has said how many streams it takes. */
+  get isSettled(): boolean {
+    return this.peer.isKnown;
+  }
+  /** Streams at a time, by both sides' limits. */
+  get streamsMax(): number {
+    const { peer } = this;
+    return Math.min(peer.isKnown ? peer.maxConcurrentStreams : STREAMS_AT_FIRST, this.options.maxConcurrentStreams);
+  }
+
   streamsFree(): number {
     if (this.isDraining || this.isDead) return 0;
-    const allowed = Math.min(this.peer.maxConcurrentStreams, this.options.maxConcurrentStreams);
-    return Math.max(0, allowed - this.store.count);
+    return Math.max(0, this.streamsMax - this.store.count);
   }
 
   /** Whoever opens a stream sends its head before another one is opened: ids go up on the wire. */
@@ -166,9 +177,11 @@ export class Http2ClientCodec extends Http2Connection {
     if (head.method === METHOD_HEAD) state |= TO_HEAD;
     if (head.method === METHOD_CONNECT) state |= TO_CONNECT;
     if (isExtended) state |= TO_EXTENDED_CONNECT;
-    if (end) state |= SENDER_ENDED;
+    // What asks for a tunnel is whole with its head, but the stream goes on as the tunnel.
+    const isEnd = end && (state & (TO_CONNECT | TO_EXTENDED_CONNECT)) === 0;
+    if (isEnd) state |= SENDER_ENDED;
     stream.state |= state;
-    return this.outbox.headers(stream, head, BLOCK_REQUEST, end);
+    return this.outbox.headers(stream, head, BLOCK_REQUEST, isEnd);
   }
 
   onSenderEnded(): void {}
@@ -271,7 +284,10 @@ export class Http2ClientCodec extends Http2Connection {
   onEndReceived(stream: Http2Stream): void {
     stream.state |= END_PASSED;
     if ((stream.state & LOCAL_ENDED) !== 0) this.closeStream(stream, CLOSED_BY_PEER);
-    else if ((stream.state & (SENDER_ENDED | TUNNEL)) === SENDER_ENDED) {
+    else if (
+      (stream.state & TUNNEL) === 0 &&
+      (stream.state & (SENDER_ENDED | TO_CONNECT | TO_EXTENDED_CONNECT)) !== 0
+    ) {
       // It is answered; what still waits of the request is of no use.
       this.sendReset(stream.id, CANCEL);
       this.closeStream(stream, CLOSED_BY_US);
@@ -303,7 +319,7 @@ export class Http2ClientCodec extends Http2Connection {
   }
 
   onSettingsChanged(): void {
-    if (this.streamsFree() > 0) this.host.onStreamsFree();
+    this.host.onStreamsFree();
   }
 
   // ---- the end -------------------------------------------------------------------------------------------

@@ -101,6 +101,16 @@ export class Http2ServerCodec extends Http2Connection {
     return this.#drainState !== OPEN;
   }
 
+  /** Less than the preface, or than a header block, has come. */
+  get hasPartialHead(): boolean {
+    return this.#prefaceAt < PREFACE.length || this.hasPartialBlock;
+  }
+
+  /** A head took too long to come whole: the block would have to be known to decode the next one. */
+  refuse(fault: FaultCode): void {
+    if (!this.isDead) this.fail(ENHANCE_YOUR_CALM, fault);
+  }
+
   streamsFree(): number {
     return 0;
   }

@@ -67,6 +67,7 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
   readonly abuse: AbuseBudget;
   readonly watch: ConnectionWatch;
   readonly #encoder: HpackEncoder;
+  readonly #dispatch: FrameDispatch;
   readonly #reader: FrameReader;
   /** Closed during this turn or before: who still holds one of them finds it dead. */
   readonly #retired: Http2Stream[] = [];
@@ -99,7 +100,8 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     this.peer = new PeerSettings(isServer);
     this.abuse = new AbuseBudget(this, options);
     this.watch = new ConnectionWatch(this, options, shared.wheel, shared.random);
-    this.#reader = new FrameReader(new FrameDispatch(this, options.maxHeadBytes));
+    this.#dispatch = new FrameDispatch(this, options.maxHeadBytes);
+    this.#reader = new FrameReader(this.#dispatch);
   }
 
   // ---- roles ---------------------------------------------------------------------------------------------
@@ -154,6 +156,11 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     }
     if (this.abuse.isOutboundFlood(this.outbox.frames, this.control.frames)) return this.fail(ENHANCE_YOUR_CALM);
     return 0;
+  }
+
+  /** A header block has begun and is not whole. */
+  get hasPartialBlock(): boolean {
+    return this.#dispatch.hasPartialBlock;
   }
 
   onEndlessBlock(): void {

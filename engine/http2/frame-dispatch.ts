@@ -67,6 +67,10 @@ export class FrameDispatch implements FrameSink {
     this.#assembly = new HeaderAssembly(maxHeadBytes);
   }
 
+  get hasPartialBlock(): boolean {
+    return this.#assembly.id !== 0;
+  }
+
   onFrame(type: number, flags: number, id: number, bytes: Uint8Array, start: number, end: number): ErrorCode {
     const assembly = this.#assembly;
     if (assembly.id !== 0 && (type !== FRAME_CONTINUATION || id !== assembly.id)) return PROTOCOL_ERROR;

@@ -22,6 +22,8 @@ export class PeerSettings {
   initialWindowBytes = INITIAL_WINDOW_BYTES;
   /** RFC 8441: we may send extended CONNECT. */
   allowsExtendedConnect = false;
+  /** They have been announced; until then the values are those of the protocol. */
+  isKnown = false;
   readonly #isServer: boolean;
 
   /** isServer: we are; the peer is a client then. */
@@ -34,6 +36,7 @@ export class PeerSettings {
    * initial windows costs what one does.
    */
   read(bytes: Uint8Array, start: number, end: number): ErrorCode {
+    this.isKnown = true;
     for (let at = start; at < end; at += SETTING_BYTES) {
       const identifier = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
       const error = this.#set(identifier, uint32(bytes, at + 2));

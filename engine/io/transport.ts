@@ -26,6 +26,8 @@ export const HOLD_PIPELINE = 2;
 export const HOLD_CONNECTING = 4;
 /** A filter waits. */
 export const HOLD_FILTER = 8;
+/** The answer has not agreed to the tunnel yet: HTTP/2 may send its bytes before. */
+export const HOLD_TUNNEL = 32;
 /** The request is over and the connection is about to close. */
 export const HOLD_CLOSING = 16;
 

@@ -33,6 +33,8 @@ export const HTTP = scope(
     'downstream_cx_active',
     'downstream_cx_http1_total',
     'downstream_cx_http1_active',
+    'downstream_cx_http2_total',
+    'downstream_cx_http2_active',
     'downstream_cx_destroy',
     'downstream_cx_destroy_local',
     'downstream_cx_destroy_remote',
@@ -49,6 +51,7 @@ export const HTTP = scope(
     'downstream_rq_total',
     'downstream_rq_active',
     'downstream_rq_http1_total',
+    'downstream_rq_http2_total',
     'downstream_rq_completed',
     'downstream_rq_1xx',
     'downstream_rq_2xx',
@@ -69,7 +72,7 @@ export const HTTP = scope(
     'no_route',
     'no_cluster',
   ],
-  ['downstream_cx_active', 'downstream_cx_http1_active', 'downstream_rq_active'],
+  ['downstream_cx_active', 'downstream_cx_http1_active', 'downstream_cx_http2_active', 'downstream_rq_active'],
   ['downstream_rq_time', 'downstream_cx_length_ms'],
 );
 
@@ -104,6 +107,7 @@ export const CLUSTER = scope(
     'upstream_cx_total',
     'upstream_cx_active',
     'upstream_cx_http1_total',
+    'upstream_cx_http2_total',
     'upstream_cx_connect_fail',
     'upstream_cx_connect_timeout',
     'upstream_cx_idle_timeout',

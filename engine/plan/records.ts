@@ -2,6 +2,7 @@
 import type { Address } from '../io/transport.js';
 import type { FilterChainRecord, InspectionRecord } from './chain-records.js';
 import type { UpstreamTlsRecord } from './tls-records.js';
+import type { Http2Options } from '../http2/options.js';
 import type { LbPolicyRecord } from './lb-policy-record.js';
 import type { LocalityRecord } from './locality-record.js';
 import type { SubsetsRecord } from './subsets-record.js';
@@ -90,6 +91,7 @@ export interface HttpRecord {
   readonly acceptHttp10: boolean;
   readonly defaultHostForHttp10: string;
   readonly allowAbsoluteUrl: boolean;
+  readonly http2: Http2Record;
   readonly allowChunkedLength: boolean;
   readonly proxy100Continue: boolean;
   readonly upgrades: readonly UpgradeRecord[];
@@ -100,6 +102,12 @@ export interface HttpRecord {
   readonly filters: readonly FilterRecord[];
   readonly router: RouterRecord;
   readonly routeConfig: RouteConfigRecord;
+}
+
+/** What http2_protocol_options says of connections; limits of heads and of a drain stand beside it, for both protocols. */
+export interface Http2Record
+  extends Omit<Http2Options, 'allowExtendedConnect' | 'maxHeadBytes' | 'maxFields' | 'underscores' | 'drainTimeoutMs'> {
+  readonly allowConnect: boolean;
 }
 
 export interface UpgradeRecord {
@@ -337,7 +345,9 @@ export interface ClusterRecord {
   /** With fewer percent of its endpoints well a priority uses all of them; 0 = never. */
   readonly panicPercent: number;
   readonly breakers: { readonly default: BreakerRecord; readonly high: BreakerRecord };
-  readonly protocol: 'HTTP1' | 'HTTP2';
+  /** DOWNSTREAM: the one that the request came by; AUTO: what TLS negotiates. */
+  readonly protocol: 'HTTP1' | 'HTTP2' | 'DOWNSTREAM' | 'AUTO';
+  readonly http2: Http2Record;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;

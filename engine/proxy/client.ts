@@ -4,6 +4,7 @@ import type { Address, Conn } from '../io/transport.js';
 
 export interface Client {
   readonly conn: Conn;
+  readonly protocol: 1 | 2;
   readonly peerHost: PeerHost;
   /** Known after peerHost. */
   readonly peerAddress: Address;

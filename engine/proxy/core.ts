@@ -7,6 +7,7 @@ import { HOME_SLOT_INTS, Head } from '../http/head.js';
 import { HeadPool } from '../http/head-pool.js';
 import { rememberLines } from '../http1/line-memo.js';
 import type { Http1Shared } from '../http1/shared.js';
+import { Http2Shared } from '../http2/shared.js';
 import type { Conn, Transport } from '../io/transport.js';
 import { WORKER } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
@@ -53,6 +54,7 @@ export class Core {
   readonly random: Prng;
   readonly heads: HeadPool;
   readonly http1: Http1Shared;
+  readonly http2: Http2Shared;
   /** Stands for the response of an exchange that has none yet. Nobody changes it. */
   readonly noResponse: Head;
   /** Reused for every request: what Forwarding found out. */
@@ -93,6 +95,7 @@ export class Core {
       responseHead: this.heads.take(),
       trailers: this.heads.take(),
     };
+    this.http2 = new Http2Shared(this.transport, this.heads, this.wheel, this.metrics, this.random);
     this.transport.onAccepted = (conn, listenerIndex) => this.#onAccepted(conn, listenerIndex);
     this.transport.onTurnFlushed = () => this.#onTurnFlushed();
     this.#timer = options.hasOwnTimer ? setInterval(() => this.wheel.advance(this.transport.nowMs()), TICK_MS) : null;
@@ -108,9 +111,9 @@ export class Core {
   }
 
   newCluster(record: ClusterRecord): Cluster {
-    const { transport, wheel, metrics, cells, random, http1 } = this;
+    const { transport, wheel, metrics, cells, random, http1, http2 } = this;
     const { tableFill } = this.options;
-    return new Cluster(record, { transport, wheel, metrics, cells, random, http1, tableFill });
+    return new Cluster(record, { transport, wheel, metrics, cells, random, http1, http2, tableFill });
   }
 
   newAccessLog(record: AccessLogRecord): AccessLog {

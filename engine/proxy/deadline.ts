@@ -8,7 +8,8 @@ import {
   STREAM_IDLE_RESPONSE,
   UP_TIMEOUT,
 } from '../fault/faults.js';
-import { type ExchangeRecord, REQUEST_ENDED } from './exchange-record.js';
+import type { HttpRecord, RouteActionRecord } from '../plan/records.js';
+import { type ExchangeRecord, REQUEST_ENDED, TUNNEL } from './exchange-record.js';
 
 // route     route.timeout            from the end of the request to the end of the response; retries included
 // idle      stream_idle_timeout      no head or data in either direction
@@ -22,8 +23,34 @@ import { type ExchangeRecord, REQUEST_ENDED } from './exchange-record.js';
  */
 export const HALF_CLOSE_GRACE_MS = 1000;
 
+export function startDeadlines(x: ExchangeRecord, http: HttpRecord): void {
+  const nowMs = x.core.transport.nowMs();
+  x.idleTimeoutMs = http.streamIdleTimeoutMs;
+  if (http.streamIdleTimeoutMs !== 0) x.idleDeadlineMs = nowMs + http.streamIdleTimeoutMs;
+  if (http.requestTimeoutMs !== 0) x.requestDeadlineMs = nowMs + http.requestTimeoutMs;
+  if (http.maxStreamDurationMs !== 0) x.durationDeadlineMs = nowMs + http.maxStreamDurationMs;
+}
+
+/** What a route says comes before what its connection manager does. */
+export function routeDeadlines(x: ExchangeRecord, action: RouteActionRecord): void {
+  if (action.kind !== 'forward') return;
+  if (action.idleTimeoutMs !== null) {
+    x.idleTimeoutMs = action.idleTimeoutMs;
+    x.idleDeadlineMs = 0;
+    x.touch();
+  }
+  if (action.maxStreamDurationMs !== null)
+    x.durationDeadlineMs = action.maxStreamDurationMs === 0 ? 0 : x.core.transport.nowMs() + action.maxStreamDurationMs;
+}
+
 /** The earliest due time, or 0 when every timeout is off. */
 export function nextDeadlineMs(x: ExchangeRecord): number {
+  // The route timer begins with the end of the request, which for one without a body is before the route is known.
+  if (x.routeDeadlineMs === 0 && x.is(REQUEST_ENDED) && x.route !== null && !x.is(TUNNEL)) {
+    const action = x.route.record.action;
+    if (action.kind === 'forward' && action.timeoutMs !== 0)
+      x.routeDeadlineMs = x.core.transport.nowMs() + action.timeoutMs;
+  }
   let next = x.idleDeadlineMs;
   if (x.routeDeadlineMs !== 0 && (next === 0 || x.routeDeadlineMs < next)) next = x.routeDeadlineMs;
   if (x.requestDeadlineMs !== 0 && (next === 0 || x.requestDeadlineMs < next)) next = x.requestDeadlineMs;

@@ -1,21 +1,24 @@
 /** Downstream: one client connection: its codec, its idle and age limits, its way through a drain. */
 import { Timer } from '../base/timer-wheel.js';
 import { type FaultCode, REQUEST_HEADERS_TIMEOUT } from '../fault/faults.js';
-import type { CodecHost, MessageSink, MessageStream, StreamAcceptor } from '../http/codec.js';
+import type { MessageSink, MessageStream, MultiplexedHost, StreamAcceptor } from '../http/codec.js';
 import { type PeerHost, withoutMapping } from '../http/forwarded.js';
-import { Http1ServerCodec } from '../http1/codec-server.js';
 import { type Address, type Conn, type ConnOwner, HOLD_CLOSING } from '../io/transport.js';
 import { UNKNOWN_ADDRESS } from '../io/unowned.js';
 import { HTTP, LISTENER, WORKER } from '../metrics/declare.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
+import { protocolOf, UNDECIDED } from './preface.js';
+import { newServerCodec, type ServerCodec } from './server-codec.js';
 import type { ListenerRuntime } from './snapshot.js';
 
 const CX_TOTAL = HTTP.index.downstream_cx_total;
 const CX_ACTIVE = HTTP.index.downstream_cx_active;
 const CX_HTTP1_TOTAL = HTTP.index.downstream_cx_http1_total;
 const CX_HTTP1_ACTIVE = HTTP.index.downstream_cx_http1_active;
+const CX_HTTP2_TOTAL = HTTP.index.downstream_cx_http2_total;
+const CX_HTTP2_ACTIVE = HTTP.index.downstream_cx_http2_active;
 const CX_DESTROY = HTTP.index.downstream_cx_destroy;
 const CX_DESTROY_LOCAL = HTTP.index.downstream_cx_destroy_local;
 const CX_DESTROY_REMOTE = HTTP.index.downstream_cx_destroy_remote;
@@ -25,6 +28,7 @@ const CX_DESTROY_REMOTE_ACTIVE_RQ = HTTP.index.downstream_cx_destroy_remote_acti
 const CX_IDLE_TIMEOUT = HTTP.index.downstream_cx_idle_timeout;
 const CX_MAX_DURATION = HTTP.index.downstream_cx_max_duration_reached;
 const CX_MAX_REQUESTS = HTTP.index.downstream_cx_max_requests_reached;
+const CX_PROTOCOL_ERROR = HTTP.index.downstream_cx_protocol_error;
 const CX_DRAIN_CLOSE = HTTP.index.downstream_cx_drain_close;
 const CX_RX_BYTES = HTTP.index.downstream_cx_rx_bytes_total;
 const CX_TX_BYTES = HTTP.index.downstream_cx_tx_bytes_total;
@@ -42,13 +46,18 @@ const WORKER_CX_ACTIVE = WORKER.index.downstream_cx_active;
  */
 const DRAIN_IDLE_GRACE_MS = 1000;
 
-export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcceptor, Client {
+export class Downstream extends Timer implements ConnOwner, MultiplexedHost, StreamAcceptor, Client {
   readonly core: Core;
   readonly conn: Conn;
   /** As of accept; requests use the newest runtime of the same listener while there is one. */
   readonly listener: ListenerRuntime;
-  readonly #codec: Http1ServerCodec;
+  /** Null until the first bytes have told the protocol. */
+  #codec: ServerCodec | null = null;
+  /** The first bytes while they are too few to tell. */
+  #firstBytes: Uint8Array | null = null;
   readonly #openedUs: number;
+  /** Exchanges under way, and the newest: HTTP/1 has one at a time. */
+  #active = 0;
   #exchange: Exchange | null = null;
   #peerHost: PeerHost | null = null;
   #peerAddress: Address = UNKNOWN_ADDRESS;
@@ -56,6 +65,7 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   /** Due time of what we wait for between requests: idle, or the rest of a head. */
   #waitDeadlineMs: number;
   #isWaitingForHead = false;
+  #isDrainCounted = false;
   #ageDeadlineMs: number;
   #isClosing = false;
 
@@ -64,7 +74,6 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
     this.core = core;
     this.conn = conn;
     this.listener = listener;
-    this.#codec = new Http1ServerCodec(conn, this, this, listener.http1, core.http1);
     this.#openedUs = core.transport.nowUs();
     const http = listener.record;
     const nowMs = core.transport.nowMs();
@@ -87,8 +96,9 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
     return this.#peerAddress;
   }
 
-  get isIdle(): boolean {
-    return this.#exchange === null && !this.#codec.hasPartialHead;
+  /** Of the requests on this connection. */
+  get protocol(): 1 | 2 {
+    return this.#codec === null ? 1 : this.#codec.protocol;
   }
 
   // ---- ConnOwner -----------------------------------------------------------------------------------
@@ -100,24 +110,85 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
     if (this.#isClosing) return;
-    this.#codec.feed(bytes, start, end);
-    if (this.#exchange === null) this.#awaitRest();
+    if (this.#codec === null) {
+      this.#begin(bytes, start, end);
+      return;
+    }
+    this.#feed(this.#codec, bytes, start, end);
+  }
+
+  #feed(codec: ServerCodec, bytes: Uint8Array, start: number, end: number): void {
+    const fault = codec.feed(bytes, start, end);
+    if (codec.protocol === 1) {
+      if (this.#active === 0) this.#awaitRest(codec);
+      return;
+    }
+    // What HTTP/2 has to say of it has been written (GOAWAY); other streams can't go on behind it.
+    if (fault !== 0) this.onFailed();
+    else this.#awaitRest(codec);
+  }
+
+  /** The first bytes: by them, by ALPN or by the config it is known which protocol this is. */
+  #begin(bytes: Uint8Array, start: number, end: number): void {
+    const first = this.#firstBytes;
+    const kept = first === null ? 0 : first.length;
+    let all = bytes;
+    let from = start;
+    let to = end;
+    if (first !== null) {
+      all = new Uint8Array(kept + end - start);
+      all.set(first);
+      all.set(bytes.subarray(start, end), kept);
+      from = 0;
+      to = all.length;
+    }
+    const protocol = this.#protocolOf(all, from, to);
+    if (protocol === UNDECIDED) {
+      this.#firstBytes = all.slice(from, to);
+      this.#awaitHead();
+      return;
+    }
+    this.#firstBytes = null;
+    this.#feed(this.#use(protocol), all, from, to);
+  }
+
+  #use(protocol: 1 | 2): ServerCodec {
+    const codec = newServerCodec(protocol, this.core, this.listener, this.conn, this);
+    this.#codec = codec;
+    this.#count(protocol === 1 ? CX_HTTP1_TOTAL : CX_HTTP2_TOTAL, 1);
+    this.#count(protocol === 1 ? CX_HTTP1_ACTIVE : CX_HTTP2_ACTIVE, 1);
+    if (this.core.isDraining) codec.drain();
+    return codec;
+  }
+
+  #protocolOf(bytes: Uint8Array, start: number, end: number): 0 | 1 | 2 {
+    const codecType = this.listener.record.codecType;
+    if (codecType !== 'AUTO') return codecType === 'HTTP1' ? 1 : 2;
+    if (this.conn.alpn !== '') return this.conn.alpn === 'h2' ? 2 : 1;
+    return protocolOf(bytes, start, end);
   }
 
   onWritable(): void {
-    this.#codec.onWritable();
+    this.#codec?.onWritable();
   }
 
   onPeerEnd(): void {
-    this.#codec.feedEnd();
-    if (this.#exchange !== null) this.#exchange.onClientEnd();
+    const codec = this.#codec;
+    if (codec === null) {
+      this.#end();
+      return;
+    }
+    codec.feedEnd();
+    // Nobody who speaks HTTP/2 ends one direction of a connection alone: what is under way is over.
+    if (codec.protocol === 2) codec.close(this.core.goneFault);
+    if (codec.protocol === 1 && this.#exchange !== null) this.#exchange.onClientEnd();
     else this.#end();
   }
 
   onClosed(_conn: Conn, fault: FaultCode): void {
-    const hadExchange = this.#exchange !== null;
+    const hadExchange = this.#active > 0;
     this.core.wheel.forget(this);
-    this.#codec.close(fault === 0 ? this.core.goneFault : fault);
+    this.#codec?.close(fault === 0 ? this.core.goneFault : fault);
     this.#countClosed(hadExchange);
     this.core.forget(this);
   }
@@ -128,16 +199,19 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
     const listener = this.core.listenerRuntime(this.listener);
     this.#requests++;
     this.#isWaitingForHead = false;
+    const codec = this.#codec as ServerCodec;
     const limit = listener.record.maxRequestsPerConnection;
     if (limit !== 0 && this.#requests >= limit) {
       if (this.#requests === limit) this.#count(CX_MAX_REQUESTS, 1);
-      this.#codec.drain();
+      codec.drain();
     }
     if (this.core.isDraining) {
-      if (this.#requests > 0) this.#count(CX_DRAIN_CLOSE, 1);
-      this.#codec.drain();
+      if (!this.#isDrainCounted) this.#count(CX_DRAIN_CLOSE, 1);
+      this.#isDrainCounted = true;
+      codec.drain();
     }
     const exchange = this.core.takeExchange();
+    this.#active++;
     this.#exchange = exchange;
     exchange.begin(this, stream, listener);
     return exchange;
@@ -145,22 +219,37 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
 
   /** A head that began behind a pipelined request has its time too: else it could wait for ever (slowloris). */
   onIdle(): void {
-    if (this.#exchange === null && this.#codec.hasPartialHead) this.#awaitRest();
+    const codec = this.#codec as ServerCodec;
+    if (this.#active === 0 && codec.hasPartialHead) this.#awaitRest(codec);
   }
 
   onFinished(): void {
     this.#end();
   }
 
+  onFailed(): void {
+    this.#count(CX_PROTOCOL_ERROR, 1);
+    this.#end();
+  }
+
+  // A server opens no streams.
+  onStreamsFree(): void {}
+  onDraining(): void {}
+
   /** The exchange is over; the codec decides about the connection. */
   onExchangeEnd(): void {
     this.#exchange = null;
-    if (this.#codec.isDraining) {
+    if (--this.#active > 0) return;
+    if ((this.#codec as ServerCodec).isDraining) {
       this.#startDrainGrace();
       return;
     }
+    this.#awaitRequest();
+  }
+
+  #awaitRequest(): void {
     const idleMs = this.listener.record.idleTimeoutMs;
-    if (idleMs !== 0) this.#waitDeadlineMs = this.core.transport.nowMs() + idleMs;
+    this.#waitDeadlineMs = idleMs === 0 ? 0 : this.core.transport.nowMs() + idleMs;
   }
 
   // ---- limits and drain ------------------------------------------------------------------------------
@@ -171,9 +260,13 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
       this.#ageDeadlineMs = 0;
       this.#count(CX_MAX_DURATION, 1);
       this.drain();
-    } else if (this.#exchange === null && this.#waitDeadlineMs !== 0 && this.#waitDeadlineMs <= nowMs) {
+    } else if (
+      (this.#active === 0 || this.#isWaitingForHead) &&
+      this.#waitDeadlineMs !== 0 &&
+      this.#waitDeadlineMs <= nowMs
+    ) {
       if (this.#isWaitingForHead) {
-        this.#codec.refuse(REQUEST_HEADERS_TIMEOUT);
+        this.#refuseHead();
         return;
       }
       this.#count(CX_IDLE_TIMEOUT, 1);
@@ -182,10 +275,21 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
     this.#arm();
   }
 
+  #refuseHead(): void {
+    let codec = this.#codec;
+    if (codec === null) {
+      codec = this.#use(1);
+      const first = this.#firstBytes as Uint8Array;
+      codec.feed(first, 0, first.length);
+    }
+    codec.refuse(REQUEST_HEADERS_TIMEOUT);
+    if (codec.protocol === 2) this.#end();
+  }
+
   /** The next response says that the connection closes; without a request it ends after a grace. */
   drain(): void {
-    this.#codec.drain();
-    if (this.#exchange === null) this.#startDrainGrace();
+    this.#codec?.drain();
+    if (this.#active === 0) this.#startDrainGrace();
   }
 
   #startDrainGrace(): void {
@@ -207,11 +311,15 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   }
 
   /** Bytes came but no whole head: the time for the head runs from its first byte. */
-  #awaitRest(): void {
-    if (!this.#codec.hasPartialHead) {
+  #awaitRest(codec: ServerCodec): void {
+    if (codec.hasPartialHead) this.#awaitHead();
+    else if (this.#isWaitingForHead) {
       this.#isWaitingForHead = false;
-      return;
+      this.#awaitRequest();
     }
+  }
+
+  #awaitHead(): void {
     const limitMs = this.listener.record.requestHeadersTimeoutMs;
     if (this.#isWaitingForHead || limitMs === 0) return;
     this.#isWaitingForHead = true;
@@ -220,7 +328,7 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   }
 
   #arm(): void {
-    let next = this.#exchange === null ? this.#waitDeadlineMs : 0;
+    let next = this.#active === 0 || this.#isWaitingForHead ? this.#waitDeadlineMs : 0;
     // While an exchange runs the entry stays linked at some later time: it costs nothing and needs no re-arming.
     if (next === 0 && this.#waitDeadlineMs !== 0)
       next = this.core.transport.nowMs() + this.listener.record.idleTimeoutMs;
@@ -237,8 +345,6 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   #countOpen(): void {
     this.#count(CX_TOTAL, 1);
     this.#count(CX_ACTIVE, 1);
-    this.#count(CX_HTTP1_TOTAL, 1);
-    this.#count(CX_HTTP1_ACTIVE, 1);
     const metrics = this.core.metrics;
     const listenerBase = this.listener.listener.metrics.counters;
     metrics.add(listenerBase + LISTENER_CX_TOTAL, 1);
@@ -250,7 +356,7 @@ export class Downstream extends Timer implements ConnOwner, CodecHost, StreamAcc
   #countClosed(hadExchange: boolean): void {
     const isLocal = this.#isClosing;
     this.#count(CX_ACTIVE, -1);
-    this.#count(CX_HTTP1_ACTIVE, -1);
+    if (this.#codec !== null) this.#count(this.#codec.protocol === 1 ? CX_HTTP1_ACTIVE : CX_HTTP2_ACTIVE, -1);
     this.#count(CX_DESTROY, 1);
     this.#count(isLocal ? CX_DESTROY_LOCAL : CX_DESTROY_REMOTE, 1);
     if (hadExchange) {

@@ -82,6 +82,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   /** Requests in flight at the endpoint, in the whole process, when this attempt began. */
   activeAtStart = 0;
   upstreamConnectionId = 0;
+  upstreamIsHttp2 = false;
   upstreamLocalAddress: Address | null = null;
   isEdge = false;
   startWallMs = 0;
@@ -95,6 +96,11 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   endUs = 0;
   bytesReceived = 0;
   bytesSent = 0;
+  /** Bytes that were passed on to who is full: their sender may not send as many again yet. */
+  uncreditedRequest = 0;
+  uncreditedResponse = 0;
+  /** Sec-WebSocket-Accept of the answer to an upgrade that goes from one version of HTTP to the other. */
+  switchAccept: Uint8Array | null = null;
   // Due times on the wheel's clock, 0 = off; deadline.ts knows what each means.
   routeDeadlineMs = 0;
   idleDeadlineMs = 0;
@@ -137,6 +143,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.attemptCount = 0;
     this.activeAtStart = 0;
     this.upstreamConnectionId = 0;
+    this.upstreamIsHttp2 = false;
     this.upstreamLocalAddress = null;
     this.isEdge = false;
     this.startWallMs = 0;
@@ -150,6 +157,9 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.endUs = 0;
     this.bytesReceived = 0;
     this.bytesSent = 0;
+    this.uncreditedRequest = 0;
+    this.uncreditedResponse = 0;
+    this.switchAccept = null;
     this.routeDeadlineMs = 0;
     this.idleDeadlineMs = 0;
     this.requestDeadlineMs = 0;
@@ -161,6 +171,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
 
   /** Of the connection that this attempt goes on; its address only where a format asks, for it costs a system call. */
   protected noteConnection(conn: UpstreamConn): void {
+    this.upstreamIsHttp2 = conn.protocol === 2;
     this.upstreamConnectionId = this.core.processWideId(conn.id);
     if (this.listener?.record.asksUpstreamAddress === true) this.upstreamLocalAddress = conn.localAddress;
   }
@@ -225,6 +236,29 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     return rateCells.takeKeyed(CONNECTION_SETS, low ^ (low >>> 15), high, nowNs, intervalNs, capacityNs) === 0;
   }
 
+  /** Something moved: stream_idle_timeout begins anew. */
+  touch(): void {
+    if (this.idleTimeoutMs !== 0) this.idleDeadlineMs = this.core.transport.nowMs() + this.idleTimeoutMs;
+  }
+
+  protected copyOf(trailers: Head): Head {
+    const copy = this.core.heads.take();
+    copy.copyFrom(trailers);
+    return copy;
+  }
+
+  /** The upstream's part is over: cells and counters of the attempt are given back, once. */
+  protected endUpstream(fault: FaultCode): void {
+    this.upstreamEndUs = this.core.transport.nowUs();
+    if (!this.is(UPSTREAM_COUNTED)) return;
+    this.state &= ~UPSTREAM_COUNTED;
+    const status = this.is(RESPONSE_HEAD) && !this.is(LOCAL_REPLY) ? this.response.status : 0;
+    const latencyUs = this.upstreamStartUs === 0 ? 0 : this.upstreamEndUs - this.upstreamStartUs;
+    const headUs = status === 0 ? latencyUs : this.upstreamHeadUs - this.upstreamStartUs;
+    const { pool, activeAtStart } = this;
+    this.cluster?.requestFinished(pool as Pool, this.isHighPriority(), status, fault, latencyUs, activeAtStart, headUs);
+  }
+
   get routeRecord(): RouteRecord | null {
     return this.route === null ? null : this.route.record;
   }
@@ -251,10 +285,12 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   // ---- ExchangeView ----------------------------------------------------------------------------
 
   get protocol(): 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' {
+    if (this.downstream?.protocol === 2) return 'HTTP/2';
     return (this.request.flags & HEAD_HTTP10) !== 0 ? 'HTTP/1.0' : 'HTTP/1.1';
   }
   get upstreamProtocol(): 'HTTP/1.1' | 'HTTP/2' | '' {
-    return this.upstreamStartUs === 0 ? '' : 'HTTP/1.1';
+    if (this.upstreamStartUs === 0) return '';
+    return this.upstreamIsHttp2 ? 'HTTP/2' : 'HTTP/1.1';
   }
   get directRemoteAddress(): Address {
     return this.downstream === null ? NOWHERE : this.downstream.conn.remoteAddress;

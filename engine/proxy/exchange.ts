@@ -6,19 +6,20 @@ import {
   NO_CLUSTER,
   NO_ENDPOINT,
   NO_ROUTE,
+  UP_STREAM_REFUSED,
   UP_TRUNCATED,
 } from '../fault/faults.js';
 import { DONE, NEXT, type Verdict } from '../filter/filter.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
-import type { Head } from '../http/head.js';
+import { HEAD_UPGRADE, type Head } from '../http/head.js';
 import { isIdempotent, METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
-import { HOLD_CONNECTING, HOLD_FILTER, HOLD_PEER_FULL } from '../io/transport.js';
+import { HOLD_CONNECTING, HOLD_FILTER, HOLD_PEER_FULL, HOLD_TUNNEL } from '../io/transport.js';
 import type { Cluster, StreamWaiter } from '../upstream/cluster.js';
 import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
-import { dueFault, HALF_CLOSE_GRACE_MS, nextDeadlineMs } from './deadline.js';
+import { dueFault, HALF_CLOSE_GRACE_MS, nextDeadlineMs, routeDeadlines, startDeadlines } from './deadline.js';
 import {
   ACQUIRING,
   BODY_KEPT,
@@ -43,6 +44,7 @@ import { Replay } from './replay.js';
 import { prepareRequest, prepareUpstreamRequest } from './request-fields.js';
 import { prepareReply, prepareResponse } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
+import { asksForTunnel, translateSwitch, translateUpgrade } from './upgrade.js';
 import { countFinish, countStart } from './statistics.js';
 
 // The life of a request; a method each, in this order (test/tidy checks it, ARCHITECTURE.md repeats it):
@@ -89,6 +91,11 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.request = head;
     this.state |= REQUEST_HEAD;
     this.#admit();
+    // In HTTP/2 a tunnel's bytes may follow at once; they are nobody's before the answer agrees to the tunnel.
+    if (!end && asksForTunnel(head)) {
+      this.#down?.hold(HOLD_TUNNEL);
+      this.#endRequest();
+    }
     if (end) this.#endRequest();
     this.#route();
     return spare;
@@ -96,12 +103,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   #admit(): void {
     const http = (this.listener as ListenerRuntime).record;
-    const nowMs = this.core.transport.nowMs();
     countStart(this);
-    this.idleTimeoutMs = http.streamIdleTimeoutMs;
-    if (http.streamIdleTimeoutMs !== 0) this.idleDeadlineMs = nowMs + http.streamIdleTimeoutMs;
-    if (http.requestTimeoutMs !== 0) this.requestDeadlineMs = nowMs + http.requestTimeoutMs;
-    if (http.maxStreamDurationMs !== 0) this.durationDeadlineMs = nowMs + http.maxStreamDurationMs;
+    startDeadlines(this, http);
   }
 
   #route(): void {
@@ -118,17 +121,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       this.fail(NO_ROUTE);
       return;
     }
-    const action = route.record.action;
-    if (action.kind === 'forward') {
-      if (action.idleTimeoutMs !== null) {
-        this.idleTimeoutMs = action.idleTimeoutMs;
-        this.idleDeadlineMs = 0;
-        this.#touch();
-      }
-      if (action.maxStreamDurationMs !== null)
-        this.durationDeadlineMs =
-          action.maxStreamDurationMs === 0 ? 0 : this.core.transport.nowMs() + action.maxStreamDurationMs;
-    }
+    routeDeadlines(this, route.record.action);
     this.#armTimer();
     this.#filterAt = 0;
     this.#filterRequest();
@@ -176,7 +169,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       return;
     }
     this.endpointIndex = index;
-    this.pool = cluster.pool(index);
+    this.pool = cluster.pool(index, (this.downstream as Client).protocol);
     this.#acquire(cluster, this.pool);
   }
 
@@ -223,6 +216,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       this.state |= REQUEST_PREPARED;
       prepareUpstreamRequest(this);
     }
+    if ((this.request.flags & HEAD_UPGRADE) !== 0) translateUpgrade(this);
     this.state |= REQUEST_SENT;
     const isAgain = this.bytesReceived > 0 || this.is(TRAILERS_SENT);
     let isFull = stream.sendHead(this.request, this.is(REQUEST_ENDED) && !isAgain);
@@ -233,26 +227,39 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       this.upstreamRequestEndUs = this.core.transport.nowUs();
       return;
     }
-    // The connection may turn out to be dead: an idempotent request keeps what is passed on until it is answered.
-    if (stream.isReused && !isAgain && isIdempotent(this.request.method)) {
+    // The connection may turn out to be dead, or HTTP/2 refuse the stream: what is passed on is kept until it is answered.
+    if (!isAgain && (this.upstreamIsHttp2 || (stream.isReused && isIdempotent(this.request.method)))) {
       if (this.#replay === null) this.#replay = new Replay();
       this.#replay.begin(this.request.contentLength);
       this.state |= BODY_KEPT;
     }
     if (isFull) this.#down?.hold(HOLD_PEER_FULL);
+    else this.#creditRequest();
     this.#down?.release(HOLD_CONNECTING);
+  }
+
+  /** What was passed on has left: the client may send as much again. */
+  #creditRequest(): void {
+    const down = this.#down;
+    if (this.uncreditedRequest > 0) down?.consumed(this.uncreditedRequest);
+    this.uncreditedRequest = 0;
+    down?.release(HOLD_PEER_FULL);
   }
 
   onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     this.bytesReceived += end - start;
-    this.#touch();
+    this.touch();
     if (last) this.#endRequest();
     const up = this.#up;
     const down = this.#down;
     if (this.is(BODY_KEPT)) (this.#replay as Replay).keep(bytes, start, end);
+    if (down === null) return;
     // No upstream any more: we have answered, and what is left of the body is dropped.
-    if (up === null || down === null) return;
-    relayData(down, up, bytes, start, end, last);
+    if (up === null) {
+      down.consumed(end - start);
+      return;
+    }
+    this.uncreditedRequest += relayData(down, up, bytes, start, end, last);
     if (last) {
       this.upstreamRequestEndUs = this.core.transport.nowUs();
       this.#finishTunnel();
@@ -263,7 +270,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#endRequest();
     this.upstreamRequestEndUs = this.core.transport.nowUs();
     this.state |= TRAILERS_SENT;
-    if (this.is(BODY_KEPT)) (this.#replay as Replay).trailers = this.#copyOf(trailers);
+    if (this.is(BODY_KEPT)) (this.#replay as Replay).trailers = this.copyOf(trailers);
     this.#up?.sendTrailers(trailers);
   }
 
@@ -302,19 +309,29 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   /** The client's connection has room again. */
   onDrained(): void {
-    this.#touch();
-    this.#up?.release(HOLD_PEER_FULL);
+    this.touch();
+    const up = this.#up;
+    if (this.uncreditedResponse > 0) up?.consumed(this.uncreditedResponse);
+    this.uncreditedResponse = 0;
+    up?.release(HOLD_PEER_FULL);
   }
 
   // ---- response, in order ------------------------------------------------------------------------
 
   onUpstreamHead(head: Head, end: boolean): Head {
     const down = this.#down;
-    this.#touch();
+    this.touch();
     if (down === null || this.is(LOCAL_REPLY | FINISHED)) return head;
     if (head.status < 200 && head.status !== 101) {
       down.sendHead(head, false);
       return head;
+    }
+    if ((this.request.flags & HEAD_UPGRADE) !== 0 && head.status < 300) {
+      const fault = translateSwitch(this, head);
+      if (fault !== 0) {
+        this.fail(fault);
+        return head;
+      }
     }
     this.response = head;
     this.upstreamHeadUs = this.core.transport.nowUs();
@@ -324,7 +341,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state |= RESPONSE_HEAD;
     if (head.status === 101 || (head.status < 300 && this.request.method === METHOD_CONNECT)) this.#beginTunnel();
     prepareResponse(this);
-    if (end) this.#endUpstream(0);
+    if (end) this.endUpstream(0);
     if (down.sendHead(head, end)) this.#up?.hold(HOLD_PEER_FULL);
     if ((this.listener as ListenerRuntime).logsResponse) head.retain();
     if (end) this.#endResponse();
@@ -335,20 +352,20 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const down = this.#down;
     const up = this.#up;
     if (down === null || up === null || this.is(LOCAL_REPLY | FINISHED)) return;
-    this.#touch();
+    this.touch();
     this.bytesSent += end - start;
-    if (last && !this.is(TUNNEL)) this.#endUpstream(0);
-    relayData(up, down, bytes, start, end, last);
+    if (last && !this.is(TUNNEL)) this.endUpstream(0);
+    this.uncreditedResponse += relayData(up, down, bytes, start, end, last);
     if (last) this.#endResponse();
   }
 
   onUpstreamTrailers(trailers: Head): void {
     const down = this.#down;
     if (down === null || this.is(LOCAL_REPLY | FINISHED)) return;
-    this.#touch();
-    this.#endUpstream(0);
+    this.touch();
+    this.endUpstream(0);
     down.sendTrailers(trailers);
-    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.#copyOf(trailers);
+    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.copyOf(trailers);
     this.#endResponse();
   }
 
@@ -357,8 +374,9 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const wasReused = this.#up?.isReused === true && this.#up.sawResponseBytes === false;
     this.#up = null;
     if (this.is(LOCAL_REPLY)) return;
-    if (wasReused && this.#isRaceRetry(fault)) {
-      this.#endUpstream(fault);
+    // HTTP/2 says for certain that a stream was not processed, so any request may go again, to the same endpoint too.
+    if ((wasReused && this.#isRaceRetry(fault)) || (fault === UP_STREAM_REFUSED && this.#canRetry())) {
+      this.endUpstream(fault);
       this.#retry(false);
       return;
     }
@@ -366,7 +384,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   onUpstreamDrained(): void {
-    this.#down?.release(HOLD_PEER_FULL);
+    this.#creditRequest();
   }
 
   #endResponse(): void {
@@ -395,7 +413,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   fail(fault: FaultCode): void {
     if (this.is(FINISHED)) return;
     const row = FAULTS[fault] as (typeof FAULTS)[number];
-    if (row.source === 'upstream') this.#endUpstream(fault);
+    if (row.source === 'upstream') this.endUpstream(fault);
     // Refused or unreachable: nothing was processed, so another endpoint may try. With one endpoint there is no other.
     if (row.retry === 'fresh' && this.#canRetry() && this.hasOther()) {
       this.#retry(true);
@@ -515,24 +533,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   #armTimer(): void {
-    // The route timer begins with the end of the request, which for one without a body is before the route is known.
-    if (this.routeDeadlineMs === 0 && this.is(REQUEST_ENDED) && this.route !== null && !this.is(TUNNEL)) {
-      const action = this.route.record.action;
-      if (action.kind === 'forward' && action.timeoutMs !== 0)
-        this.routeDeadlineMs = this.core.transport.nowMs() + action.timeoutMs;
-    }
     const next = nextDeadlineMs(this);
     if (next !== 0) this.core.wheel.arm(this, next);
-  }
-
-  #touch(): void {
-    if (this.idleTimeoutMs !== 0) this.idleDeadlineMs = this.core.transport.nowMs() + this.idleTimeoutMs;
-  }
-
-  #copyOf(trailers: Head): Head {
-    const copy = this.core.heads.take();
-    copy.copyFrom(trailers);
-    return copy;
   }
 
   #beginTunnel(): void {
@@ -540,24 +542,13 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state &= ~REQUEST_ENDED;
     this.routeDeadlineMs = 0;
     this.requestDeadlineMs = 0;
+    this.#down?.release(HOLD_TUNNEL);
   }
 
   #finishTunnel(): void {
     if (!this.is(TUNNEL) || !this.is(RESPONSE_ENDED) || !this.is(REQUEST_ENDED)) return;
-    this.#endUpstream(0);
+    this.endUpstream(0);
     this.finish();
-  }
-
-  /** The upstream's part is over: cells and counters of the attempt are given back, once. */
-  #endUpstream(fault: FaultCode): void {
-    this.upstreamEndUs = this.core.transport.nowUs();
-    if (!this.is(UPSTREAM_COUNTED)) return;
-    this.state &= ~UPSTREAM_COUNTED;
-    const status = this.is(RESPONSE_HEAD) && !this.is(LOCAL_REPLY) ? this.response.status : 0;
-    const latencyUs = this.upstreamStartUs === 0 ? 0 : this.upstreamEndUs - this.upstreamStartUs;
-    const headUs = status === 0 ? latencyUs : this.upstreamHeadUs - this.upstreamStartUs;
-    const { pool, activeAtStart } = this;
-    this.cluster?.requestFinished(pool as Pool, this.isHighPriority(), status, fault, latencyUs, activeAtStart, headUs);
   }
 
   /** Lets go of an upstream stream or of the wait for one. */
@@ -569,7 +560,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       this.pool?.cancel(this);
     }
     const wasCounted = this.is(UPSTREAM_COUNTED);
-    this.#endUpstream(fault);
+    this.endUpstream(fault);
     if (up !== null && (wasCounted || !this.is(RESPONSE_ENDED) || !this.is(REQUEST_ENDED))) up.reset(fault);
   }
 }

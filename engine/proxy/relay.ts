@@ -5,7 +5,10 @@ import type { Head } from '../http/head.js';
 import { HOLD_PEER_FULL } from '../io/transport.js';
 import type { Exchange } from './exchange.js';
 
-/** Passes data on; a full target holds the source until its onDrained. */
+/**
+ * Passes data on; a full target holds the source until its onDrained. Answers how many bytes the source's peer is not
+ * given credit for yet: while they have not left us, more of them must not come (HTTP/2 windows are end-to-end this way).
+ */
 export function relayData(
   source: MessageStream,
   target: MessageStream,
@@ -13,10 +16,13 @@ export function relayData(
   start: number,
   end: number,
   last: boolean,
-): void {
-  const isFull = target.sendData(bytes, start, end, last);
+): number {
+  if (target.sendData(bytes, start, end, last) && !last) {
+    source.hold(HOLD_PEER_FULL);
+    return end - start;
+  }
   source.consumed(end - start);
-  if (isFull && !last) source.hold(HOLD_PEER_FULL);
+  return 0;
 }
 
 /** The upstream's side of an exchange: what the client codec calls. One per pooled exchange, for good. */

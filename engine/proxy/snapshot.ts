@@ -4,12 +4,13 @@ import { FilterChain } from '../filter/chain.js';
 import { FILTER_KINDS } from '../filter/filter-kinds.js';
 import { Forwarding } from '../http/forwarded.js';
 import { type FieldLine, fieldLine } from '../http/field-line.js';
-import { HEAD_UPGRADE } from '../http/head.js';
+import { HEAD_EXTENDED_CONNECT, HEAD_UPGRADE } from '../http/head.js';
 import { METHOD_CONNECT } from '../http/methods.js';
 import { N } from '../http/names.js';
 import { Normalization } from '../http/normalize.js';
 import { RequestId } from '../http/request-id.js';
 import type { Http1ServerOptions } from '../http1/codec-server.js';
+import type { Http2Options } from '../http2/options.js';
 import { HTTP } from '../metrics/declare.js';
 import type { FilterChainRecord } from '../plan/chain-records.js';
 import type { AccessLogRecord, HttpRecord, ListenerRecord, RouteRecord, SnapshotPlan } from '../plan/records.js';
@@ -53,6 +54,7 @@ export class ListenerRuntime {
   readonly requestId: RequestId;
   readonly filters: FilterChain;
   readonly http1: Http1ServerOptions;
+  readonly http2: Http2Options;
   readonly accessLogs: readonly AccessLog[];
   /** A log is there: the response head is kept until the exchange ends. */
   readonly logsResponse: boolean;
@@ -80,6 +82,7 @@ export class ListenerRuntime {
     this.requestId = new RequestId(http, core.random);
     this.filters = new FilterChain(http.filters, FILTER_KINDS, routesOf(http));
     this.http1 = http1ServerOptions(http);
+    this.http2 = http2ServerOptions(http);
     this.accessLogs = logs;
     this.logsResponse = logs.length > 0;
     this.serverLine = fieldLine(N.server, http.serverName);
@@ -106,7 +109,8 @@ export class ListenerRuntime {
   }
 
   #ignoreUpgrade(x: Exchange, isConnect: boolean): FaultCode {
-    if (isConnect) return NO_UPGRADE;
+    // An extended CONNECT (RFC 8441) is no request that could go on without it either.
+    if (isConnect || (x.request.flags & HEAD_EXTENDED_CONNECT) !== 0) return NO_UPGRADE;
     x.request.flags &= ~HEAD_UPGRADE;
     return 0;
   }
@@ -160,6 +164,17 @@ function http1ServerOptions(http: HttpRecord): Http1ServerOptions {
     maxFields: http.maxHeadersCount,
     acceptHttp10: http.acceptHttp10,
     allowAbsoluteUrl: http.allowAbsoluteUrl,
+    underscores: http.headersWithUnderscoresAction,
+  };
+}
+
+function http2ServerOptions(http: HttpRecord): Http2Options {
+  return {
+    ...http.http2,
+    allowExtendedConnect: http.http2.allowConnect,
+    drainTimeoutMs: http.drainTimeoutMs,
+    maxHeadBytes: http.maxRequestHeadersBytes,
+    maxFields: http.maxHeadersCount,
     underscores: http.headersWithUnderscoresAction,
   };
 }

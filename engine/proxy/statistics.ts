@@ -14,11 +14,13 @@ import {
   TOO_MANY_FIELDS,
   FAULTS,
 } from '../fault/faults.js';
+import type { Client } from './client.js';
 import type { ListenerRuntime } from './snapshot.js';
 
 const RQ_TOTAL = HTTP.index.downstream_rq_total;
 const RQ_ACTIVE = HTTP.index.downstream_rq_active;
 const RQ_HTTP1 = HTTP.index.downstream_rq_http1_total;
+const RQ_HTTP2 = HTTP.index.downstream_rq_http2_total;
 const RQ_COMPLETED = HTTP.index.downstream_rq_completed;
 const RQ_1XX = HTTP.index.downstream_rq_1xx;
 const RQ_TIMEOUT = HTTP.index.downstream_rq_timeout;
@@ -40,7 +42,7 @@ export function countStart(x: ExchangeRecord): void {
   const base = (x.listener as ListenerRuntime).record.metrics.counters;
   const metrics = x.core.metrics;
   metrics.add(base + RQ_TOTAL, 1);
-  metrics.add(base + RQ_HTTP1, 1);
+  metrics.add(base + ((x.downstream as Client).protocol === 1 ? RQ_HTTP1 : RQ_HTTP2), 1);
   metrics.add(base + RQ_ACTIVE, 1);
 }
 
@@ -71,7 +73,8 @@ function countFault(metrics: WorkerMetrics, base: number, x: ExchangeRecord): vo
   else if (fault === STREAM_IDLE_REQUEST || fault === STREAM_IDLE_RESPONSE) metrics.add(base + RQ_IDLE_TIMEOUT, 1);
   else if (fault === MAX_STREAM_DURATION) metrics.add(base + RQ_DURATION, 1);
   else if (fault === TOO_BIG_HEAD || fault === TOO_MANY_FIELDS) metrics.add(base + RQ_TOO_LARGE, 1);
-  else if (row.flag === 'DPE') metrics.add(base + CX_PROTOCOL_ERROR, 1);
+  // In HTTP/2 it is the stream's alone, or was counted once for the connection.
+  else if (row.flag === 'DPE' && (x.downstream as Client).protocol === 1) metrics.add(base + CX_PROTOCOL_ERROR, 1);
   else if (row.source === 'downstream') metrics.add(base + RQ_RX_RESET, 1);
   else if (row.source === 'upstream' && x.is(RESPONSE_HEAD) && x.response.length > 0)
     metrics.add(base + RESET_AFTER_START, 1);

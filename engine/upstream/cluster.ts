@@ -1,10 +1,12 @@
 /** Cluster: endpoint table, picker, pools and breakers of one upstream, on one worker. */
 import type { Prng } from '../base/prng.js';
 import type { TimerWheel } from '../base/timer-wheel.js';
-import { type Fault, type FaultCode, FAULTS, UP_OVERFLOW, UP_TIMEOUT } from '../fault/faults.js';
+import { type Fault, type FaultCode, FAULTS, UP_OVERFLOW, UP_STREAM_REFUSED, UP_TIMEOUT } from '../fault/faults.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
 import type { Http1ClientOptions } from '../http1/codec-client.js';
 import type { Http1Shared } from '../http1/shared.js';
+import { HTTP2_DEFAULTS, type Http2Options } from '../http2/options.js';
+import type { Http2Shared } from '../http2/shared.js';
 import type { Transport } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
@@ -18,7 +20,8 @@ import type { TableFill } from './balance/table-fill.js';
 import { AddressIndex } from './address-index.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { OverrideHost } from './override-host.js';
-import { Pool, type StreamWaiter } from './pool.js';
+import { EndpointPools } from './endpoint-pools.js';
+import type { Pool, PoolProtocol, StreamWaiter } from './pool.js';
 import { Prober } from './prober.js';
 import {
   CLUSTER_REQUESTS,
@@ -37,6 +40,7 @@ export interface UpstreamContext {
   readonly cells: SharedCells;
   readonly random: Prng;
   readonly http1: Http1Shared;
+  readonly http2: Http2Shared;
   readonly tableFill: TableFill;
 }
 
@@ -78,22 +82,24 @@ export class Cluster {
   /** The policy asks for a hash of the request. */
   usesHash: boolean;
   http1Options: Http1ClientOptions;
+  http2Options: Http2Options;
   #balancer: Balancer;
   /** Null: the policy asks nobody. */
   #prober: Prober | null = null;
   readonly #hashTables: HashTables;
-  /** By endpoint key, over lists. */
-  readonly #pools = new Map<string, Pool>();
+  #pools: EndpointPools;
+  /** For requests that came over HTTP/2, where the endpoints are spoken to as the clients speak to us. */
+  #http2Pools: EndpointPools | null = null;
   /** Made for the first request that names its endpoint. */
   #addresses: AddressIndex | null = null;
-  /** By index of the table. */
-  #poolAt: Pool[] = [];
 
   constructor(record: ClusterRecord, context: UpstreamContext) {
     this.record = record;
     this.context = context;
     this.cells = context.cells;
-    this.http1Options = clientOptions(record);
+    this.http1Options = http1Options(record);
+    this.http2Options = http2Options(record);
+    this.#pools = new EndpointPools(this, protocolOf(record));
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#hashTables = new HashTables(context.tableFill);
     this.#balancer = this.#newBalancer();
@@ -105,7 +111,8 @@ export class Cluster {
   update(record: ClusterRecord): void {
     if (record === this.record) return;
     this.record = record;
-    this.http1Options = clientOptions(record);
+    this.http1Options = http1Options(record);
+    this.http2Options = http2Options(record);
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#balancer = this.#newBalancer();
     this.#placePools();
@@ -125,21 +132,18 @@ export class Cluster {
 
   #placePools(): void {
     this.#addresses = null;
-    const stays = new Set<string>();
-    this.#poolAt = this.record.endpoints.map((endpoint) => {
-      stays.add(endpoint.key);
-      let pool = this.#pools.get(endpoint.key);
-      if (pool === undefined) {
-        pool = new Pool(this, endpoint);
-        this.#pools.set(endpoint.key, pool);
-      } else pool.revive(endpoint);
-      return pool;
-    });
-    for (const [key, pool] of this.#pools) {
-      if (stays.has(key)) continue;
-      pool.drain();
-      // Its connections hold it as long as they live.
-      this.#pools.delete(key);
+    const protocol = protocolOf(this.record);
+    if (this.#pools.protocol !== protocol) {
+      this.#pools.drain();
+      this.#pools = new EndpointPools(this, protocol);
+    }
+    this.#pools.place(this.record.endpoints);
+    if (this.record.protocol === 'DOWNSTREAM') {
+      if (this.#http2Pools === null) this.#http2Pools = new EndpointPools(this, 'HTTP2');
+      this.#http2Pools.place(this.record.endpoints);
+    } else if (this.#http2Pools !== null) {
+      this.#http2Pools.drain();
+      this.#http2Pools = null;
     }
   }
 
@@ -183,9 +187,13 @@ export class Cluster {
     return this.record.endpoints[index] as EndpointRecord;
   }
 
-  /** The pool of an index as of now: an exchange keeps it, because a new list renumbers. */
-  pool(index: number): Pool {
-    return this.#poolAt[index] as Pool;
+  /**
+   * The pool of an index as of now: an exchange keeps it, because a new list renumbers. downstream: the protocol that the
+   * request came by.
+   */
+  pool(index: number, downstream: 1 | 2 = 1): Pool {
+    if (downstream === 2 && this.#http2Pools !== null) return this.#http2Pools.at(index);
+    return this.#pools.at(index);
   }
 
   /**
@@ -282,7 +290,7 @@ export class Cluster {
     if (fault === UP_TIMEOUT) {
       metrics.add(scope.counters + RQ_TIMEOUT, 1);
       pool.countEndpoint(ENDPOINT_TIMEOUT, 1);
-    } else if (fault === UP_OVERFLOW || (FAULTS[fault] as Fault).retry === 'fresh') {
+    } else if (fault === UP_OVERFLOW || ((FAULTS[fault] as Fault).retry === 'fresh' && fault !== UP_STREAM_REFUSED)) {
       // It never got a connection: counted as overflow or as ejected from the queue.
     } else if (fault !== 0 && (FAULTS[fault] as Fault).source === 'upstream')
       metrics.add(scope.counters + RQ_RX_RESET, 1);
@@ -307,20 +315,38 @@ export class Cluster {
   }
 
   drain(): void {
-    for (const pool of this.#pools.values()) pool.drain();
+    this.#pools.drain();
+    this.#http2Pools?.drain();
   }
 
   close(): void {
-    for (const pool of this.#pools.values()) pool.close();
+    this.#pools.close();
+    this.#http2Pools?.close();
   }
 }
 
-function clientOptions(record: ClusterRecord): Http1ClientOptions {
+/** Of the pools that every cluster has. */
+function protocolOf(record: ClusterRecord): PoolProtocol {
+  return record.protocol === 'DOWNSTREAM' ? 'HTTP1' : record.protocol;
+}
+
+function http1Options(record: ClusterRecord): Http1ClientOptions {
   return {
     maxHeadBytes: record.maxResponseHeadersBytes,
     maxFields: record.maxResponseHeadersCount,
     acceptHttp10: true,
     allowAbsoluteUrl: true,
+    underscores: 'ALLOW',
+  };
+}
+
+function http2Options(record: ClusterRecord): Http2Options {
+  return {
+    ...record.http2,
+    drainTimeoutMs: HTTP2_DEFAULTS.drainTimeoutMs,
+    allowExtendedConnect: record.http2.allowConnect,
+    maxHeadBytes: record.maxResponseHeadersBytes,
+    maxFields: record.maxResponseHeadersCount,
     underscores: 'ALLOW',
   };
 }

@@ -1,4 +1,4 @@
-/** Pool: one worker's connections to one endpoint: idle ones by recency, dials under way, requests that wait. */
+/** Pool: one worker's connections to one endpoint: those with room by recency, dials under way, requests that wait. */
 import { type FaultCode, UP_DRAINED, UP_OVERFLOW } from '../fault/faults.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
@@ -14,7 +14,6 @@ const PENDING_OVERFLOW = CLUSTER.index.upstream_rq_pending_overflow;
 const PENDING_EJECT = CLUSTER.index.upstream_rq_pending_failure_eject;
 const CX_OVERFLOW = CLUSTER.index.upstream_cx_overflow;
 const CX_TOTAL = CLUSTER.index.upstream_cx_total;
-const CX_HTTP1 = CLUSTER.index.upstream_cx_http1_total;
 const CX_ACTIVE = CLUSTER.index.upstream_cx_active;
 const ENDPOINT_CX_TOTAL = ENDPOINT.index.cx_total;
 const ENDPOINT_CX_ACTIVE = ENDPOINT.index.cx_active;
@@ -31,32 +30,47 @@ interface Waiting {
   readonly isHigh: boolean;
 }
 
+/** AUTO: what TLS negotiates. */
+export type PoolProtocol = 'HTTP1' | 'HTTP2' | 'AUTO';
+
+// A connection has room while a stream can be opened on it: one of HTTP/1 while it is idle, one of HTTP/2 up to the
+// limits of both ends. Requests go to the connection that was used last, so that few are in use; the others grow idle.
 export class Pool {
   readonly cluster: Cluster;
+  readonly protocol: PoolProtocol;
   endpoint: EndpointRecord;
   /** What the last stream that was given away is on. */
   lastConn: UpstreamConn | null = null;
-  /** Idle and reusable, the most recently used last. */
-  readonly #idle: UpstreamConn[] = [];
+  /** Those with room, the most recently used last. */
+  readonly #ready: UpstreamConn[] = [];
   readonly #all = new Set<UpstreamConn>();
   readonly #waiting: Waiting[] = [];
+  /** Connections of which it is not known yet how many streams they take. */
   #dialling = 0;
+  /** Requests that one connection on its way is thought to take. */
+  #streamsPerDial: number;
   #isDraining = false;
 
-  constructor(cluster: Cluster, endpoint: EndpointRecord) {
+  constructor(cluster: Cluster, endpoint: EndpointRecord, protocol: PoolProtocol) {
     this.cluster = cluster;
     this.endpoint = endpoint;
+    this.protocol = protocol;
+    this.#streamsPerDial = protocol === 'HTTP2' ? cluster.record.http2.maxConcurrentStreams : 1;
   }
 
   get isEmpty(): boolean {
     return this.#all.size === 0 && this.#waiting.length === 0;
   }
 
-  /** A stream on an idle connection, or null: then cluster.lastFault says why, or the waiter hears later. */
+  /** A stream on a connection with room, or null: then cluster.lastFault says why, or the waiter hears later. */
   acquire(sink: MessageSink, waiter: StreamWaiter, isHigh: boolean, isFresh: boolean): MessageStream | null {
-    while (!isFresh && this.#idle.length > 0) {
-      const conn = this.#idle.pop() as UpstreamConn;
+    const ready = this.#ready;
+    while (ready.length > 0) {
+      const conn = ready[ready.length - 1] as UpstreamConn;
+      // What a reused connection of HTTP/2 does to one request it does to all of them: its death is no race.
+      if (isFresh && conn.protocol === 1) break;
       const stream = conn.openStream(sink);
+      if (stream === null || !conn.hasRoom) this.leaveReady(conn);
       if (stream === null) continue;
       this.lastConn = conn;
       return stream;
@@ -94,14 +108,17 @@ export class Pool {
       // Even over the limit an endpoint gets one connection per worker, or its requests would wait for ever (Envoy).
       if (this.#all.size > 0) {
         // Only who wants a fresh connection waits beside idle ones: the oldest makes room.
-        this.#idle.shift()?.end();
+        const oldest = this.#ready[0];
+        if (oldest !== undefined) {
+          this.leaveReady(oldest);
+          oldest.end();
+        }
         return false;
       }
       cluster.cells.add(cell, 1);
     }
     cluster.cells.add(endpointCell(this.endpoint.row, ENDPOINT_CONNECTIONS), 1);
     cluster.count(CX_TOTAL, 1);
-    cluster.count(CX_HTTP1, 1);
     cluster.count(CX_ACTIVE, 1);
     this.countEndpoint(ENDPOINT_CX_TOTAL, 1);
     this.countEndpoint(ENDPOINT_CX_ACTIVE, 1);
@@ -118,58 +135,68 @@ export class Pool {
   // ---- from UpstreamConn ---------------------------------------------------------------------------------
 
   onOpen(conn: UpstreamConn): void {
-    this.#dialling--;
     this.#serve(conn);
   }
 
-  /** Open and free: the oldest waiter, or the idle stack. */
+  /** It is known how many streams the connection takes: at once with HTTP/1, with the peer's SETTINGS in HTTP/2. */
+  onSettled(conn: UpstreamConn): void {
+    this.#dialling--;
+    this.#streamsPerDial = conn.roomAtFirst;
+    this.#serve(conn);
+  }
+
+  /** The connection has room again, or for the first time: for the oldest waiters, or on the stack. */
+  onRoom(conn: UpstreamConn): void {
+    this.#serve(conn);
+  }
+
   #serve(conn: UpstreamConn): void {
-    if (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 && conn.hasRoom) {
       const waiting = this.#waiting[0] as Waiting;
       const stream = conn.openStream(waiting.sink);
       // It takes no request after all: the waiter stays, for a connection that does.
-      if (stream === null) {
-        conn.end();
-        this.#dialWaiting();
-        return;
-      }
+      if (stream === null) break;
       this.#waiting.shift();
       this.#leavePending(waiting);
-      if (this.#isDraining) conn.drain();
       this.lastConn = conn;
       waiting.waiter.onStreamReady(stream);
-    } else if (this.#isDraining) conn.end();
-    else {
-      this.#idle.push(conn);
-      conn.startIdle();
     }
+    if (this.#isDraining) conn.drain();
+    else if (conn.hasRoom) {
+      if (!conn.isReady) {
+        conn.isReady = true;
+        this.#ready.push(conn);
+      }
+      if (!conn.isBusy) conn.startIdle();
+    } else if (!conn.isBusy) conn.end();
+    this.#dialWaiting();
   }
 
-  /** A connection on its way for each waiter, as far as the limit allows. */
+  /** Connections on their way for those who wait, as far as the limit allows. */
   #dialWaiting(): void {
-    while (this.#waiting.length > this.#dialling) if (!this.#dial((this.#waiting[0] as Waiting).isHigh)) return;
+    while (this.#waiting.length > this.#dialling * this.#streamsPerDial)
+      if (!this.#dial((this.#waiting[0] as Waiting).isHigh)) return;
   }
 
-  onIdle(conn: UpstreamConn): void {
-    this.#serve(conn);
+  /** It takes no further request for now: it must not be found on the stack. */
+  leaveReady(conn: UpstreamConn): void {
+    if (!conn.isReady) return;
+    conn.isReady = false;
+    const at = this.#ready.lastIndexOf(conn);
+    if (at === this.#ready.length - 1) this.#ready.pop();
+    else this.#ready.splice(at, 1);
   }
 
-  /** It takes no further request: it must not be found in the idle stack. */
-  leaveIdle(conn: UpstreamConn): void {
-    const at = this.#idle.indexOf(conn);
-    if (at >= 0) this.#idle.splice(at, 1);
-  }
-
-  onClosed(conn: UpstreamConn, fault: FaultCode, wasOpen: boolean, cell: number): void {
+  onClosed(conn: UpstreamConn, fault: FaultCode, wasSettled: boolean, cell: number): void {
     const cluster = this.cluster;
     this.#all.delete(conn);
     if (this.lastConn === conn) this.lastConn = null;
-    this.leaveIdle(conn);
+    this.leaveReady(conn);
     cluster.cells.add(cell, -1);
     cluster.cells.add(endpointCell(this.endpoint.row, ENDPOINT_CONNECTIONS), -1);
     cluster.count(CX_ACTIVE, -1);
     this.countEndpoint(ENDPOINT_CX_ACTIVE, -1);
-    if (!wasOpen) {
+    if (!wasSettled) {
       this.#dialling--;
       this.#eject(fault);
     }
@@ -182,7 +209,7 @@ export class Pool {
    * connections don't count: nobody knows when they come back (a tunnel never does), and the endpoint seems to be gone.
    */
   #eject(fault: FaultCode): void {
-    let surplus = this.#waiting.length - this.#dialling;
+    let surplus = this.#waiting.length - this.#dialling * this.#streamsPerDial;
     while (surplus-- > 0 && this.#waiting.length > 0) {
       const waiting = this.#waiting.shift() as Waiting;
       this.#leavePending(waiting);
@@ -205,7 +232,7 @@ export class Pool {
    */
   drain(): void {
     this.#isDraining = true;
-    for (const conn of this.#idle.splice(0)) conn.end();
+    for (const conn of this.#ready.splice(0)) conn.isReady = false;
     for (const conn of this.#all) conn.drain();
   }
 

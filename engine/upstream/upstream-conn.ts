@@ -1,8 +1,8 @@
-/** UpstreamConn: one connection to an endpoint: dial, codec, idle and age limits. */
+/** UpstreamConn: one connection to an endpoint: dial, codec, room for requests, idle and age limits. */
 import { Timer } from '../base/timer-wheel.js';
 import { type FaultCode, UP_CONNECT_TIMEOUT, UP_RESET } from '../fault/faults.js';
-import type { CodecHost, MessageSink, MessageStream } from '../http/codec.js';
-import { Http1ClientCodec } from '../http1/codec-client.js';
+import type { MessageSink, MessageStream, MultiplexedHost } from '../http/codec.js';
+import { type ClientCodec, newClientCodec } from './client-codec.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { Pool } from './pool.js';
@@ -11,6 +11,8 @@ const CONNECT_FAIL = CLUSTER.index.upstream_cx_connect_fail;
 const CONNECT_TIMEOUT = CLUSTER.index.upstream_cx_connect_timeout;
 const CX_IDLE_TIMEOUT = CLUSTER.index.upstream_cx_idle_timeout;
 const CX_MAX_REQUESTS = CLUSTER.index.upstream_cx_max_requests;
+const CX_HTTP1 = CLUSTER.index.upstream_cx_http1_total;
+const CX_HTTP2 = CLUSTER.index.upstream_cx_http2_total;
 const CX_PROTOCOL_ERROR = CLUSTER.index.upstream_cx_protocol_error;
 const CX_DESTROY = CLUSTER.index.upstream_cx_destroy;
 const CX_DESTROY_LOCAL = CLUSTER.index.upstream_cx_destroy_local;
@@ -30,22 +32,29 @@ const KEEP_ALIVE_MARGIN_MS = 1000;
 const KEEP_ALIVE_MIN_MS = 100;
 const HOLD_ALL = -1;
 
-export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
+export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
+  /** On the pool's stack; the pool's to change. */
+  isReady = false;
+  /** A request is on it. */
+  isBusy = false;
+  /** Requests that it took at once when it was new. */
+  roomAtFirst = 1;
   readonly #pool: Pool;
   readonly #conn: Conn;
-  readonly #codec: Http1ClientCodec;
+  /** Null until it is open where TLS negotiates the protocol. */
+  #codec: ClientCodec | null = null;
   readonly #connectionCell: number;
   readonly #startUs: number;
   #requests = 0;
   #isOpen = false;
+  /** Open, and it is known how many streams it takes. */
+  #isSettled = false;
   #isEnding = false;
   #hasPeerEnded = false;
   #ageDeadlineMs = 0;
   #idleDeadlineMs = 0;
-  /** In the idle stack. */
+  /** On the stack without a request. */
   #isIdle = false;
-  /** A request is on it. */
-  #isBusy = false;
   /** Inside the codec's feed(). */
   #isFeeding = false;
   /** The codec became idle inside feed(). */
@@ -58,11 +67,17 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
     super();
     this.#pool = pool;
     this.#connectionCell = connectionCell;
-    const { transport, http1 } = pool.cluster.context;
+    const { transport } = pool.cluster.context;
     this.#startUs = transport.nowUs();
     this.#conn = transport.dial(pool.endpoint.address, pool.cluster.record.connectTimeoutMs, this);
     this.#conn.setHighMark(pool.cluster.record.bufferLimitBytes);
-    this.#codec = new Http1ClientCodec(this.#conn, this, pool.cluster.http1Options, http1);
+    if (pool.protocol !== 'AUTO') this.#useProtocol(pool.protocol === 'HTTP2' ? 2 : 1);
+  }
+
+  #useProtocol(protocol: 1 | 2): void {
+    const { cluster } = this.#pool;
+    this.#codec = newClientCodec(protocol, cluster, this.#conn, this);
+    this.#count(protocol === 1 ? CX_HTTP1 : CX_HTTP2);
   }
 
   get id(): number {
@@ -71,26 +86,36 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
   get localAddress(): Address {
     return this.#conn.localAddress;
   }
+  /** 1 while it is not known. */
+  get protocol(): 1 | 2 {
+    return this.#codec === null ? 1 : this.#codec.protocol;
+  }
+  get hasRoom(): boolean {
+    return this.#isOpen && !this.#isEnding && (this.#codec as ClientCodec).streamsFree() > 0;
+  }
 
   /** Null when the connection turned out not to take any more. */
   openStream(sink: MessageSink): MessageStream | null {
     if (this.#isEnding) return null;
-    const stream = this.#codec.openStream(sink);
+    const codec = this.#codec as ClientCodec;
+    const stream = codec.openStream(sink);
     if (stream === null) return null;
     this.#isIdle = false;
-    this.#isBusy = true;
+    this.#isIdleNext = false;
+    this.isBusy = true;
     const limit = this.#pool.cluster.record.maxRequestsPerConnection;
     if (limit !== 0 && ++this.#requests >= limit) {
       this.#count(CX_MAX_REQUESTS);
-      this.#codec.drain();
+      codec.drain();
     }
     return stream;
   }
 
-  /** In the idle stack from now on. */
+  /** On the stack without a request from now on. */
   startIdle(): void {
     const { transport, wheel } = this.#pool.cluster.context;
-    const learntMs = this.#codec.keepAliveTimeoutMs;
+    const codec = this.#codec as ClientCodec;
+    const learntMs = codec.protocol === 1 ? codec.keepAliveTimeoutMs : 0;
     let idleMs = this.#pool.cluster.record.idleTimeoutMs;
     if (learntMs !== 0) {
       const usableMs = Math.max(learntMs - KEEP_ALIVE_MARGIN_MS, KEEP_ALIVE_MIN_MS);
@@ -105,18 +130,25 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
 
   onTimer(nowMs: number): void {
     const isOld = this.#ageDeadlineMs !== 0 && this.#ageDeadlineMs <= nowMs;
-    if (isOld) this.#codec.drain();
+    if (isOld) this.#retire();
     if (!this.#isIdle) return;
     if (isOld || (this.#idleDeadlineMs !== 0 && this.#idleDeadlineMs <= nowMs)) {
       if (!isOld) this.#count(CX_IDLE_TIMEOUT);
-      this.#pool.leaveIdle(this);
+      this.#pool.leaveReady(this);
       this.end();
     } else if (this.#idleDeadlineMs !== 0) this.#pool.cluster.context.wheel.arm(this, this.#idleDeadlineMs);
   }
 
-  /** No further request after the one under way; one that is still dialled gets to serve whom it is dialled for. */
+  /** No further request after those under way; one that is still dialled gets to serve whom it is dialled for. */
   drain(): void {
-    if (this.#isOpen) this.#codec.drain();
+    if (!this.#isOpen) return;
+    this.#retire();
+    if (!this.isBusy) this.end();
+  }
+
+  #retire(): void {
+    this.#pool.leaveReady(this);
+    this.#codec?.drain();
   }
 
   end(): void {
@@ -145,34 +177,51 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
     }
     if (record.metrics.histograms >= 0)
       metrics.record(record.metrics.histograms + CONNECT_MS, transport.nowUs() - this.#startUs);
-    this.#pool.onOpen(this);
+    if (this.#codec === null) this.#useProtocol(this.#conn.alpn === 'h2' ? 2 : 1);
+    if (this.#hasSettled()) this.#pool.onSettled(this);
+    else this.#pool.onOpen(this);
+  }
+
+  /** The first time that the codec knows its limits. */
+  #hasSettled(): boolean {
+    const codec = this.#codec as ClientCodec;
+    if (this.#isSettled || (codec.protocol === 2 && !codec.isSettled)) return false;
+    this.#isSettled = true;
+    this.roomAtFirst = Math.max(1, codec.protocol === 1 ? 1 : codec.streamsMax);
+    return true;
   }
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
     this.#isFeeding = true;
-    const fault = this.#codec.feed(bytes, start, end);
+    const fault = (this.#codec as ClientCodec).feed(bytes, start, end);
     this.#isFeeding = false;
     if (fault !== 0) {
-      this.#count(CX_PROTOCOL_ERROR);
-      this.#pool.leaveIdle(this);
-      this.abort(fault);
+      this.#fail(fault);
     } else if (this.#isIdleNext) {
       this.#isIdleNext = false;
       this.onIdle();
     }
   }
 
+  /** HTTP/2 has written why (GOAWAY); with HTTP/1 nothing that the peer sends can be understood any more. */
+  #fail(fault: FaultCode): void {
+    this.#count(CX_PROTOCOL_ERROR);
+    this.#pool.leaveReady(this);
+    if (this.protocol === 2) this.end();
+    else this.abort(fault);
+  }
+
   onWritable(): void {
-    this.#codec.onWritable();
+    this.#codec?.onWritable();
   }
 
   onPeerEnd(): void {
     this.#hasPeerEnded = true;
-    this.#pool.leaveIdle(this);
-    this.#codec.drain();
-    const fault = this.#codec.feedEnd();
+    this.#retire();
+    const codec = this.#codec as ClientCodec;
+    const fault = codec.feedEnd();
     // A tunnel goes on in the other direction; everything else is over.
-    if (fault !== 0 || this.#codec.isIdleOrDone) this.end();
+    if (fault !== 0 || codec.protocol === 2 || codec.isIdleOrDone) this.end();
   }
 
   onClosed(_conn: Conn, fault: FaultCode): void {
@@ -189,7 +238,7 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
     const isLocal = !this.#hasPeerEnded && (this.#isEnding || isOurs);
     this.#count(CX_DESTROY);
     this.#count(isLocal ? CX_DESTROY_LOCAL : CX_DESTROY_REMOTE);
-    if (this.#isBusy) {
+    if (this.isBusy) {
       this.#count(CX_DESTROY_ACTIVE);
       this.#count(isLocal ? CX_DESTROY_LOCAL_ACTIVE : CX_DESTROY_REMOTE_ACTIVE);
     }
@@ -197,10 +246,9 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
     if (record.metrics.histograms >= 0)
       metrics.record(record.metrics.histograms + LENGTH_MS, transport.nowUs() - this.#startUs);
     this.#isEnding = true;
-    const isOpen = this.#isOpen;
-    this.#pool.leaveIdle(this);
-    this.#codec.close(isOpen ? fault : UP_RESET);
-    this.#pool.onClosed(this, fault === 0 ? UP_RESET : fault, isOpen, this.#connectionCell);
+    this.#pool.leaveReady(this);
+    this.#codec?.close(this.#isOpen ? fault : UP_RESET);
+    this.#pool.onClosed(this, fault === 0 ? UP_RESET : fault, this.#isSettled, this.#connectionCell);
   }
 
   // ---- CodecHost -----------------------------------------------------------------------------------------
@@ -212,16 +260,30 @@ export class UpstreamConn extends Timer implements ConnOwner, CodecHost {
       this.#isIdleNext = true;
       return;
     }
-    this.#isBusy = false;
+    this.isBusy = false;
     if (this.#isEnding) return;
     // A response whose last bytes came while its client was full leaves the hold behind; nobody else would lift it.
     this.#conn.release(HOLD_ALL);
     this.#countBytes();
-    this.#pool.onIdle(this);
+    this.#pool.onRoom(this);
+  }
+
+  /** HTTP/2: a stream ended, or the peer allows more of them. */
+  onStreamsFree(): void {
+    if (this.#hasSettled()) this.#pool.onSettled(this);
+    else if (!this.#isEnding) this.#pool.onRoom(this);
+  }
+
+  onDraining(): void {
+    this.#pool.leaveReady(this);
+  }
+
+  onFailed(fault: FaultCode): void {
+    this.#fail(fault);
   }
 
   onFinished(): void {
-    this.#isBusy = false;
+    this.isBusy = false;
     this.end();
   }
 

@@ -33,6 +33,7 @@ const NOTHING = new Uint8Array(0);
 const NO_LENGTH = -1;
 
 export class UwsStream implements MessageStream, Client {
+  readonly protocol = 1;
   readonly id = 1;
   readonly isReused = false;
   readonly sawResponseBytes = false;

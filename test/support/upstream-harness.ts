@@ -3,6 +3,9 @@ import { Prng } from '../../engine/base/prng.js';
 import { TimerWheel } from '../../engine/base/timer-wheel.js';
 import { FAULTS, type FaultCode } from '../../engine/fault/faults.js';
 import type { MessageStream } from '../../engine/http/codec.js';
+import { HeadPool } from '../../engine/http/head-pool.js';
+import { Http2Shared } from '../../engine/http2/shared.js';
+import { HTTP2_DEFAULTS } from '../../engine/http2/options.js';
 import { CLUSTER, ENDPOINT } from '../../engine/metrics/declare.js';
 import { PORTABLE_FILL } from '../../engine/upstream/balance/table-fill.js';
 import { newMetricsMemory, WorkerMetrics } from '../../engine/metrics/slots.js';
@@ -56,6 +59,7 @@ export function clusterRecord(overrides: Partial<ClusterRecord> = {}): ClusterRe
     panicPercent: 50,
     breakers: { default: UNLIMITED, high: UNLIMITED },
     protocol: 'HTTP1',
+    http2: { ...HTTP2_DEFAULTS, allowConnect: false },
     idleTimeoutMs: 3600000,
     maxConnectionDurationMs: 0,
     maxRequestsPerConnection: 0,
@@ -83,13 +87,15 @@ export class UpstreamHarness {
   constructor(overrides: Partial<ClusterRecord> = {}, shared = newSharedCellsMemory(), own = newSharedCellsMemory()) {
     this.cells = new SharedCells(shared, own);
     this.wheel = new TimerWheel(this.transport.nowMs());
+    const random = Prng.fromSeed(1);
     this.cluster = new Cluster(clusterRecord(overrides), {
       transport: this.transport,
       wheel: this.wheel,
       metrics: this.metrics,
       cells: this.cells,
-      random: Prng.fromSeed(1),
+      random,
       http1: newShared(this.transport.arena),
+      http2: new Http2Shared(this.transport, new HeadPool(this.transport.arena), this.wheel, this.metrics, random),
       tableFill: PORTABLE_FILL,
     });
   }

@@ -9,7 +9,6 @@ import { ENGINE } from './sources.js';
 const INERT: ReadonlyMap<string, string> = new Map([
   ['SocketAddress.protocol', 'TCP alone is accepted'],
   ['ClusterLoadAssignment.cluster_name', 'a name for discovery; a static one is for the reader'],
-  ['HttpProtocolOptions.explicit_http_config', 'HTTP/1.1 alone is accepted, without options'],
   ['HttpFilter.is_optional', 'for filters that are not known; those are refused'],
   ['Filter.config', 'the document reader makes typed_config of it'],
   ['HttpFilter.config', 'the same'],

@@ -136,9 +136,9 @@ const ONE: readonly (readonly [string, string, string])[] = [
     'error static_resources.clusters[0].outlier_detection: outlier_detection of Cluster is known to Envoy but not supported here yet',
   ],
   [
-    'HTTP/2 upstream',
-    yaml({ cluster: clusterWith('http2_protocol_options: {}') }),
-    'error static_resources.clusters[0].http2_protocol_options: http2_protocol_options of Cluster is known to Envoy but not supported here yet',
+    'a cluster that is not supported',
+    yaml({ cluster: clusterWith('upstream_http_protocol_options: {}') }),
+    'error static_resources.clusters[0].upstream_http_protocol_options: upstream_http_protocol_options of Cluster is known to Envoy but not supported here yet',
   ],
   [
     'a field twice in two spellings',
