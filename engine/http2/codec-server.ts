@@ -5,6 +5,7 @@ import {
   type FaultCode,
   H2_BODY_LENGTH,
   H2_COMPRESSION,
+  H2_PROTOCOL,
   TOO_BIG_HEAD,
   TOO_MANY_FIELDS,
   UP_BAD_HEADER,
@@ -230,7 +231,7 @@ export class Http2ServerCodec extends Http2Connection {
     const isTunnel = (stream.state & (TO_CONNECT | TO_EXTENDED_CONNECT)) !== 0;
     if (fault !== 0 || !isEnd || isTunnel) {
       this.count(RX_MESSAGING_ERROR);
-      return this.breakStream(stream, PROTOCOL_ERROR, fault !== 0 ? fault : H2_BODY_LENGTH);
+      return this.breakStream(stream, PROTOCOL_ERROR, fault !== 0 ? fault : H2_PROTOCOL);
     }
     if (stream.bytesToCome > 0) return this.lengthError(stream);
     this.intake.trailers(stream, trailers);

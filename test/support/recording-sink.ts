@@ -10,6 +10,7 @@ export class RecordingSink implements MessageSink {
   ended = 0;
   faults: string[] = [];
   onEnd: () => void = () => {};
+  onRefused: () => void = () => {};
 
   onHead(head: Head, end: boolean): Head {
     const fields: string[] = [];
@@ -37,6 +38,7 @@ export class RecordingSink implements MessageSink {
   onInvalid(fault: FaultCode): void {
     this.faults.push(FAULTS[fault]?.reason ?? '');
     this.events.push(`invalid ${FAULTS[fault]?.reason ?? ''}`);
+    this.onRefused();
   }
   onDrained(): void {}
 
