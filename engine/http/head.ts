@@ -319,26 +319,15 @@ export class Head {
   beginOwn(lines: InternedLines): void {
     this.bytes = this.store;
     this.base = this.storeStart;
+    if (this.internHold !== 0) this.#letLinesGo();
     this.interned = lines;
+    this.internHold = lines.hold();
   }
 
   /** Makes room for byteCount bytes at storeUsed; answers that offset. */
   room(byteCount: number): number {
     if (this.storeUsed + byteCount > this.storeEnd) this.growStore(byteCount);
     return this.storeUsed;
-  }
-
-  /** An interned line: offsets into interned.bytes. */
-  pushInterned(
-    number: number,
-    nameStart: number,
-    nameEnd: number,
-    valueStart: number,
-    valueEnd: number,
-    id: NameId,
-  ): void {
-    if (this.internHold === 0) this.internHold = this.interned.hold();
-    this.push(nameStart, nameEnd, valueStart, valueEnd, id, FIELD_INTERNED | (number << INTERN_SHIFT));
   }
 
   /** A received field; offsets relative to base. */

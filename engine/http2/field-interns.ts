@@ -21,29 +21,63 @@ export const LINE_SIZE = 7;
 export const LINE_SERIAL = 8;
 export const LINE_HASH = 9;
 
-const INTERN_BYTES = 256 * 1024;
-const MAX_LINES = 4096;
+// Bounded in bytes and in lines: segments are filled one after the other, and the oldest is given up while the last
+// free one fills. Its lines are no longer found from then on; what is still in use is interned anew at its next
+// reference. Its bytes are written over when no head that began before has a hold (interned-lines.ts); until then
+// nothing more is interned, and lines are copied to the heads that need them.
+
+export interface InternSizes {
+  readonly segments: number;
+  readonly segmentBytes: number;
+  readonly segmentLines: number;
+}
+
+const SIZES: InternSizes = { segments: 16, segmentBytes: 16 * 1024, segmentLines: 256 };
+const STATIC_BYTES = 2048;
 /** Longer ones are seldom repeated by more than one peer. */
 const MAX_LINE_BYTES = 512;
 const BUCKETS = 4096;
+/** A peer that knows the hash makes lookups longer up to here. */
+const MAX_CHAIN = 16;
 const HOST_NAME = new TextEncoder().encode('host');
 const SECRETS: ReadonlySet<number> = new Set([N.authorization, N['proxy-authorization'], N['set-cookie']]);
 
 export class FieldInterns {
   readonly lines: InternedLines;
+  /** Changes when there is room again: what wasn't interned before may be now. */
+  round = 0;
   /** LINE_STRIDE per line; the lines 1 to 61 are the static table's. */
-  readonly facts = new Int32Array((MAX_LINES + 1) * LINE_STRIDE);
+  readonly facts: Int32Array;
+  readonly #sizes: InternSizes;
   readonly #buckets = new Int32Array(BUCKETS);
-  readonly #next = new Int32Array(MAX_LINES + 1);
-  readonly #end: number;
+  readonly #next: Int32Array;
+  /** Where the first segment begins. */
+  readonly #start: number;
+  /** The segment being filled: offset of the next line's bytes, the number of the next line, and what ends both. */
   #used: number;
-  #count = 0;
+  #number = 1;
+  #endBytes: number;
+  #endNumber = STATIC_COUNT + 1;
+  #segment = -1;
+  /** How many segments were ever opened. */
+  #opened = 0;
+  /** By segment: the number behind its last line. */
+  readonly #ends: Int32Array;
+  /** The segment that was given up, to be written over; -1 = none. */
+  #given = -1;
 
-  constructor(arena: Arena) {
-    const start = arena.carve(INTERN_BYTES);
-    this.lines = new InternedLines(start >= 0 ? arena.bytes : new Uint8Array(INTERN_BYTES));
+  constructor(arena: Arena, sizes: InternSizes = SIZES) {
+    const byteCount = STATIC_BYTES + sizes.segments * sizes.segmentBytes;
+    const start = arena.carve(byteCount);
+    this.lines = new InternedLines(start >= 0 ? arena.bytes : new Uint8Array(byteCount));
+    const lineCount = STATIC_COUNT + 1 + sizes.segments * sizes.segmentLines;
+    this.facts = new Int32Array(lineCount * LINE_STRIDE);
+    this.#next = new Int32Array(lineCount);
+    this.#ends = new Int32Array(sizes.segments);
+    this.#sizes = sizes;
     this.#used = Math.max(0, start);
-    this.#end = this.#used + INTERN_BYTES;
+    this.#start = this.#used + STATIC_BYTES;
+    this.#endBytes = this.#start;
     const encoder = new TextEncoder();
     for (let index = 1; index <= STATIC_COUNT; index++) {
       const [name, value] = STATIC_TABLE[index] as readonly [string, string];
@@ -68,14 +102,53 @@ export class FieldInterns {
     const length = nameLength + valueLength + 4;
     if (length > MAX_LINE_BYTES || kindOf(known) === LINE_COOKIE || SECRETS.has(idOf(known))) return 0;
     const hash = hashOf(source, start, nameLength, valueLength);
-    for (
-      let number = this.#buckets[hash & (BUCKETS - 1)] as number;
-      number !== 0;
-      number = this.#next[number] as number
-    )
+    let number = this.#buckets[hash & (BUCKETS - 1)] as number;
+    let steps = 0;
+    for (; number !== 0 && steps < MAX_CHAIN; number = this.#next[number] as number, steps++)
       if (this.#isLine(number, source, start, nameLength, valueLength, known, hash)) return number;
-    if (this.#count === MAX_LINES || this.#used + length > this.#end) return 0;
+    if (steps === MAX_CHAIN) return 0;
+    if ((this.#number === this.#endNumber || this.#used + length > this.#endBytes) && !this.#openNext()) return 0;
     return this.#put(source, start, nameLength, valueLength, known, arg, hash);
+  }
+
+  /** Begins another segment; false when there is none to write to now. */
+  #openNext(): boolean {
+    const { segments, segmentBytes, segmentLines } = this.#sizes;
+    if (this.#segment >= 0) this.#ends[this.#segment] = this.#number;
+    if (this.#opened < segments) this.#segment = this.#opened++;
+    else {
+      if (this.#given < 0 || !this.lines.isOver()) return false;
+      this.#segment = this.#given;
+      this.#given = -1;
+    }
+    this.#used = this.#start + this.#segment * segmentBytes;
+    this.#endBytes = this.#used + segmentBytes;
+    this.#number = STATIC_COUNT + 1 + this.#segment * segmentLines;
+    this.#endNumber = this.#number + segmentLines;
+    this.round++;
+    if (this.#opened === segments) this.#giveUp((this.#segment + 1) % segments);
+    return true;
+  }
+
+  #giveUp(segment: number): void {
+    const first = STATIC_COUNT + 1 + segment * this.#sizes.segmentLines;
+    const end = this.#ends[segment] as number;
+    for (let number = first; number < end; number++) this.#unlink(number);
+    this.#given = segment;
+    this.lines.turn();
+  }
+
+  #unlink(number: number): void {
+    const at = number * LINE_STRIDE;
+    (this.facts[at + LINE_SERIAL] as number)++;
+    const bucket = (this.facts[at + LINE_HASH] as number) & (BUCKETS - 1);
+    let before = this.#buckets[bucket] as number;
+    if (before === number) {
+      this.#buckets[bucket] = this.#next[number] as number;
+      return;
+    }
+    while (this.#next[before] !== number) before = this.#next[before] as number;
+    this.#next[before] = this.#next[number] as number;
   }
 
   nameFactsOf(number: number): NameFacts {
@@ -123,7 +196,7 @@ export class FieldInterns {
     arg: number,
     hash: number,
   ): number {
-    const number = ++this.#count;
+    const number = this.#number++;
     const bytes = this.lines.bytes;
     const nameStart = this.#used;
     const isAuthority = kindOf(known) === LINE_AUTHORITY;

@@ -53,6 +53,8 @@ export interface LineSink {
 
 const INTERN = ENTRY_FIRST;
 const SERIAL = ENTRY_SECOND;
+/** In the place of the number: it wasn't interned in the round in the place of the serial. */
+const NOT_INTERNED = -1;
 
 const INDEXED = 0x80;
 const WITH_INDEXING = 0x40;
@@ -150,12 +152,14 @@ export class HpackDecoder {
     const known = facts[at + ENTRY_NAME_FACTS] as number;
     const arg = facts[at + ENTRY_ARG] as number;
     const interns = this.#interns;
-    const intern = interns.intern(bytes, start, nameLength, valueLength, known, arg);
-    if (intern > 0) {
-      facts[at + INTERN] = intern;
-      facts[at + SERIAL] = interns.facts[intern * LINE_STRIDE + LINE_SERIAL] as number;
-      this.#builder.takeInterned(intern);
-      return;
+    if (facts[at + INTERN] !== NOT_INTERNED || facts[at + SERIAL] !== interns.round) {
+      const intern = interns.intern(bytes, start, nameLength, valueLength, known, arg);
+      facts[at + INTERN] = intern > 0 ? intern : NOT_INTERNED;
+      facts[at + SERIAL] = intern > 0 ? (interns.facts[intern * LINE_STRIDE + LINE_SERIAL] as number) : interns.round;
+      if (intern > 0) {
+        this.#builder.takeInterned(intern);
+        return;
+      }
     }
     const to = head.room(nameLength + valueLength + 4);
     const store = head.store;
