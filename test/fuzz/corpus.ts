@@ -10,3 +10,14 @@ export function corpusOf(target: string): readonly string[] {
     .sort()
     .map((file) => readFileSync(join(directory, file), 'latin1'));
 }
+
+/** Input of targets that take several blocks in a row: each behind its length in two bytes, as far as there are bytes. */
+export function blocksOf(input: Uint8Array): Uint8Array[] {
+  const blocks: Uint8Array[] = [];
+  for (let at = 0; at + 2 <= input.length; ) {
+    const length = ((input[at] as number) & 0x0f) * 256 + (input[at + 1] as number);
+    blocks.push(input.slice(at + 2, at + 2 + length));
+    at += 2 + length;
+  }
+  return blocks.filter((block) => block.length > 0);
+}

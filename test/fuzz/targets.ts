@@ -10,6 +10,8 @@ import { SERVER_OPTIONS } from '../support/server-harness.js';
 import * as authority from './targets/authority.js';
 import * as chunked from './targets/chunked.js';
 import * as config from './targets/config.js';
+import * as headerBlock from './targets/header-block.js';
+import * as hpack from './targets/hpack.js';
 import * as jsonFormat from './targets/json-format.js';
 import * as path from './targets/path.js';
 import * as regex from './targets/regex.js';
@@ -106,6 +108,8 @@ export const TARGETS: readonly Target[] = [
   { name: 'http1-head', corpus: [...REQUESTS, ...RESPONSES], run: headRun },
   { name: 'http1-server', corpus: REQUESTS, run: serverRun },
   { name: 'http1-client', corpus: RESPONSES, run: clientRun },
+  hpack,
+  headerBlock,
   chunked,
   authority,
   path,
