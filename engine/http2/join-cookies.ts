@@ -13,7 +13,8 @@ export function joinCookies(head: Head): void {
   const start = head.beginAdd(COOKIE, length);
   let to = start;
   for (let slot = head.find(COOKIE); slot >= 0 && slot < count; slot = head.find(COOKIE, slot + 1)) {
-    if (to > start) {
+    // An empty one would leave a space at an end.
+    if (to > start && head.valueEnd(slot) > head.valueStart(slot)) {
       head.store[to++] = 0x3b;
       head.store[to++] = 0x20;
     }

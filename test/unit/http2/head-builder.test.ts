@@ -322,6 +322,13 @@ test('cookies are joined', () => {
   ]);
 });
 
+test('empty cookies leave no space at an end', () => {
+  const cookies = (values: readonly string[]): [string, string][] =>
+    decode([...OK, ...values.map((value): [string, string] => ['cookie', value])], BLOCK_RESPONSE).fields;
+  assert.deepEqual(cookies(['', 'a=1', '']), [['cookie', 'a=1']]);
+  assert.deepEqual(cookies(['', '']), [['cookie', '']]);
+});
+
 test('flags of fields', () => {
   const { reason, head } = decode([...GET, ['expect', '100-Continue'], ['te', 'trailers']]);
   assert.equal(reason, '');
