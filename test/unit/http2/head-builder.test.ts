@@ -12,7 +12,14 @@ import {
 } from '../../../engine/http/head.js';
 import { methodName } from '../../../engine/http/methods.js';
 import { BLOCK_REQUEST, BLOCK_RESPONSE, BLOCK_TRAILERS } from '../../../engine/http2/hpack-decoder.js';
-import { BlockPair, type Decoded, type Fields, fromHex, type LIMITS, literalBlock } from '../../support/header-blocks.js';
+import {
+  BlockPair,
+  type Decoded,
+  type Fields,
+  fromHex,
+  type LIMITS,
+  literalBlock,
+} from '../../support/header-blocks.js';
 
 const GET: Fields = [
   [':method', 'GET'],
