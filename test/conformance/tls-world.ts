@@ -54,12 +54,19 @@ export class TlsPeer extends SocketPeer {
   readonly tls: tls.TLSSocket;
   readonly raw: net.Socket;
   failure = '';
+  /** Its handshake is done. */
+  isSecure = false;
+  readonly sessions: Buffer[] = [];
 
   constructor(socket: tls.TLSSocket, raw: net.Socket) {
     super(socket);
     this.tls = socket;
     this.raw = raw;
     raw.on('error', () => {});
+    socket.once('secure', () => {
+      this.isSecure = true;
+    });
+    socket.on('session', (session: Buffer) => this.sessions.push(session));
     raw.on('close', () => {
       this.isClosed = true;
     });
@@ -160,6 +167,9 @@ export interface TlsWorld extends TransportWorld {
   connect(options?: tls.ConnectionOptions): TlsPeer;
   /** A peer without TLS. */
   connectPlain(): SocketPeer;
+  readonly listeningPort: number;
+  readonly serverOptions: TlsContextOptions;
+  readonly clientOptions: TlsContextOptions;
   /** What those who are dialled do. */
   peerOptions: tls.TLSSocketOptions;
 }
@@ -173,11 +183,10 @@ export interface TlsWorldOptions {
 
 export async function openTls(name: 'native' | 'node', options: TlsWorldOptions): Promise<TlsWorld> {
   const { authority, leaf } = options;
-  const transport = new TlsTransport(
-    openTransport(name, nextWorker()),
-    tlsOptions('server', { certificates: [certificateOf(leaf)], ...options.server }),
-    tlsOptions('client', { trustedCaPem: authority.certificatePem, verify: 'require', ...options.client }),
-  );
+  const serverOptions = tlsOptions('server', { certificates: [certificateOf(leaf)], ...options.server });
+  const trust = { trustedCaPem: authority.certificatePem, verify: 'require' } as const;
+  const clientOptions = tlsOptions('client', { ...trust, ...options.client });
+  const transport = new TlsTransport(openTransport(name, nextWorker()), serverOptions, clientOptions);
   const loopback: Address = { family: 4, host: '127.0.0.1', port: 0 };
   const listening = transport.listen({ address: loopback, backlog: 512, reusePort: false }, 0);
   await opened(listening);
@@ -188,6 +197,9 @@ export async function openTls(name: 'native' | 'node', options: TlsWorldOptions)
     address: { family: 4, host: '127.0.0.1', port: 0 },
     refusing: { family: 4, host: '127.0.0.1', port: 0 },
     dialled,
+    listeningPort: listening.address.port,
+    serverOptions,
+    clientOptions,
     peerOptions: { secureContext: tls.createSecureContext({ cert: leaf.certificatePem, key: leaf.keyPem }) },
     connectPlain() {
       const raw = net.connect({ port: listening.address.port, host: '127.0.0.1', allowHalfOpen: true });
@@ -195,7 +207,7 @@ export async function openTls(name: 'native' | 'node', options: TlsWorldOptions)
       return new SocketPeer(raw);
     },
     connect(more = {}) {
-      const raw = net.connect({ port: listening.address.port, host: '127.0.0.1', allowHalfOpen: true });
+      const raw = net.connect({ port: more.port ?? listening.address.port, host: '127.0.0.1', allowHalfOpen: true });
       sockets.push(raw);
       const ca = authority.certificatePem;
       const secure = tls.connect({ ca, servername: 'example.com', ...more, socket: raw, ...HALF_OPEN });
