@@ -186,3 +186,45 @@ test('a session cookie that names its endpoint, too', async (t) => {
   t.diagnostic(`${measured.toFixed(1)} bytes per request`);
   assert.ok(measured > -1 && measured < 160, `${measured} bytes per request`);
 });
+
+test('a GET to a subset, by locality weights, too', async (t) => {
+  const lb = { 'envoy.lb': { version: '1' } };
+  const measured = await bytesPerRequest(
+    `GET /path HTTP/1.1\r\n${FIELDS}\r\n`,
+    '\r\n\r\n',
+    `HTTP/1.1 200 OK\r\nContent-Length: 128\r\n\r\n${BODY}`,
+    BODY,
+    {
+      cluster: {
+        lb_subset_config: {
+          fallback_policy: 'ANY_ENDPOINT',
+          locality_weight_aware: true,
+          subset_selectors: [{ keys: ['version'] }],
+        },
+        common_lb_config: { locality_weighted_lb_config: {} },
+      },
+      routes: [{ match: { prefix: '/' }, route: { cluster: 'origin', metadata_match: { filter_metadata: lb } } }],
+    },
+    3,
+  );
+  t.diagnostic(`${measured.toFixed(1)} bytes per request`);
+  assert.ok(measured > -1 && measured < 160, `${measured} bytes per request`);
+});
+
+test('a GET that brings a probe, whose answer is read, and so is the report of its own answer, too', async (t) => {
+  const type = 'type.googleapis.com/millrace.load_balancing_policies.prequal.v1.Prequal';
+  const probe = { path: '/load', probes_per_request: 1, timeout: '5s' };
+  const typed = { '@type': type, probe, read_load_reports: true };
+  const policies = [{ typed_extension_config: { name: 'prequal', typed_config: typed } }];
+  const report = 'endpoint-load-metrics: TEXT named_metrics.rif=3,named_metrics.latency_us=900';
+  const measured = await bytesPerRequest(
+    `GET /path HTTP/1.1\r\n${FIELDS}\r\n`,
+    '\r\n\r\n',
+    `HTTP/1.1 200 OK\r\n${report}\r\nContent-Length: 128\r\n\r\n${BODY}`,
+    BODY,
+    { cluster: { load_balancing_policy: { policies } } },
+    3,
+  );
+  t.diagnostic(`${measured.toFixed(1)} bytes per request`);
+  assert.ok(measured > -1 && measured < 160, `${measured} bytes per request`);
+});
