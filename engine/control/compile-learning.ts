@@ -24,7 +24,7 @@ export function compileLearningPolicy(
     return biasedLeastRequest(reader, runtime, config);
   if (type.endsWith('.Prequal')) return prequal(reader, config, clusterName);
   if (type.endsWith('.PickFirst')) return { name: 'PICK_FIRST', shuffle: flagOf(config, 'shuffle_address_list') };
-  if (type.endsWith('.ClientSideWeightedRoundRobin')) return clientSideWeighted(config);
+  if (type.endsWith('.ClientSideWeightedRoundRobin')) return clientSideWeighted(reader, runtime, config);
   return null;
 }
 
@@ -85,7 +85,7 @@ function compileProbe(reader: DocumentReader, probe: Value, clusterName: string)
   };
 }
 
-function clientSideWeighted(config: Value): LbPolicyRecord {
+function clientSideWeighted(reader: DocumentReader, runtime: Runtime, config: Value): LbPolicyRecord {
   return {
     name: 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN',
     blackoutUs: numberOf(config, 'blackout_period', 10000) * 1000,
@@ -93,5 +93,6 @@ function clientSideWeighted(config: Value): LbPolicyRecord {
     updateUs: numberOf(config, 'weight_update_period', 1000) * 1000,
     errorUtilizationPenalty: numberOf(config, 'error_utilization_penalty', 1),
     metricNames: (config['metric_names_for_computing_utilization'] as readonly string[] | undefined) ?? [],
+    ...slowStartOf(reader, runtime, config),
   };
 }

@@ -74,14 +74,16 @@ const ClientSideWeightedRoundRobin: Message = {
   name: 'ClientSideWeightedRoundRobin',
   typeUrl: 'envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin',
   fields: {
-    enable_oob_load_report: only('load is read from response heads', false),
+    enable_oob_load_report: only('load is read from responses', false),
     blackout_period: { kind: 'duration' },
     weight_expiration_period: { kind: 'duration' },
     weight_update_period: { kind: 'duration', min: 100 },
     error_utilization_penalty: { kind: 'number', min: 0 },
     metric_names_for_computing_utilization: list(text),
+    slow_start_config: message(() => SlowStartConfig),
+    ...LOCALITY_LB_CONFIG,
   },
-  unsupported: ['oob_reporting_period', 'slow_start_config'],
+  unsupported: ['oob_reporting_period'],
 };
 
 /** By type URL without "type.googleapis.com/". */

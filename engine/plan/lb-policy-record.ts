@@ -47,6 +47,7 @@ export type LbPolicyRecord =
       readonly updateUs: number;
       readonly errorUtilizationPenalty: number;
       readonly metricNames: readonly string[];
+      readonly slowStart?: SlowStartRecord;
     };
 
 /** Prequal's probes: requests of our own that ask a server for its requests in flight and its latency. */

@@ -42,7 +42,7 @@ import { faultBody, fillReply, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
 import { Replay } from './replay.js';
 import { prepareRequest, prepareUpstreamRequest } from './request-fields.js';
-import { prepareReply, prepareResponse } from './response-fields.js';
+import { prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
 import { asksForTunnel, translateSwitch, translateUpgrade } from './upgrade.js';
 import { countFinish, countStart } from './statistics.js';
@@ -363,6 +363,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const down = this.#down;
     if (down === null || this.is(LOCAL_REPLY | FINISHED)) return;
     this.touch();
+    readLoadReport(this, trailers);
     this.endUpstream(0);
     down.sendTrailers(trailers);
     if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.copyOf(trailers);

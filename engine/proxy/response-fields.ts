@@ -1,4 +1,5 @@
 /** What is done to a response's fields before it goes down: the upstream's, and our own replies. */
+import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
 import type { Cluster } from '../upstream/cluster.js';
 import type { Pool } from '../upstream/pool.js';
@@ -19,8 +20,7 @@ export function prepareResponse(x: ExchangeRecord): void {
   const head = x.response;
   const listener = x.listener as ListenerRuntime;
   const http = listener.record;
-  const reports = (x.cluster as Cluster).loadReports;
-  if (reports !== null) reports.responseHead((x.pool as Pool).endpoint.row, head);
+  readLoadReport(x, head);
   listener.filters.runResponseHead(x);
   if (!http.router.suppressEnvoyHeaders) {
     if (head.has(SERVICE_TIME)) head.removeAll(SERVICE_TIME);
@@ -41,6 +41,12 @@ export function prepareResponse(x: ExchangeRecord): void {
     head.add(DATE, date, 0, date.length);
   }
   finishFields(x, listener, http.serverHeaderTransformation);
+}
+
+/** What the endpoint reports of its load, in the fields of its response or in its trailers (gRPC). */
+export function readLoadReport(x: ExchangeRecord, fields: Head): void {
+  const reports = (x.cluster as Cluster).loadReports;
+  if (reports !== null) reports.responseHead((x.pool as Pool).endpoint.row, fields);
 }
 
 /** A reply of our own: header changes of the route hold for it too, as in Envoy. */

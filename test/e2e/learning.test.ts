@@ -20,18 +20,26 @@ class Origin {
   readonly status: number;
   readonly delayMs: number;
   readonly report: string;
+  /** The report comes behind the body. */
+  readonly inTrailers: boolean;
 
-  constructor(status: number, delayMs: number, report = '') {
+  constructor(status: number, delayMs: number, report = '', inTrailers = false) {
     this.status = status;
     this.delayMs = delayMs;
     this.report = report;
+    this.inTrailers = inTrailers;
   }
 
   async listen(): Promise<this> {
     const server = http.createServer((_request, response) => {
       this.hits++;
-      const headers = this.report === '' ? {} : { 'endpoint-load-metrics': this.report };
-      const answer = (): unknown => response.writeHead(this.status, headers).end('x');
+      const fields = this.report === '' ? {} : { 'endpoint-load-metrics': this.report };
+      const answer = (): void => {
+        response.writeHead(this.status, this.inTrailers ? { trailer: 'endpoint-load-metrics' } : fields);
+        response.write('x');
+        if (this.inTrailers) response.addTrailers(fields);
+        response.end();
+      };
       if (this.delayMs === 0) answer();
       else setTimeout(answer, this.delayMs);
     });
@@ -112,9 +120,9 @@ test('peak_ewma leaves a slow origin alone, on all workers', async () => {
   });
 });
 
-test('client_side_weighted_round_robin: turns by what the origins report', async () => {
+test('client_side_weighted_round_robin: turns by what the origins report, in heads or in trailers', async () => {
   const origins = [
-    new Origin(200, 0, 'TEXT rps_fractional=300,cpu_utilization=0.5'),
+    new Origin(200, 0, 'TEXT rps_fractional=300,cpu_utilization=0.5', true),
     new Origin(200, 0, 'JSON {"rps_fractional": 100, "application_utilization": 0.5}'),
   ];
   const policy = {

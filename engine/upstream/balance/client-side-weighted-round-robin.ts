@@ -8,10 +8,11 @@ import { LoadReport } from './load-report.js';
 import { readLoadReport } from './load-report-formats.js';
 import { type LoadReports, type Picker, untriedInstead, wasTried } from './picker.js';
 import type { RequestHash } from './request-hash.js';
+import { SlowStart, type SlowStartConfig } from './slow-start.js';
 
 // Weight of an endpoint: requests per second over (utilization + errors per second over requests per second times the
 // penalty): what it would serve at full use (gRPC A58, Envoy). What any worker hears all use. Who has not been heard
-// for long enough, or for too long, has the median weight of the others.
+// for long enough, or for too long, has the median weight of the others. In slow start it is a part of that.
 
 export interface ClientSideWeightedConfig {
   /** An endpoint's weight counts once it has reported for so long. */
@@ -23,6 +24,7 @@ export interface ClientSideWeightedConfig {
   readonly errorUtilizationPenalty: number;
   /** As in LoadReport. */
   readonly metricNames: readonly string[];
+  readonly slowStart?: SlowStartConfig;
 }
 
 const WEIGHT_MAX = 0xffffffff;
@@ -37,6 +39,7 @@ export class ClientSideWeightedPicker implements Picker, LoadReports {
   readonly #config: ClientSideWeightedConfig;
   readonly #report: LoadReport;
   readonly #schedule: DeadlineHeap;
+  readonly #slowStart: SlowStart | null;
   /** Weights that count, for the median. */
   readonly #valid: Float64Array;
   #nextUs = 0;
@@ -45,6 +48,7 @@ export class ClientSideWeightedPicker implements Picker, LoadReports {
     this.#table = table;
     this.#random = random;
     this.#config = config;
+    this.#slowStart = config.slowStart === undefined ? null : new SlowStart(table, config.slowStart);
     this.#report = new LoadReport(config.metricNames);
     this.#schedule = new DeadlineHeap(table.pickable.length);
     this.#valid = new Float64Array(table.pickable.length);
@@ -73,7 +77,11 @@ export class ClientSideWeightedPicker implements Picker, LoadReports {
     for (let i = 0; i < pickable.length; i++) {
       const index = pickable[i] as number;
       const own = this.#weightOf(index, nowUs);
-      const weight = own > 0 ? own : otherwise;
+      let weight = own > 0 ? own : otherwise;
+      if (this.#slowStart !== null) {
+        this.#slowStart.refresh(index);
+        weight *= this.#slowStart.factors[index] as number;
+      }
       if (this.weights[index] === weight) continue;
       this.weights[index] = weight;
       hasChanged = true;

@@ -34,7 +34,7 @@ export interface BalancingCounters {
 
 /** What it reads is kept in shared cells too, and it allocates nothing. */
 export interface LoadReports {
-  /** The final head of a response of the endpoint of this row, as it came. */
+  /** The final head of a response of the endpoint of this row, or its trailers, as they came. */
   responseHead(row: number, head: Head): void;
 }
 

@@ -149,6 +149,15 @@ test('client_side_weighted_round_robin', () => {
   );
 });
 
+test('slow_start_config of client_side_weighted_round_robin', () => {
+  const policy = policyOf(WEIGHTED, 'slow_start_config: { slow_start_window: 1s }');
+  assert.deepEqual(policy?.name === 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN' && policy.slowStart, {
+    windowUs: 1_000_000,
+    aggression: 1,
+    minWeight: 0.1,
+  });
+});
+
 test('slow_start_config of round_robin and least_request, in every place', () => {
   const config =
     'slow_start_config: { slow_start_window: 30s, aggression: { default_value: 2, runtime_key: a }, min_weight_percent: { value: 25 } }';
@@ -201,7 +210,7 @@ const MISTAKES: readonly (readonly [string, string, string])[] = [
   [
     WEIGHTED,
     'enable_oob_load_report: true',
-    `error ${AT}.enable_oob_load_report: only false is supported here: load is read from response heads`,
+    `error ${AT}.enable_oob_load_report: only false is supported here: load is read from responses`,
   ],
   [
     `${ENVOY}.round_robin.v3.RoundRobin`,

@@ -138,3 +138,21 @@ test('what one worker hears all use, and it outlives a list', () => {
   fleet.table = new EndpointTable([endpointRecord(2), endpointRecord(0)], 0, fleet.cells);
   assertShares(shares(fleet, picker(fleet)), [0.1, 0.9]);
 });
+
+test('slow start: a newcomer gets a part of the weight that it reports, more with time', () => {
+  const config = { ...CONFIG, blackoutUs: 0, slowStart: { windowUs: 100e6, aggression: 1, minWeight: 0.1 } };
+  const fleet = Fleet.of(1);
+  picker(fleet, config);
+  fleet.clock.passMs(200_000);
+  fleet.table = new EndpointTable([endpointRecord(0), endpointRecord(1)], 0, fleet.cells);
+  const policy = picker(fleet, config);
+  const text = 'rps_fractional=100,cpu_utilization=1';
+  report(policy, 0, text);
+  report(policy, 1, text);
+  fleet.clock.passMs(1000);
+  assertShares(shares(fleet, policy), [10 / 11, 1 / 11]);
+  fleet.clock.passMs(49_000);
+  assertShares(shares(fleet, policy), [2 / 3, 1 / 3]);
+  fleet.clock.passMs(60_000);
+  assertShares(shares(fleet, policy), [1 / 2, 1 / 2]);
+});
