@@ -29,3 +29,17 @@ test('configs in the wild load or are refused with a place', { skip: data.skip }
   }
   assert.ok(loads > 0, 'none loads');
 });
+
+test(
+  'locality weights of a config in the wild are read: only its health checks are refused',
+  { skip: data.skip },
+  () => {
+    const path = join(data.path as string, 'envoyproxy-examples', 'locality-load-balancing_envoy.yaml');
+    const loaded = loadConfig({ path, text: null, name: path, allowsUnknownFields: false, environment: {} });
+    const problems = 'problems' in loaded ? loaded.problems : loaded.warnings;
+    assert.deepEqual(
+      problems.filter((problem) => !/health_check/.test(problem.path)).map(({ message }) => message),
+      [],
+    );
+  },
+);
