@@ -3,13 +3,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../../../engine/base/prng.js';
 import type { LbPolicyRecord } from '../../../../engine/plan/lb-policy-record.js';
-import type { EndpointRecord } from '../../../../engine/plan/records.js';
+import type { ClusterRecord, EndpointRecord } from '../../../../engine/plan/records.js';
+import type { Balancer } from '../../../../engine/upstream/balance/balancer.js';
+import { buildBalancer } from '../../../../engine/upstream/balance/build-balancer.js';
 import { buildPicker } from '../../../../engine/upstream/balance/build-picker.js';
+import { HashTables } from '../../../../engine/upstream/balance/hash-tables.js';
 import { NO_HASH } from '../../../../engine/upstream/balance/request-hash.js';
 import { SlowStart, type SlowStartConfig } from '../../../../engine/upstream/balance/slow-start.js';
 import { EndpointTable } from '../../../../engine/upstream/endpoint-table.js';
-import { Fleet, tally } from '../../../support/balancing.js';
-import { endpointRecord } from '../../../support/upstream-harness.js';
+import { newSharedCellsMemory, SharedCells } from '../../../../engine/upstream/shared-cells.js';
+import { Fleet, ManualClock, tally } from '../../../support/balancing.js';
+import { clusterRecord, endpointRecord } from '../../../support/upstream-harness.js';
 
 const CONFIG: SlowStartConfig = { windowUs: 60_000_000, aggression: 1, minWeight: 0.1 };
 
@@ -85,3 +89,61 @@ test('round robin is exact again afterwards', () => {
     [1000, 1000, 1000, 1000],
   );
 });
+
+test('who joins a priority, a locality or a subset starts slowly, and nobody else anew', () => {
+  const lb = (v: string): Pick<EndpointRecord, 'metadata'> => ({ metadata: { 'envoy.lb': { v } } });
+  const old = [0, 1, 2, 3].map((row) =>
+    endpointRecord(row, { ...lb(row % 2 === 0 ? 'a' : 'b'), zone: row < 2 ? 'x' : 'y', localityWeight: 1 }),
+  );
+  const spilled = old.map((record) => ({ ...record, priority: record.row % 2 }));
+  // Of priority 0 every second one is down, so both priorities are in use.
+  const down = [10, 11].map((row) => endpointRecord(row, { health: 'UNHEALTHY', zone: 'x', localityWeight: 1 }));
+  const subsets = {
+    selectors: [{ keys: ['v'], isSingleHost: false, fallback: 'NOT_DEFINED', fallbackKeys: [] }],
+    fallback: 'NO_FALLBACK',
+    defaultSubset: {},
+    isLocalityWeightAware: false,
+    scalesLocalityWeight: false,
+    panicModeAny: false,
+    listAsAny: false,
+    allowsRedundantKeys: false,
+    usesFallbackList: false,
+    criteria: [
+      { number: 1, values: { v: '"a"' }, alternatives: null },
+      { number: 2, values: { v: '"b"' }, alternatives: null },
+    ],
+  } as const;
+  const forms: readonly (readonly [EndpointRecord[], Partial<ClusterRecord>])[] = [
+    [[...spilled, ...down], {}],
+    [old, { locality: { kind: 'WEIGHTED' } }],
+    [old, { subsets }],
+  ];
+  for (const [endpoints, more] of forms) {
+    const clock = new ManualClock();
+    const cells = new SharedCells(newSharedCellsMemory(), newSharedCellsMemory(), clock);
+    const build = (list: EndpointRecord[]): Balancer => {
+      const record = clusterRecord({ lbPolicy: { name: 'ROUND_ROBIN', slowStart: CONFIG }, ...more, endpoints: list });
+      return buildBalancer(record, cells, Prng.fromSeed(1), new HashTables(), { count: () => {} });
+    };
+    const share = (balancer: Balancer, size: number): number[] =>
+      tally(size, 12_000, () => balancer.pick(NO_HASH, 0, more.subsets == null ? 0 : 1)).map((count) => count / 12_000);
+    build(endpoints);
+    clock.passMs(1000 * 1000);
+    const beside = endpoints[0] as EndpointRecord;
+    const joined = [...endpoints, { ...beside, ...endpointRecord(20), ...whereabouts(beside), key: 'c|20', row: 20 }];
+    const grown = share(build(joined), joined.length);
+    const newcomer = grown[endpoints.length] as number;
+    assert.ok(Math.abs(newcomer / (grown[0] as number) - 0.1) < 0.03, grown.join());
+    const now = new SlowStart(new EndpointTable(joined, 0, cells), CONFIG);
+    const healthy = joined.flatMap(({ health }, index) => (health === 'HEALTHY' ? [index] : []));
+    assert.deepEqual(
+      healthy.map((index) => now.factor(index)),
+      healthy.map((index) => (index === endpoints.length ? 0.1 : 1)),
+    );
+  }
+});
+
+/** Where an endpoint is, and of which subset. */
+function whereabouts({ priority, zone, localityWeight, metadata }: EndpointRecord): Partial<EndpointRecord> {
+  return { priority, zone, localityWeight, metadata };
+}

@@ -1,4 +1,4 @@
-/** SubsetPicker: criteria by number, beside priorities, panic, slow start, locality weights and what policies learn. */
+/** SubsetPicker: criteria by number, beside priorities, panic, locality weights and what policies learn. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UP_CONNECT_REFUSED } from '../../../../engine/fault/faults.js';
@@ -97,20 +97,6 @@ test('locality weights count within subsets only if they are to, and then by the
   assert.deepEqual(spread(aware, 1000, 3), [800, 0, 0, 0, 100, 100]);
   const scaled = harness(endpoints, { isLocalityWeightAware: true, scalesLocalityWeight: true }, { locality });
   assert.deepEqual(spread(scaled, 1000, 3), [500, 0, 0, 0, 250, 250]);
-});
-
-test('slow start holds within a subset, and what joins one does not start the others anew', () => {
-  const lbPolicy = { name: 'ROUND_ROBIN', slowStart: { windowUs: 60e6, aggression: 1, minWeight: 0.1 } } as const;
-  const proxy = harness(fleet('1122'), {}, { lbPolicy });
-  // The harness's clock stands still at the moment in which all have joined: all are alike.
-  const before = spread(proxy, 400, 3);
-  assert.ok(Math.abs((before[0] as number) - 200) <= 2, before.join());
-  const joined = [0, 1, 2, 3].map((row) => proxy.cells.reports[row * 8 + 3]);
-  proxy.cluster.update(clusterRecord({ endpoints: fleet('11222'), lbPolicy, subsets: SUBSETS }));
-  assert.deepEqual(
-    [0, 1, 2, 3].map((row) => proxy.cells.reports[row * 8 + 3]),
-    joined,
-  );
 });
 
 test('hashes have a table for each subset; a new list keeps the numbers', () => {
