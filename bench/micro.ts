@@ -49,7 +49,7 @@ export class MicroBench {
     this.#operations = [
       ...parserOperations(),
       ...routerOperations(),
-      ...balancerOperations(readPolicies()),
+      ...balancerOperations(readPolicies().filter(({ isPerWorker }) => !isPerWorker)),
       ...refinementOperations(),
       ...timerOperations(),
       ...hashOperations(),
@@ -69,7 +69,13 @@ export class MicroBench {
     for (const operation of this.#operations) {
       if (interruption.isSet) break;
       await progress.step(`micro: ${operation.group}: ${operation.name}`, (this.#timeMs * 1.4) / 1000, async () => {
-        const result = this.#measure(operation, collect);
+        const end = await operation.beside?.();
+        let result: MicroResult;
+        try {
+          result = this.#measure(operation, collect);
+        } finally {
+          await end?.();
+        }
         builder.micro.push(result);
         const name = `micro/${result.group}/${result.name}`;
         builder.figures.push({ name, unit: 'ns', better: 'lower', samples: result.samplesNs });

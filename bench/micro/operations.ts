@@ -21,6 +21,8 @@ export interface Operation {
   readonly name: string;
   /** Does it so many times; what it answers is kept, so that nothing is optimised away. */
   run(times: number): number;
+  /** Begins what goes on beside it, and answers how to end that. */
+  readonly beside?: () => Promise<() => Promise<void>>;
 }
 
 const BROWSER = [

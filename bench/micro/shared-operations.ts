@@ -1,4 +1,7 @@
 /** Operations on what workers share, and hashing: each twin of the addon's beside its own in TypeScript. */
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
 import { loadAddon } from '../../engine/io/addon.js';
 import { PortableRateCells, type RateCells, SET_WORDS } from '../../engine/limit/rate-cells.js';
 import { murmurHash2 } from '../../engine/base/murmur2.js';
@@ -6,20 +9,44 @@ import { xxHash64 } from '../../engine/base/xxhash64.js';
 import { buildMaglev } from '../../engine/upstream/balance/maglev.js';
 import { RequestHash } from '../../engine/upstream/balance/request-hash.js';
 import { buildRing, type RingConfig } from '../../engine/upstream/balance/ring-hash.js';
-import { PORTABLE_FILL, type TableFill } from '../../engine/upstream/balance/table-fill.js';
+import type { TableFill } from '../../engine/base/table-fill.js';
+import { PORTABLE_FILL } from '../../engine/upstream/balance/portable-fill.js';
 import {
   ENDPOINT_REQUESTS,
   endpointCell,
+  newOwnCellsMemory,
   newSharedCellsMemory,
   SharedCells,
 } from '../../engine/upstream/shared-cells.js';
+import type { CounterHammerTask } from './counter-hammer.js';
 import type { Operation } from './operations.js';
+
+const ROW = 2;
+/** What a worker has from one request to the next when it does 50,000 in a second. */
+const BUSY_WORKER_US = 20;
 
 /** What a request costs in counts: one in flight more, one less, and two looks, as least_request has. */
 export function counterOperations(): Operation[] {
-  const cells = new SharedCells(newSharedCellsMemory(), newSharedCellsMemory());
+  const memory = newSharedCellsMemory();
+  const cells = new SharedCells(memory, newOwnCellsMemory());
   const own = new Int32Array(64);
   const group = 'counts of a request';
+  const shared = (name: string, thread?: Pick<CounterHammerTask, 'row' | 'pauseUs'>): Operation => ({
+    group,
+    name: `shared by all workers${name}`,
+    ...(thread === undefined ? {} : { beside: () => startHammer({ cells: memory, ...thread }) }),
+    run(times) {
+      const cell = endpointCell(ROW, ENDPOINT_REQUESTS);
+      const other = endpointCell(ROW + 2, ENDPOINT_REQUESTS);
+      let sum = 0;
+      for (let i = 0; i < times; i++) {
+        sum += cells.load(cell) + cells.load(other);
+        cells.add(cell, 1);
+        cells.add(cell, -1);
+      }
+      return sum;
+    },
+  });
   return [
     {
       group,
@@ -35,22 +62,27 @@ export function counterOperations(): Operation[] {
         return sum;
       },
     },
-    {
-      group,
-      name: 'shared by all workers',
-      run(times) {
-        const cell = endpointCell(2, ENDPOINT_REQUESTS);
-        const other = endpointCell(3, ENDPOINT_REQUESTS);
-        let sum = 0;
-        for (let i = 0; i < times; i++) {
-          sum += cells.load(cell) + cells.load(other);
-          cells.add(cell, 1);
-          cells.add(cell, -1);
-        }
-        return sum;
-      },
-    },
+    shared(''),
+    // A second thread needs a second CPU: without one it would only take turns.
+    ...(availableParallelism() < 2
+      ? []
+      : [
+          shared(', another at the next endpoint', { row: ROW + 1, pauseUs: 0 }),
+          shared(', another at 50,000/s at the same one', { row: ROW, pauseUs: BUSY_WORKER_US }),
+          shared(', another that does nothing else at the same one', { row: ROW, pauseUs: 0 }),
+        ]),
   ];
+}
+
+/** Answers how to end it. */
+async function startHammer(task: Omit<CounterHammerTask, 'control'>): Promise<() => Promise<void>> {
+  const control = new Int32Array(new SharedArrayBuffer(4));
+  const thread = new Worker(new URL('./counter-hammer.js', import.meta.url), { workerData: { ...task, control } });
+  await once(thread, 'message');
+  return async () => {
+    Atomics.store(control, 0, 1);
+    await once(thread, 'exit');
+  };
 }
 
 export function hashOperations(): Operation[] {

@@ -5,6 +5,7 @@ import { DocumentReader, type Value } from '../../engine/control/document.js';
 import type { Message } from '../../engine/control/schema.js';
 import { type Problem, suggest } from '../../engine/fault/problem.js';
 import { packageRoot } from '../../engine/io/addon.js';
+import type { BackendSettings } from '../backend/behaviour.js';
 import { ScenarioMessage, type TIME_METRICS, type COUNT_METRICS } from './schema.js';
 
 export interface LatencyShape {
@@ -17,17 +18,9 @@ export interface Failures {
   readonly status: number;
   readonly latencyMs: number;
 }
-export interface BackendGroup {
+export interface BackendGroup extends BackendSettings {
   readonly name: string;
   readonly count: number;
-  readonly latency: LatencyShape;
-  /** 0 = no limit. */
-  readonly concurrency: number;
-  /** 0 = no limit. */
-  readonly queue: number;
-  readonly failures: Failures | null;
-  readonly speed: number;
-  readonly bodyBytes: number;
   readonly isMember: boolean;
 }
 /** What a change sets; what it leaves out stays. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { TableFill } from '../base/table-fill.js';
 import type { RateCells } from '../limit/rate-cells.js';
 import { LAYOUT_VERSION } from './event-layout.js';
 import type { TlsContextOptions } from './tls.js';
@@ -56,7 +57,7 @@ export interface AddonAcceptor {
   close(descriptor: number): void;
 }
 
-export interface Addon {
+export interface Addon extends TableFill {
   readonly layoutVersion: number;
   readonly Poller: new (
     worker: number,
@@ -70,19 +71,6 @@ export interface Addon {
   readonly Acceptor: new () => AddonAcceptor;
   readonly TlsContext: new (options: TlsContextOptions) => AddonTlsContext;
   readonly RateCells: new (words: BigInt64Array) => RateCells;
-  /** See upstream/balance/table-fill.ts. */
-  fillRing(
-    keys: Uint8Array,
-    ends: Uint32Array,
-    points: Uint32Array,
-    isMurmur: boolean,
-    shift: number,
-    starts: Uint32Array,
-    lows: Uint32Array,
-    highs: Uint32Array,
-    owners: Uint16Array,
-  ): void;
-  fillMaglev(keys: Uint8Array, ends: Uint32Array, weights: Float64Array, owners: Uint16Array, slots: Uint32Array): void;
   /** Halves: low and high of the seed of xxHash64, then of the hash. */
   hash64(bytes: Uint8Array, from: number, to: number, halves: Int32Array, isMurmur: boolean): void;
   handOff(worker: number, descriptor: number, listener: number): boolean;

@@ -18,14 +18,7 @@ export interface RateCells {
    * A token of the key's own bucket in a table of `sets` (a power of two) times 8 keys, at the start of the memory. The
    * key is 64 bits, a hash. NO_ROOM: it is new, and every bucket that would have to make place refuses requests now.
    */
-  takeKeyed(
-    sets: number,
-    keyLow: number,
-    keyHigh: number,
-    nowNs: number,
-    intervalNs: number,
-    capacityNs: number,
-  ): number;
+  takeKeyed(sets: number, low: number, high: number, nowNs: number, intervalNs: number, capacityNs: number): number;
 }
 
 export const NO_ROOM = -1;
@@ -76,16 +69,9 @@ export class PortableRateCells implements RateCells {
     }
   }
 
-  takeKeyed(
-    sets: number,
-    keyLow: number,
-    keyHigh: number,
-    nowNs: number,
-    intervalNs: number,
-    capacityNs: number,
-  ): number {
-    const key = keyOf(keyLow, keyHigh);
-    const set = (keyLow & (sets - 1)) * SET_WORDS;
+  takeKeyed(sets: number, low: number, high: number, nowNs: number, intervalNs: number, capacityNs: number): number {
+    const key = keyOf(low, high);
+    const set = (low & (sets - 1)) * SET_WORDS;
     for (;;) {
       let way = 0;
       while (way < WAYS && Atomics.load(this.#words, set + way) !== key) way++;

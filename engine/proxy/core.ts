@@ -16,7 +16,7 @@ import type { AccessLogRecord, ClusterRecord, SnapshotPlan } from '../plan/recor
 import { Cluster } from '../upstream/cluster.js';
 import { TlsContexts } from '../tls/contexts.js';
 import { CertificateCache } from '../tls/peer-policy.js';
-import type { TableFill } from '../upstream/balance/table-fill.js';
+import type { TableFill } from '../base/table-fill.js';
 import type { SharedCells } from '../upstream/shared-cells.js';
 import { AccessLog } from './access-log.js';
 import { ChainChooser } from './chain-chooser.js';

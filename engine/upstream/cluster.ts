@@ -16,7 +16,7 @@ import { buildBalancer } from './balance/build-balancer.js';
 import { HashTables, isHashPolicy } from './balance/hash-tables.js';
 import type { LoadReports } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
-import type { TableFill } from './balance/table-fill.js';
+import type { TableFill } from '../base/table-fill.js';
 import { AddressIndex } from './address-index.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { OverrideHost } from './override-host.js';

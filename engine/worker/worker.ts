@@ -8,7 +8,7 @@ import { internalize } from '../plan/internalize.js';
 import type { ListenerRecord, SnapshotPlan } from '../plan/records.js';
 import { Core } from '../proxy/core.js';
 import type { Prepared } from '../proxy/snapshot.js';
-import { PORTABLE_FILL } from '../upstream/balance/table-fill.js';
+import { PORTABLE_FILL } from '../upstream/balance/portable-fill.js';
 import { SharedCells } from '../upstream/shared-cells.js';
 import { UwsIngress } from '../uws/ingress.js';
 import { loadUws, type Uws } from '../uws/load-uws.js';

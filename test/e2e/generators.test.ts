@@ -5,15 +5,8 @@ import { Backends } from '../../bench/backend/backends.js';
 import { runClosedLoop, runOpenLoop } from '../../bench/generator/load-run.js';
 import { decode } from '../../bench/latencies.js';
 import { freePort } from '../support/proxy-process.js';
+import { QUICK_BACKEND } from '../support/quick-backend.js';
 
-const SETTINGS = {
-  latency: { distribution: 'CONSTANT', meanMs: 1, sigma: 0 },
-  concurrency: 0,
-  queue: 0,
-  failures: null,
-  speed: 1,
-  bodyBytes: 16,
-} as const;
 const COMMON = {
   host: '127.0.0.1',
   timeoutMs: 5000,
@@ -23,7 +16,7 @@ const COMMON = {
 
 test('an open loop by one, two and three threads', async () => {
   const targetPorts = [await freePort(), await freePort()];
-  const backends = await Backends.start([SETTINGS, SETTINGS], targetPorts, 1);
+  const backends = await Backends.start([QUICK_BACKEND, QUICK_BACKEND], targetPorts, 1);
   const sent: number[] = [];
   for (const generators of [1, 2, 3]) {
     const report = await runOpenLoop(
@@ -53,7 +46,7 @@ test('an open loop by one, two and three threads', async () => {
 
 test('a closed loop by two threads', async () => {
   const targetPort = await freePort();
-  const backends = await Backends.start([SETTINGS], [targetPort], 1);
+  const backends = await Backends.start([QUICK_BACKEND], [targetPort], 1);
   const report = await runClosedLoop({ ...COMMON, targetPort, connections: 4, durationS: 1 }, 2);
   assert.deepEqual([report.generators, report.kind, report.errors], [2, 'closed', {}]);
   assert.ok(report.good > 10, `${report.good} answers`);

@@ -5,6 +5,7 @@ import { Backends } from '../../bench/backend/backends.js';
 import { runOpenLoop } from '../../bench/generator/load-run.js';
 import { decode, percentileMs } from '../../bench/latencies.js';
 import { freePort } from '../support/proxy-process.js';
+import { QUICK_BACKEND } from '../support/quick-backend.js';
 
 const FREEZE_MS = 1000;
 const RATE = 1000;
@@ -13,14 +14,8 @@ const SECONDS = 10;
 test('a freeze of 1 s in 10 s at 1,000/s is seen by a tenth of the requests and more', async () => {
   const targetPort = await freePort();
   // It can do 1,600/s, so that what piled up takes its time to go.
-  const settings = {
-    latency: { distribution: 'CONSTANT', meanMs: 5, sigma: 0 },
-    concurrency: 8,
-    queue: 0,
-    failures: null,
-    speed: 1,
-    bodyBytes: 128,
-  } as const;
+  const latency = { distribution: 'CONSTANT', meanMs: 5, sigma: 0 } as const;
+  const settings = { ...QUICK_BACKEND, latency, concurrency: 8, bodyBytes: 128 };
   const backends = await Backends.start([settings], [targetPort], 1);
   const timers: NodeJS.Timeout[] = [];
   const report = await runOpenLoop(

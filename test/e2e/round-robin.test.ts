@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { Backends } from '../../bench/backend/backends.js';
 import { bootstrap } from '../support/bootstrap.js';
 import { freePort, ProxyProcess } from '../support/proxy-process.js';
+import { QUICK_BACKEND } from '../support/quick-backend.js';
 
 const REQUESTS = 100_000;
 const BACKENDS = 10;
@@ -47,17 +48,9 @@ function ask(port: number, times: number): Promise<number> {
 }
 
 test(`${REQUESTS} requests over ${WORKERS} workers: every backend's count is its share`, async () => {
-  const settings = {
-    latency: { distribution: 'CONSTANT', meanMs: 0, sigma: 0 },
-    concurrency: 0,
-    queue: 0,
-    failures: null,
-    speed: 1,
-    bodyBytes: 16,
-  } as const;
   const origins: number[] = [];
   while (origins.length < BACKENDS) origins.push(await freePort());
-  const backends = await Backends.start(Array(BACKENDS).fill(settings), origins, 1);
+  const backends = await Backends.start(Array(BACKENDS).fill(QUICK_BACKEND), origins, 1);
   const proxy = await ProxyProcess.start(bootstrap({ origins, cluster: { lb_policy: 'ROUND_ROBIN' } }), {
     args: ['--concurrency', String(WORKERS)],
   });

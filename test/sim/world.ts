@@ -10,7 +10,7 @@ import { newMetricsMemory, WorkerMetrics } from '../../engine/metrics/slots.js';
 import type { SnapshotPlan } from '../../engine/plan/records.js';
 import { Core } from '../../engine/proxy/core.js';
 import type { Exchange } from '../../engine/proxy/exchange.js';
-import { PORTABLE_FILL } from '../../engine/upstream/balance/table-fill.js';
+import { PORTABLE_FILL } from '../../engine/upstream/balance/portable-fill.js';
 import { newSharedCellsMemory, SharedCells } from '../../engine/upstream/shared-cells.js';
 import { bootstrap } from '../support/bootstrap.js';
 import { Client, type Manners, newManners } from './client.js';

@@ -7,7 +7,7 @@ import { HeadPool } from '../../engine/http/head-pool.js';
 import { Http2Shared } from '../../engine/http2/shared.js';
 import { HTTP2_DEFAULTS } from '../../engine/http2/options.js';
 import { CLUSTER, ENDPOINT } from '../../engine/metrics/declare.js';
-import { PORTABLE_FILL } from '../../engine/upstream/balance/table-fill.js';
+import { PORTABLE_FILL } from '../../engine/upstream/balance/portable-fill.js';
 import { newMetricsMemory, WorkerMetrics } from '../../engine/metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../../engine/plan/records.js';
 import { Cluster, type StreamWaiter } from '../../engine/upstream/cluster.js';

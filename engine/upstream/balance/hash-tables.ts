@@ -3,7 +3,8 @@ import type { LbPolicyRecord } from '../../plan/lb-policy-record.js';
 import type { HashMember, HashTable } from './hash-table.js';
 import { buildMaglev } from './maglev.js';
 import { buildRing } from './ring-hash.js';
-import { PORTABLE_FILL, type TableFill } from './table-fill.js';
+import type { TableFill } from '../../base/table-fill.js';
+import { PORTABLE_FILL } from './portable-fill.js';
 
 /**
  * So many lists that came without need of a table let it go: lists that alternate (failover and back) find theirs again.

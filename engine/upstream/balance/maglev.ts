@@ -1,7 +1,8 @@
 /** MAGLEV: a table of prime size in which endpoints take turns at claiming slots, each in an order of its own. */
 import { remainder } from '../../base/hash64.js';
 import { type HashMember, type HashTable, keysOf } from './hash-table.js';
-import { PORTABLE_FILL, type TableFill } from './table-fill.js';
+import type { TableFill } from '../../base/table-fill.js';
+import { PORTABLE_FILL } from './portable-fill.js';
 
 // Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer" (NSDI 2016), listing 1. Hashes, weights
 // and the order of turns are Envoy's, so the table is too.

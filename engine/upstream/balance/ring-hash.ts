@@ -1,6 +1,7 @@
 /** RING_HASH: points of every endpoint on a ring of 64-bit hashes; a key belongs to the first point at or after it. */
 import { type HashMember, type HashTable, keysOf } from './hash-table.js';
-import { PORTABLE_FILL, type TableFill } from './table-fill.js';
+import type { TableFill } from '../../base/table-fill.js';
+import { PORTABLE_FILL } from './portable-fill.js';
 
 // The points are Envoy's, bit for bit: hash of "key_0", "key_1", ... as many as the weight asks for.
 

@@ -1,32 +1,12 @@
-/** TableFill: the work of building rings and Maglev tables; in TypeScript here, in C++ where the addon is there. */
+/** PortableFill: rings and Maglev tables in TypeScript, where the addon is not there. */
 import { Hash64, remainder } from '../../base/hash64.js';
 import { murmurHash2 } from '../../base/murmur2.js';
+import type { TableFill } from '../../base/table-fill.js';
 import { xxHash64 } from '../../base/xxhash64.js';
 import { DeadlineHeap } from './deadline-heap.js';
 
 // native/hashing.cc is the twin: the same arrays, bit for bit. It wins by two to three times, and a worker serves nobody
 // while it builds. (A single hash is cheaper here: calling the addon costs more than hashing a header does.)
-
-/** keys: one behind the other; key i ends at ends[i]. All other arrays are filled, and are zeroed before. */
-export interface TableFill {
-  /**
-   * points[i]: how many points key i has; lows, highs and owners have room for all. Buckets go by the upper half of a
-   * hash, shifted by `shift` bits; starts has one more than there are buckets.
-   */
-  fillRing(
-    keys: Uint8Array,
-    ends: Uint32Array,
-    points: Uint32Array,
-    isMurmur: boolean,
-    shift: number,
-    starts: Uint32Array,
-    lows: Uint32Array,
-    highs: Uint32Array,
-    owners: Uint16Array,
-  ): void;
-  /** weights: their sum is 1. owners: of a prime number of slots. slots: by key, how many it got. */
-  fillMaglev(keys: Uint8Array, ends: Uint32Array, weights: Float64Array, owners: Uint16Array, slots: Uint32Array): void;
-}
 
 export const PORTABLE_FILL: TableFill = { fillRing, fillMaglev };
 
