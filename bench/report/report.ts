@@ -5,7 +5,7 @@ import { median, type MicroResult, type PeersResult, type Result, type ScenarioR
 import { lagText } from '../terminal/lag-text.js';
 import { figure, whole } from '../terminal/table.js';
 import { type Bar, barList, spreadColumns } from './bar-list.js';
-import { COLOURS, colour, escaped, tableMarkup } from './markup.js';
+import { breakable, COLOURS, colour, escaped, tableMarkup } from './markup.js';
 import { percentilePlot } from './percentile-plot.js';
 import { STYLE } from './style.js';
 
@@ -166,7 +166,7 @@ function scenarioCard(scenario: ScenarioResult, colourOf: (policy: string) => st
   const best = (column: number): number =>
     Math.min(...policies.map(({ percentilesMs }) => percentilesMs[column] as number));
   const rows = policies.map((policy) => [
-    `<i class="key-dot" style="background:${colourOf(policy.policy)}"></i>${escaped(policy.policy)}`,
+    `<span class="dotted"><i class="key-dot" style="background:${colourOf(policy.policy)}"></i><span>${breakable(policy.policy)}</span></span>`,
     ...policy.percentilesMs.map((ms, column) =>
       ms === best(column) && policies.length > 1 ? `<span class="best">${figure(ms)}</span>` : figure(ms),
     ),
@@ -205,7 +205,7 @@ function microSection(results: readonly MicroResult[]): string {
     results
       .filter((each) => each.group === group)
       .map(({ name, nsPerOp, marginPercent, bytesPerOp }) => [
-        `${escaped(group)}: ${escaped(name)}`,
+        `${escaped(group)}: ${breakable(name)}`,
         figure(nsPerOp),
         `${figure(marginPercent)} %`,
         String(bytesPerOp),
@@ -214,12 +214,17 @@ function microSection(results: readonly MicroResult[]): string {
   return `<section><h2>Single steps</h2><p class="hint">Nanoseconds and bytes of garbage per operation.</p><div class="card">${tableMarkup(['', 'ns', '±', 'bytes'], rows)}</div></section>`;
 }
 
+/** Of "scenarios/uniform/scenario.yaml: expectations[0]". */
+function scenarioOf(place: string): string {
+  return place.split('/').at(-2) ?? place;
+}
+
 // ---- how ------------------------------------------------------------------------------------------------------
 
 function method(result: Result): string {
   const checks = result.findings
     .filter(({ outcome }) => outcome !== 'skipped')
-    .map(({ outcome, text }) => `<li class="${outcome}">${escaped(text)}</li>`);
+    .map(({ outcome, place, text }) => `<li class="${outcome}">${escaped(scenarioOf(place))}: ${escaped(text)}</li>`);
   const list =
     checks.length === 0
       ? ''

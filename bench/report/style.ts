@@ -10,6 +10,10 @@ const LIGHT = [
   '#4d7c0f',
   '#b91c1c',
   '#475569',
+  '#a21caf',
+  '#78350f',
+  '#0284c7',
+  '#111827',
 ];
 const DARK = [
   '#7aa7ff',
@@ -22,6 +26,10 @@ const DARK = [
   '#a3d65c',
   '#f87171',
   '#a5b1c2',
+  '#f0abfc',
+  '#c89b6d',
+  '#bae6fd',
+  '#ffffff',
 ];
 
 function series(colours: readonly string[]): string {
@@ -74,6 +82,8 @@ table{border-collapse:collapse;font-size:.88rem;min-width:100%}
 th,td{padding:5px 10px;text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;border-bottom:1px solid var(--edge)}
 thead th{color:var(--soft);font-weight:500}
 th[scope=row]{text-align:left;font-weight:500;position:sticky;left:0;background:var(--card)}
+.dotted{display:flex;align-items:baseline}
+.dotted i{flex:none}
 tr:last-child>*{border-bottom:0}
 .best{color:var(--good);font-weight:650}
 .met::before{content:"✓ ";color:var(--good)}
@@ -82,6 +92,6 @@ tr:last-child>*{border-bottom:0}
 .checks{list-style:none;padding:0;margin:8px 0;font-size:.88rem}
 .checks li{padding:2px 0;overflow-wrap:anywhere}
 details summary{cursor:pointer;color:var(--soft)}
-@media (max-width:640px){main{padding:20px 12px 40px}.pair{grid-template-columns:1fr}.card{padding:14px 12px}svg.for-wide{display:none}svg.for-narrow{display:block}.tile b{font-size:1.45rem}.tiles{grid-template-columns:1fr 1fr}.bars li{grid-template-columns:1fr auto;gap:2px 10px}.bars .track{grid-row:2;grid-column:1/3}th,td{padding:5px 8px}th[scope=row]{white-space:normal;min-width:118px;line-height:1.25}}
+@media (max-width:640px){main{padding:20px 12px 40px}.pair{grid-template-columns:1fr}.card{padding:14px 12px}svg.for-wide{display:none}svg.for-narrow{display:block}.tile b{font-size:1.45rem}.tiles{grid-template-columns:1fr 1fr}.bars li{grid-template-columns:1fr auto;gap:2px 10px}.bars .track{grid-row:2;grid-column:1/3}table{font-size:.82rem}th,td{padding:5px 6px}th[scope=row]{white-space:normal;min-width:112px;line-height:1.25;padding-left:0}}
 @media print{body{background:#fff}.card,.tile{break-inside:avoid}}
 `;
