@@ -1,9 +1,9 @@
 /** What a config's text has wrong, as the command line prints it. */
+import { managersOf } from '../../engine/plan/managers.js';
 import type { Compiled } from '../../engine/control/compile.js';
 import type { Resolved } from '../../engine/control/compile-clusters.js';
 import { loadConfig, planOf } from '../../engine/control/load.js';
 import { PlanRegistry } from '../../engine/control/registry.js';
-import type { FilterChainRecord } from '../../engine/plan/chain-records.js';
 import type { HttpRecord } from '../../engine/plan/records.js';
 import { type Problem, renderProblems } from '../../engine/fault/problem.js';
 
@@ -94,7 +94,7 @@ export function clusterWith(more: string): string {
 
 /** The connection manager of the first listener's first filter chain. */
 export function managerOf({ plan }: Pick<Compiled, 'plan'>): HttpRecord {
-  return (plan.listeners[0]?.chains[0] as FilterChainRecord).filter.http;
+  return plan.listeners.flatMap(managersOf)[0] as HttpRecord;
 }
 
 /** The plan of a text that must load, with these answers from DNS. */

@@ -1,4 +1,5 @@
 /** FakeConn and FakeArena: a connection in memory that records what is written; for tests of codecs. */
+import type { ProxiedAddresses } from '../../engine/io/proxied.js';
 import type { FaultCode } from '../../engine/fault/faults.js';
 import { HOME_SLOT_INTS, Head } from '../../engine/http/head.js';
 import type { Http1Shared } from '../../engine/http1/shared.js';
@@ -31,6 +32,7 @@ export class FakeConn implements Conn {
   readonly secure = false;
   readonly alpn: string = '';
   readonly tls: TlsSession | null = null;
+  proxied: ProxiedAddresses | null = null;
   tlsFailure = '';
   bytesRead = 0;
   bytesWritten = 0;

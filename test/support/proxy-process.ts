@@ -1,27 +1,13 @@
 /** ProxyProcess: the real proxy as a child process with a config in a temporary file; for end-to-end tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.js';
+
+export { freePort } from './free-port.js';
 
 export const MAIN = new URL('../../engine/main.js', import.meta.url).pathname;
-
-let nextPort = 22000 + (process.pid % 60) * 100;
-
-/** A free port below the range that outgoing connections use. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = nextPort++;
-    if (nextPort > 32000) nextPort = 22000;
-    const isFree = await new Promise<boolean>((resolve) => {
-      const probe = createServer();
-      probe.once('error', () => resolve(false));
-      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-    });
-    if (isFree) return port;
-  }
-}
 
 export interface ProxyOptions {
   readonly args?: readonly string[];

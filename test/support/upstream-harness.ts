@@ -66,6 +66,7 @@ export function clusterRecord(overrides: Partial<ClusterRecord> = {}): ClusterRe
     maxResponseHeadersBytes: 81920,
     maxResponseHeadersCount: 100,
     tls: null,
+    proxyProtocol: 0,
     endpoints: [endpointRecord(0)],
     dnsFailed: false,
     ...overrides,
