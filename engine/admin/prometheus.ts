@@ -6,6 +6,7 @@ import type { Reading } from './stats.js';
 
 const LABELS: Readonly<Record<Exclude<ScopeKind, 'http2'>, string>> = {
   http: 'envoy_http_conn_manager_prefix',
+  tcp: 'envoy_tcp_prefix',
   cluster: 'envoy_cluster_name',
   listener: 'envoy_listener_address',
   worker: 'worker',

@@ -1,6 +1,7 @@
 /** checkUws: what a config asks of listeners that uWebSockets.js can't do, where that is the ingress. */
 import type { Problem } from '../fault/problem.js';
 import type { DocumentReader, Value } from './document.js';
+import { TcpProxy } from './schema-tcp.js';
 
 // It shows no request's connection, so whatever counts or times one connection can't be kept; what somebody may rely on
 // to be safe is an error, the rest a warning. README.md lists the differences that no config speaks of.
@@ -93,6 +94,16 @@ const CHECKS: readonly Check[] = [
     field: 'transport_socket',
     severity: 'error',
     problem: always('with --ingress uws there is no TLS: leave out --ingress uws, or end TLS before'),
+  },
+  {
+    field: 'listener_filters',
+    severity: 'error',
+    problem: always('--ingress uws reads HTTP from the first byte'),
+  },
+  {
+    field: '@type',
+    severity: 'error',
+    problem: (value) => (value === TcpProxy.typeUrl ? '--ingress uws takes HTTP alone' : null),
   },
   ...['enable_reuse_port', 'tcp_backlog_size', 'per_connection_buffer_limit_bytes', 'delayed_close_timeout'].map(
     (field): Check => ({

@@ -1,6 +1,15 @@
 /** Filter chains of a listener to their records: matches, transport sockets, and what needs a look at the first bytes. */
-import type { FilterChainMatchRecord, FilterChainRecord, InspectionRecord } from '../plan/chain-records.js';
+import type {
+  FilterChainMatchRecord,
+  FilterChainRecord,
+  InspectionRecord,
+  ProxyProtocolRecord,
+} from '../plan/chain-records.js';
 import type { HttpRecord, ListenerRecord } from '../plan/records.js';
+import type { ClusterNames } from './check-cluster.js';
+import { compileTcpProxy } from './compile-tcp.js';
+import { ProxyProtocol } from './schema-proxy-protocol.js';
+import { TcpProxy } from './schema-tcp.js';
 import { compileDownstreamTls, type TlsSocketContext, tlsSocketOf } from './compile-tls.js';
 import { compileCidr, fieldOf, fieldsOf, flagOf, numberOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
@@ -13,6 +22,8 @@ export interface ChainContext {
   readonly tls: TlsSocketContext;
   readonly listenerKey: string;
   readonly compileHttp: (manager: Value) => HttpRecord;
+  /** What tcp_proxy may send to. */
+  readonly names: ClusterNames;
 }
 
 type Chains = Pick<ListenerRecord, 'chains' | 'defaultChain' | 'hasOneChainForAll' | 'inspection'>;
@@ -36,15 +47,27 @@ export function compileChains(context: ChainContext, listener: Value): Chains {
 
 function inspectionOf(listener: Value, chains: readonly FilterChainRecord[]): InspectionRecord {
   // The inspector is implied where a match asks for what it finds out; written where none does, it changes nothing.
-  const names = fieldsOf(listener, 'listener_filters');
+  const filters = fieldsOf(listener, 'listener_filters').map((filter) => fieldOf(filter, 'typed_config') ?? {});
+  const names = filters.filter((filter) => filter['@type'] !== ProxyProtocol.typeUrl);
   const isNeeded = chains.some(
     ({ match }) =>
       match.serverNames.length > 0 || match.transportProtocol !== '' || match.applicationProtocols.length > 0,
   );
   return {
+    proxyProtocol: proxyProtocolOf(filters),
     isNeeded: isNeeded || (names.length > 0 && chains.some(({ tls }) => tls !== null && tls.contexts.length > 1)),
     timeoutMs: numberOf(listener, 'listener_filters_timeout', INSPECTION_TIMEOUT_MS),
     continuesOnTimeout: flagOf(listener, 'continue_on_listener_filters_timeout'),
+  };
+}
+
+function proxyProtocolOf(filters: readonly Value[]): ProxyProtocolRecord | null {
+  const filter = filters.find((each) => each['@type'] === ProxyProtocol.typeUrl);
+  if (filter === undefined) return null;
+  const disallowed = (filter['disallowed_versions'] as readonly string[] | undefined) ?? [];
+  return {
+    allowsOthers: flagOf(filter, 'allow_requests_without_proxy_protocol'),
+    versions: ([1, 2] as const).filter((version) => !disallowed.includes(`V${version}`)),
   };
 }
 
@@ -55,8 +78,9 @@ function isAsking(match: FilterChainMatchRecord): boolean {
 function compileChain(context: ChainContext, chain: Value, name: string): FilterChainRecord {
   const { reader, registry, tls } = context;
   const filters = fieldsOf(chain, 'filters');
-  if (filters.length > 1) reader.report('error', chain, 'filters', 'only the HTTP connection manager is supported yet');
-  const manager = fieldOf(filters[filters.length - 1] ?? {}, 'typed_config') ?? {};
+  if (filters.length > 1)
+    reader.report('error', chain, 'filters', 'one network filter is supported: http_connection_manager or tcp_proxy');
+  const filter = fieldOf(filters[filters.length - 1] ?? {}, 'typed_config') ?? {};
   const match = compileMatch(reader, fieldOf(chain, 'filter_chain_match') ?? {});
   const socket = tlsSocketOf(chain);
   return {
@@ -65,7 +89,10 @@ function compileChain(context: ChainContext, chain: Value, name: string): Filter
     match,
     tls: socket === null ? null : compileDownstreamTls(tls, socket),
     handshakeTimeoutMs: numberOf(chain, 'transport_socket_connect_timeout', HANDSHAKE_TIMEOUT_MS),
-    filter: { kind: 'http', http: context.compileHttp(manager) },
+    filter:
+      filter['@type'] === TcpProxy.typeUrl
+        ? { kind: 'tcp_proxy', tcp: compileTcpProxy({ ...context.names, registry }, filter) }
+        : { kind: 'http', http: context.compileHttp(filter) },
   };
 }
 

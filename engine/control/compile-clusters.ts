@@ -18,6 +18,7 @@ import {
 import { compileBalancing } from './compile-lb-policy.js';
 import { checkLocalityWeights } from './compile-locality.js';
 import type { TlsCompileContext } from './compile-certificates.js';
+import { ProxyProtocolUpstreamTransport } from './schema-proxy-protocol.js';
 import { compileUpstreamTls, type TlsSocketContext, tlsSocketOf } from './compile-tls.js';
 import { compileUpstreamProtocol } from './compile-upstream-protocol.js';
 import type { DocumentReader, Value } from './document.js';
@@ -90,11 +91,18 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     maxResponseHeadersBytes: numberOf(common, 'max_response_headers_kb', 80) * 1024,
     maxResponseHeadersCount: numberOf(common, 'max_headers_count', 100),
     tls: compileTls(context, cluster),
+    proxyProtocol: compileProxyProtocol(cluster),
     endpoints,
     dnsFailed: hasFailed && endpoints.length === 0,
   };
   checkLocalityWeights(reader, cluster, record);
   return record;
+}
+
+function compileProxyProtocol(cluster: Value): ClusterRecord['proxyProtocol'] {
+  const socket = fieldOf(fieldOf(cluster, 'transport_socket') ?? {}, 'typed_config');
+  if (socket?.['@type'] !== ProxyProtocolUpstreamTransport.typeUrl) return 0;
+  return textOf(fieldOf(socket ?? {}, 'config') ?? {}, 'version', 'V1') === 'V2' ? 2 : 1;
 }
 
 function compileTls(context: ClusterContext, cluster: Value): ClusterRecord['tls'] {

@@ -13,6 +13,7 @@ import type { CertificateRecord } from '../plan/tls-records.js';
 import { checkHashing } from './check-hashing.js';
 import { compileAccessLog } from './compile-access-log.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
+import { checkProxyProtocol } from './check-proxy-protocol.js';
 import { checkSubsets } from './check-subsets.js';
 import { compileChains } from './compile-chains.js';
 import { compileFilters } from './compile-filters.js';
@@ -87,6 +88,7 @@ export function compile(
   if (!reader.hasErrors) runtime.reportUnread(new Set(listeners.map(({ name }) => name)));
   checkHashing(reader, listenerValues, clusterValues, clusters);
   checkSubsets(reader, listenerValues, clusters);
+  checkProxyProtocol(reader, listenerValues, clusters);
   const admin = fieldOf(fieldOf(bootstrap, 'admin') ?? {}, 'address');
   return {
     plan: {
@@ -176,7 +178,14 @@ function compileListener(context: ListenerContext, listener: Value): ListenerRec
     backlog: numberOf(listener, 'tcp_backlog_size', 4096),
     bufferLimitBytes: numberOf(listener, 'per_connection_buffer_limit_bytes', MIB),
     ...compileChains(
-      { reader, registry, tls, listenerKey: key, compileHttp: (manager) => compileHttp(context, manager) },
+      {
+        reader,
+        registry,
+        tls,
+        listenerKey: key,
+        compileHttp: (manager) => compileHttp(context, manager),
+        names: context,
+      },
       listener,
     ),
     metrics: registry.metrics('listener', statName),

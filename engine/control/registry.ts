@@ -1,5 +1,5 @@
 /** PlanRegistry: the dense numbers of listeners, clusters, endpoints and metrics scopes, stable as long as they are used. */
-import { CLUSTER, ENDPOINT, HTTP, HTTP2, LISTENER, RATE_LIMIT, type Scope, WORKER } from '../metrics/declare.js';
+import { CLUSTER, ENDPOINT, HTTP, HTTP2, LISTENER, RATE_LIMIT, type Scope, TCP, WORKER } from '../metrics/declare.js';
 import { RATE_LIMITS_MAX } from '../limit/rate-memory.js';
 import { COUNTERS_MAX, HISTOGRAMS_MAX } from '../metrics/slots.js';
 import type { EndpointRecord, MetricsBase, SnapshotPlan } from '../plan/records.js';
@@ -7,10 +7,19 @@ import { CLUSTERS_MAX, ENDPOINT_ROWS_MAX } from '../upstream/shared-cells.js';
 import { type EndpointMemory, EndpointNumbers } from './endpoint-numbers.js';
 
 /** http2: below another scope, which its name says: "http.ingress", "cluster.origin". */
-export type ScopeKind = 'http' | 'http2' | 'cluster' | 'listener' | 'endpoint' | 'worker' | 'http_local_rate_limit';
+export type ScopeKind =
+  | 'http'
+  | 'http2'
+  | 'tcp'
+  | 'cluster'
+  | 'listener'
+  | 'endpoint'
+  | 'worker'
+  | 'http_local_rate_limit';
 const SCOPES: Readonly<Record<ScopeKind, Scope<string>>> = {
   http: HTTP,
   http2: HTTP2,
+  tcp: TCP,
   cluster: CLUSTER,
   listener: LISTENER,
   endpoint: ENDPOINT,

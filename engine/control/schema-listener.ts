@@ -5,6 +5,7 @@ import { DownstreamTransportSocket, ListenerFilter } from './schema-tls.js';
 import { Http2ProtocolOptions } from './schema-http2.js';
 import { HTTP_FILTERS, Router } from './schema-filters.js';
 import { RouteConfiguration } from './schema-route.js';
+import { TcpProxy } from './schema-tcp.js';
 import { bool, duration, fieldValue, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const HttpFilter: Message = {
@@ -142,6 +143,8 @@ export const HttpConnectionManager: Message = {
 const NETWORK_FILTERS: Readonly<Record<string, Message>> = {
   [HttpConnectionManager.typeUrl as string]: HttpConnectionManager,
   'envoy.config.filter.network.http_connection_manager.v2.HttpConnectionManager': HttpConnectionManager,
+  [TcpProxy.typeUrl as string]: TcpProxy,
+  'envoy.config.filter.network.tcp_proxy.v2.TcpProxy': TcpProxy,
 };
 
 const Filter: Message = {
@@ -154,6 +157,8 @@ const Filter: Message = {
       types: () => ({
         'envoy.http_connection_manager': HttpConnectionManager,
         'envoy.filters.network.http_connection_manager': HttpConnectionManager,
+        'envoy.tcp_proxy': TcpProxy,
+        'envoy.filters.network.tcp_proxy': TcpProxy,
       }),
     },
   },

@@ -1,4 +1,5 @@
 /** Messages of TLS: transport sockets of both sides, certificates, what is verified, secrets by name. */
+import { ProxyProtocol, ProxyProtocolUpstreamTransport, RawBuffer } from './schema-proxy-protocol.js';
 import { DataSource, StringMatcher } from './schema-core.js';
 import { bool, type Field, list, type Message, message, oneOf, only, string, text } from './schema.js';
 
@@ -160,12 +161,6 @@ const UpstreamTlsContext: Message = {
   },
 };
 
-const RawBuffer: Message = {
-  name: 'RawBuffer',
-  typeUrl: 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer',
-  fields: {},
-};
-
 function transportSocket(types: Readonly<Record<string, Message>>): Message {
   return {
     name: 'TransportSocket',
@@ -183,6 +178,7 @@ export const DownstreamTransportSocket = transportSocket({
 export const UpstreamTransportSocket = transportSocket({
   [UpstreamTlsContext.typeUrl as string]: UpstreamTlsContext,
   'envoy.api.v2.auth.UpstreamTlsContext': UpstreamTlsContext,
+  [ProxyProtocolUpstreamTransport.typeUrl as string]: ProxyProtocolUpstreamTransport,
   [RawBuffer.typeUrl as string]: RawBuffer,
 });
 
@@ -220,6 +216,7 @@ export const ListenerFilter: Message = {
       types: () => ({
         [TlsInspector.typeUrl as string]: TlsInspector,
         'envoy.config.filter.listener.tls_inspector.v2.TlsInspector': TlsInspector,
+        [ProxyProtocol.typeUrl as string]: ProxyProtocol,
       }),
     },
   },

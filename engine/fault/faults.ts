@@ -154,6 +154,7 @@ export const DOWN_RESET = row(
 export const NO_FILTER_CHAIN = downstreamTls('no_filter_chain_match');
 export const LISTENER_FILTER_TIMEOUT = downstreamTls('listener_filter_timeout');
 export const BAD_CLIENT_HELLO = downstreamTls('invalid_client_hello');
+export const BAD_PROXY_PREFACE = downstreamTls('invalid_proxy_preface');
 export const DOWN_TLS_HANDSHAKE = downstreamTls('downstream_tls_handshake');
 /** The client's certificate, by its chain or by the policy. */
 export const DOWN_TLS_VERIFY = downstreamTls('downstream_tls_certificate');

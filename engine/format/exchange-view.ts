@@ -9,7 +9,8 @@ export interface ExchangeView {
   readonly response: Head;
   /** Trailers of the response when any came and a log asked for them. */
   readonly responseTrailers: Head | null;
-  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
+  /** '' where no messages are: bytes carried as they are. */
+  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | '';
   readonly upstreamProtocol: 'HTTP/1.1' | 'HTTP/2' | '';
   /** The scheme the client used as far as trusted: x-forwarded-proto. */
   readonly scheme: 'http' | 'https';

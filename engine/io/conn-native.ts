@@ -1,4 +1,5 @@
 /** NativeConn: a connection of the native transport: what its owner asks becomes operations of the addon's ring. */
+import type { ProxiedAddresses } from './proxied.js';
 import {
   DOWN_RESET,
   type FaultCode,
@@ -31,6 +32,7 @@ export class NativeConn implements Conn {
   readonly isDialled: boolean;
   secure = false;
   alpn = '';
+  proxied: ProxiedAddresses | null = null;
   tlsFailure = '';
   /** The names of which alpn is one. */
   alpnNames: readonly string[] = [];

@@ -1,4 +1,5 @@
 /** NodeConn: one connection of the node transport. */
+import type { ProxiedAddresses } from './proxied.js';
 import type net from 'node:net';
 import type { FaultCode } from '../fault/faults.js';
 import type { NodeTlsContext, NodeTlsSession, PendingServerTls } from './tls-node.js';
@@ -29,6 +30,7 @@ export class NodeConn implements Conn {
   readonly transport: NodeConnHost;
   readonly isDialled: boolean;
   socket: net.Socket | null = null;
+  proxied: ProxiedAddresses | null = null;
   tlsFailure = '';
   tls: NodeTlsSession | null = null;
   tlsContext: NodeTlsContext | null = null;

@@ -1,5 +1,6 @@
 /** Transport, Conn and ConnOwner: the seam between bytes and protocols, with its numbered laws. */
 import type { FaultCode } from '../fault/faults.js';
+import type { ProxiedAddresses } from './proxied.js';
 import type { DialTls, TlsContext, TlsContextOptions, TlsSession } from './tls.js';
 
 // Laws, tested for every implementation by test/conformance/transport.suite.ts:
@@ -61,6 +62,8 @@ export interface Conn {
   /** Peer and own address, read lazily from the socket and then kept; family 'unix' has port 0. */
   readonly remoteAddress: Address;
   readonly localAddress: Address;
+  /** What a PROXY preface on it said; remoteAddress and localAddress stay what the socket has. */
+  proxied: ProxiedAddresses | null;
   /** TLS was negotiated on this connection; alpn is '' without it. */
   readonly secure: boolean;
   readonly alpn: string;

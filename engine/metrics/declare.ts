@@ -110,6 +110,7 @@ export const CLUSTER = scope(
     'upstream_cx_http2_total',
     'upstream_cx_connect_fail',
     'upstream_cx_connect_timeout',
+    'upstream_cx_connect_attempts_exceeded',
     'upstream_cx_idle_timeout',
     'upstream_cx_overflow',
     'upstream_cx_max_requests',
@@ -186,6 +187,23 @@ export const CLUSTER = scope(
   ],
   ['upstream_cx_active', 'upstream_rq_active', 'upstream_rq_pending_active'],
   ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'],
+);
+
+/** tcp.<stat_prefix>. */
+export const TCP = scope(
+  [
+    'downstream_cx_total',
+    'downstream_cx_active',
+    'downstream_cx_no_route',
+    'downstream_cx_rx_bytes_total',
+    'downstream_cx_tx_bytes_total',
+    'downstream_flow_control_paused_reading_total',
+    'downstream_flow_control_resumed_reading_total',
+    'idle_timeout',
+    'max_downstream_connection_duration',
+  ],
+  ['downstream_cx_active'],
+  [],
 );
 
 /** listener.<address>. */

@@ -1,5 +1,6 @@
 /** Records of a listener's filter chains: what chooses one, and what it does with a connection. */
 import type { HttpRecord } from './records.js';
+import type { TcpProxyRecord } from './tcp-proxy-record.js';
 import type { DownstreamTlsRecord } from './tls-records.js';
 
 /** Empty lists, '' and 0 match everything. */
@@ -18,7 +19,17 @@ export interface FilterChainMatchRecord {
 }
 
 /** What the last network filter makes of the connection's bytes. */
-export type NetworkFilterRecord = { readonly kind: 'http'; readonly http: HttpRecord };
+export type NetworkFilterRecord =
+  | { readonly kind: 'http'; readonly http: HttpRecord }
+  /** As they are, to a cluster. */
+  | { readonly kind: 'tcp_proxy'; readonly tcp: TcpProxyRecord };
+
+/** Connections begin with a PROXY preface. */
+export interface ProxyProtocolRecord {
+  /** A connection that begins with something else is a client's own. */
+  readonly allowsOthers: boolean;
+  readonly versions: readonly (1 | 2)[];
+}
 
 export interface FilterChainRecord {
   /** Dense number of listener and name (or match) for this process's life: over reloads the same chain has the same. */
@@ -34,6 +45,8 @@ export interface FilterChainRecord {
 
 /** What must be known of a connection before a chain can be chosen. */
 export interface InspectionRecord {
+  /** Null = none is expected. */
+  readonly proxyProtocol: ProxyProtocolRecord | null;
   /** The first bytes are looked at: they may be a ClientHello. */
   readonly isNeeded: boolean;
   /** 0 = no limit. */

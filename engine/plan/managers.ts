@@ -2,5 +2,7 @@
 import type { HttpRecord, ListenerRecord } from './records.js';
 
 export function managersOf({ chains, defaultChain }: ListenerRecord): readonly HttpRecord[] {
-  return [...chains, ...(defaultChain === null ? [] : [defaultChain])].map(({ filter }) => filter.http);
+  return [...chains, ...(defaultChain === null ? [] : [defaultChain])].flatMap(({ filter }) =>
+    filter.kind === 'http' ? [filter.http] : [],
+  );
 }

@@ -2,6 +2,7 @@
 import { Timer } from '../base/timer-wheel.js';
 import {
   BAD_CLIENT_HELLO,
+  BAD_PROXY_PREFACE,
   DOWN_TLS_TIMEOUT,
   type FaultCode,
   LISTENER_FILTER_TIMEOUT,
@@ -9,8 +10,10 @@ import {
   SHUT_DOWN,
 } from '../fault/faults.js';
 import { ClientHello, HELLO_BROKEN, HELLO_PARTIAL, HELLO_TLS } from '../io/client-hello.js';
+import { PREFACE_MORE, PREFACE_NONE, ProxyPreface } from '../io/proxy-protocol.js';
 import type { Conn, ConnOwner } from '../io/transport.js';
 import { LISTENER, WORKER } from '../metrics/declare.js';
+import type { ProxyProtocolRecord } from '../plan/chain-records.js';
 import type { Core } from './core.js';
 import type { ChainRuntime, ListenerChains } from './listener-chains.js';
 
@@ -33,6 +36,7 @@ export class ChainChooser extends Timer implements ConnOwner {
   readonly #conn: Conn;
   readonly #listener: ListenerChains;
   #chain: ChainRuntime | null = null;
+  #preface: ProxyPreface | null = null;
   #hello: ClientHello | null = null;
   /** What came while the hello was not whole. */
   #held: Uint8Array = NO_BYTES;
@@ -53,12 +57,28 @@ export class ChainChooser extends Timer implements ConnOwner {
 
   /** After the constructor, when the connection has its owner. */
   begin(): void {
-    if (this.#listener.record.inspection.isNeeded) this.#inspect();
-    else this.#choose(false, '', [], NO_BYTES, 0, 0);
+    if (this.#listener.record.inspection.proxyProtocol === null) this.#beginInspection(NO_BYTES, 0, 0);
+    else {
+      this.#preface = new ProxyPreface();
+      this.#armTimeout();
+    }
+  }
+
+  /** bytes: what came behind the preface. */
+  #beginInspection(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.#listener.record.inspection.isNeeded) this.#choose(false, '', [], bytes, start, end);
+    else {
+      this.#inspect();
+      if (end > start) this.onBytes(this.#conn, bytes, start, end);
+    }
   }
 
   #inspect(): void {
     this.#hello = new ClientHello();
+    this.#armTimeout();
+  }
+
+  #armTimeout(): void {
     const { timeoutMs } = this.#listener.record.inspection;
     if (timeoutMs !== 0) this.#core.wheel.arm(this, this.#core.transport.nowMs() + timeoutMs);
   }
@@ -68,6 +88,10 @@ export class ChainChooser extends Timer implements ConnOwner {
   onOpen(): void {}
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
+    if (this.#preface !== null) {
+      this.#readPreface(this.#preface, bytes, start, end);
+      return;
+    }
     const hello = this.#hello;
     if (hello === null || this.#isOver) return;
     const state = hello.feed(bytes, start, end);
@@ -85,6 +109,27 @@ export class ChainChooser extends Timer implements ConnOwner {
       this.#hold(bytes, start, end);
       this.#onInspected(hello, this.#held, 0, this.#held.length);
     }
+  }
+
+  /** Reads from the beginning each time: a preface comes in one piece, but for those who mean no good. */
+  #readPreface(preface: ProxyPreface, bytes: Uint8Array, start: number, end: number): void {
+    this.#hold(bytes, start, end);
+    const held = this.#held;
+    const consumed = preface.read(held, 0, held.length);
+    if (consumed === PREFACE_MORE) return;
+    const { allowsOthers, versions } = this.#listener.record.inspection.proxyProtocol as ProxyProtocolRecord;
+    const isGood = consumed === PREFACE_NONE ? allowsOthers : consumed > 0 && versions.includes(preface.version);
+    if (!isGood) {
+      this.#count(FILTER_ERROR, 1);
+      this.cut(BAD_PROXY_PREFACE);
+      return;
+    }
+    const { source, destination } = preface;
+    if (source !== null && destination !== null) this.#conn.proxied = { source, destination };
+    this.#preface = null;
+    this.#held = NO_BYTES;
+    this.#core.wheel.forget(this);
+    this.#beginInspection(held, Math.max(consumed, 0), held.length);
   }
 
   #hold(bytes: Uint8Array, start: number, end: number): void {
@@ -147,7 +192,7 @@ export class ChainChooser extends Timer implements ConnOwner {
     this.#leave();
     // The chain's connection counts itself.
     this.#core.metrics.add(this.#core.workerBase + WORKER_CX_TOTAL, -1);
-    return this.#core.adopt(this.#conn, chain.http);
+    return this.#core.adopt(this.#conn, chain);
   }
 
   #leave(): void {
@@ -175,21 +220,24 @@ export class ChainChooser extends Timer implements ConnOwner {
   // ---- time and drain ------------------------------------------------------------------------------------
 
   onTimer(): void {
-    if (this.#hello === null || this.#isOver) return;
+    if ((this.#hello === null && this.#preface === null) || this.#isOver) return;
     this.#count(PRE_TIMEOUT, 1);
     const hello = this.#hello;
-    if (this.#listener.record.inspection.continuesOnTimeout && !this.#core.isDraining)
+    // Who has yet to say for whom it speaks can't go on as if it spoke for itself.
+    if (hello !== null && this.#listener.record.inspection.continuesOnTimeout && !this.#core.isDraining)
       this.#onInspected(hello, this.#held, 0, this.#held.length);
     else this.cut(LISTENER_FILTER_TIMEOUT);
   }
 
   /** Who is about to speak may; the chain is told when it has the connection. */
   drain(): void {
-    if (this.#hello !== null) this.#core.wheel.arm(this, this.#core.transport.nowMs() + DRAIN_GRACE_MS);
+    if (this.#hello !== null || this.#preface !== null)
+      this.#core.wheel.arm(this, this.#core.transport.nowMs() + DRAIN_GRACE_MS);
   }
 
   cut(fault: FaultCode = SHUT_DOWN): void {
     this.#hello = null;
+    this.#preface = null;
     this.#conn.abort(fault);
   }
 

@@ -8,6 +8,8 @@ import type { FilterChainMatchRecord } from '../plan/chain-records.js';
 export interface ConnectionFacts {
   readonly localAddress: Address;
   readonly remoteAddress: Address;
+  /** Of the socket, whatever a PROXY preface said. */
+  readonly directAddress: Address;
   /** Lower case; '' = none. */
   readonly serverName: string;
   readonly transportProtocol: 'tls' | 'raw_buffer';
@@ -41,7 +43,7 @@ const CRITERIA: readonly Score[] = [
   ({ match }, { transportProtocol }) =>
     match.transportProtocol === '' ? 0 : match.transportProtocol === transportProtocol ? 1 : -1,
   ({ match }, { applicationProtocols }) => protocolScore(match.applicationProtocols, applicationProtocols),
-  ({ directSources }, { remoteAddress }) => longestPrefix(directSources, remoteAddress),
+  ({ directSources }, { directAddress }) => longestPrefix(directSources, directAddress),
   ({ match }, facts) =>
     match.sourceType === 'ANY' ? 0 : isLocal(facts) === (match.sourceType === 'SAME_IP_OR_LOOPBACK') ? 1 : -1,
   ({ sources }, { remoteAddress }) => longestPrefix(sources, remoteAddress),

@@ -8,7 +8,7 @@ import { HeadPool } from '../http/head-pool.js';
 import { rememberLines } from '../http1/line-memo.js';
 import type { Http1Shared } from '../http1/shared.js';
 import { Http2Shared } from '../http2/shared.js';
-import type { Conn, Transport } from '../io/transport.js';
+import type { Conn, ConnOwner, Transport } from '../io/transport.js';
 import { WORKER } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
 import type { RateCells } from '../limit/rate-cells.js';
@@ -22,7 +22,10 @@ import { AccessLog } from './access-log.js';
 import { ChainChooser } from './chain-chooser.js';
 import { Downstream } from './downstream.js';
 import { Exchange } from './exchange.js';
+import type { ChainRuntime } from './listener-chains.js';
 import { buildSnapshot, EMPTY_SNAPSHOT, type ListenerRuntime, type Prepared, type Snapshot } from './snapshot.js';
+import { TcpRelay } from './tcp-relay.js';
+import type { TcpRuntime } from './tcp-runtime.js';
 
 /** What --concurrency allows at most. */
 const WORKERS_MAX = 1024;
@@ -43,6 +46,13 @@ export interface CoreOptions {
   readonly tableFill: TableFill;
   /** Over the memory of limit/rate-memory.ts. */
   readonly rateCells: RateCells;
+}
+
+/** A client's connection, whatever it carries. */
+interface Accepted {
+  /** End when what is under way is over. */
+  drain(): void;
+  cut(fault: FaultCode): void;
 }
 
 export class Core {
@@ -68,7 +78,7 @@ export class Core {
   readonly tlsContexts: TlsContexts;
   /** Of peers. */
   readonly peerCertificates = new CertificateCache();
-  readonly #connections = new Set<Downstream | ChainChooser>();
+  readonly #connections = new Set<Accepted>();
   readonly #spare: Exchange[] = [];
   readonly #retired: Exchange[] = [];
   #exchanges = 0;
@@ -139,7 +149,7 @@ export class Core {
     this.#retired.push(exchange);
   }
 
-  forget(connection: Downstream | ChainChooser): void {
+  forget(connection: Accepted): void {
     this.#connections.delete(connection);
   }
 
@@ -205,7 +215,7 @@ export class Core {
       conn.abort(SHUT_DOWN);
       return;
     }
-    if (listener.direct !== null) this.adopt(conn, listener.direct.http);
+    if (listener.direct !== null) this.adopt(conn, listener.direct);
     else {
       const chooser = new ChainChooser(this, conn, listener);
       conn.owner = chooser;
@@ -215,13 +225,15 @@ export class Core {
     }
   }
 
-  /** The connection belongs to this chain's connection manager from now on. */
-  adopt(conn: Conn, listener: ListenerRuntime): Downstream {
-    const downstream = new Downstream(this, conn, listener);
-    conn.owner = downstream;
-    this.#connections.add(downstream);
-    if (this.isDraining) downstream.drain();
-    return downstream;
+  /** The connection belongs to this chain from now on. */
+  adopt(conn: Conn, chain: ChainRuntime): ConnOwner {
+    const connection =
+      chain.http !== null ? new Downstream(this, conn, chain.http) : new TcpRelay(this, conn, chain.tcp as TcpRuntime);
+    conn.owner = connection;
+    this.#connections.add(connection);
+    if (connection instanceof TcpRelay) connection.begin();
+    if (this.isDraining) connection.drain();
+    return connection;
   }
 
   #onTurnFlushed(): void {

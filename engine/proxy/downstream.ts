@@ -3,6 +3,7 @@ import { Timer } from '../base/timer-wheel.js';
 import { type FaultCode, REQUEST_HEADERS_TIMEOUT } from '../fault/faults.js';
 import type { MessageSink, MessageStream, MultiplexedHost, StreamAcceptor } from '../http/codec.js';
 import { type PeerHost, withoutMapping } from '../http/forwarded.js';
+import { clientAddress } from '../io/proxied.js';
 import { type Address, type Conn, type ConnOwner, HOLD_CLOSING } from '../io/transport.js';
 import { UNKNOWN_ADDRESS } from '../io/unowned.js';
 import { HTTP, LISTENER, WORKER } from '../metrics/declare.js';
@@ -86,7 +87,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
   /** Made on the first request: an idle connection that never asks needs no address. */
   get peerHost(): PeerHost {
     if (this.#peerHost === null) {
-      this.#peerAddress = withoutMapping(this.conn.remoteAddress);
+      this.#peerAddress = withoutMapping(clientAddress(this.conn));
       this.#peerHost = this.listener.forwarding.hostOf(this.#peerAddress, this.conn.secure);
     }
     return this.#peerHost;

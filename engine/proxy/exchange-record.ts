@@ -3,6 +3,7 @@ import { Timer } from '../base/timer-wheel.js';
 import { type FaultCode, FAULTS } from '../fault/faults.js';
 import type { FilterContext, Verdict } from '../filter/filter.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
+import { servedAddress } from '../io/proxied.js';
 import type { Address } from '../io/transport.js';
 import { CONNECTION_SETS, rateCell } from '../limit/rate-memory.js';
 import { methodName } from '../http/methods.js';
@@ -296,7 +297,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     return this.downstream === null ? NOWHERE : this.downstream.conn.remoteAddress;
   }
   get localAddress(): Address {
-    return this.downstream === null ? NOWHERE : this.downstream.conn.localAddress;
+    return this.downstream === null ? NOWHERE : servedAddress(this.downstream.conn);
   }
   get connectionId(): number {
     return this.downstream === null ? 0 : this.core.processWideId(this.downstream.conn.id);

@@ -21,6 +21,7 @@ import type { AccessLog } from './access-log.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
 import { type ChainRuntime, ListenerChains } from './listener-chains.js';
+import { TcpRuntime } from './tcp-runtime.js';
 import { fillReply, NO_BODY } from './local-reply.js';
 import { ServerTls } from './server-tls.js';
 
@@ -69,10 +70,10 @@ export class ListenerRuntime {
     core: Core,
     listener: ListenerRecord,
     chain: FilterChainRecord,
+    http: HttpRecord,
     clusters: ReadonlyMap<string, Cluster>,
     logs: readonly AccessLog[],
   ) {
-    const { http } = chain.filter;
     this.listener = listener;
     this.chain = chain;
     this.record = http;
@@ -245,14 +246,19 @@ class SnapshotBuild {
 
   #chain(listener: ListenerRecord, record: FilterChainRecord): ChainRuntime {
     const core = this.#core;
-    const logs = record.filter.http.accessLogs.map((log) => this.#log(log));
-    const http = new ListenerRuntime(core, listener, record, this.#clusters, logs);
-    this.#chains.set(record.index, http);
+    const { filter } = record;
+    const logs = (filter.kind === 'http' ? filter.http : filter.tcp).accessLogs.map((log) => this.#log(log));
+    let http: ListenerRuntime | null = null;
+    let tcp: TcpRuntime | null = null;
+    if (filter.kind === 'http') {
+      http = new ListenerRuntime(core, listener, record, filter.http, this.#clusters, logs);
+      this.#chains.set(record.index, http);
+    } else tcp = new TcpRuntime(filter.tcp, this.#clusters, logs);
     const tls =
       record.tls === null
         ? null
         : new ServerTls(record.tls, listener, this.#contexts, core.metrics, core.peerCertificates);
-    return { record, tls, http };
+    return { record, tls, http, tcp };
   }
 
   #log(record: AccessLogRecord): AccessLog {

@@ -1,4 +1,5 @@
 /** UwsClient: who a request came from, and the bytes of its response head as the head writer leaves them. */
+import type { ProxiedAddresses } from '../io/proxied.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
 import { NO_OWNER, UNKNOWN_ADDRESS } from '../io/unowned.js';
 
@@ -14,6 +15,7 @@ export class UwsClient implements Conn {
   readonly secure = false;
   readonly alpn = '';
   readonly tls = null;
+  proxied: ProxiedAddresses | null = null;
   tlsFailure = '';
   readonly bytesRead = 0;
   bytesWritten = 0;

@@ -22,7 +22,8 @@ export class UwsIngress {
   /** For a listener of the snapshot in force; descriptor: for main's acceptor. */
   listen(index: number): { readonly listening: Listening; readonly descriptor: number } {
     const runtime = this.#core.snapshot.listeners.get(index)?.direct?.http;
-    if (runtime === undefined) throw new Error(`listener ${index} is not in the plan, or has TLS`);
+    if (runtime === undefined || runtime === null)
+      throw new Error(`listener ${index} is not in the plan, or has more than HTTP without TLS`);
     const listener = new UwsListener(this.#uws.App(), this.#core, runtime);
     this.#listeners.add(listener);
     const listening = {

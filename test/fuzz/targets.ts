@@ -14,6 +14,7 @@ import * as headerBlock from './targets/header-block.js';
 import * as hpack from './targets/hpack.js';
 import * as jsonFormat from './targets/json-format.js';
 import * as path from './targets/path.js';
+import * as proxyProtocol from './targets/proxy-protocol.js';
 import * as regex from './targets/regex.js';
 import * as router from './targets/router.js';
 
@@ -113,6 +114,7 @@ export const TARGETS: readonly Target[] = [
   chunked,
   authority,
   path,
+  proxyProtocol,
   regex,
   router,
   config,

@@ -1,4 +1,5 @@
 /** Link: one simulated TCP connection: the engine's Conn on one side, a scripted PeerEnd on the other. */
+import type { ProxiedAddresses } from '../../engine/io/proxied.js';
 import { DOWN_RESET, type FaultCode, UP_RESET } from '../../engine/fault/faults.js';
 import type { Address, Conn, ConnOwner, HoldBits } from '../../engine/io/transport.js';
 import { NO_OWNER } from '../../engine/io/unowned.js';
@@ -26,6 +27,7 @@ export class SimConn implements Conn {
   readonly secure = false;
   readonly alpn = '';
   readonly tls = null;
+  proxied: ProxiedAddresses | null = null;
   tlsFailure = '';
   readonly link: Link;
   bytesRead = 0;

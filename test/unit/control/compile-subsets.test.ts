@@ -1,4 +1,5 @@
 /** Subsets of a config and what routes ask of them: records, numbers that stay, mistakes and what has no effect. */
+import { managersOf } from '../../../engine/plan/managers.js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PlanRegistry } from '../../../engine/control/registry.js';
@@ -16,7 +17,8 @@ function plan(text: string, registry = new PlanRegistry()) {
 }
 function forwardOf(text: string, registry?: PlanRegistry): ForwardRecord {
   const [listener] = plan(text, registry).listeners;
-  return listener?.chains[0]?.filter.http.routeConfig.virtualHosts[0]?.routes[0]?.action as ForwardRecord;
+  return (listener === undefined ? [] : managersOf(listener))[0]?.routeConfig.virtualHosts[0]?.routes[0]
+    ?.action as ForwardRecord;
 }
 
 test('every field has its place, keys are sorted, values are canonical', () => {
