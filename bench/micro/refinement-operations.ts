@@ -1,4 +1,5 @@
 /** Refinements: picks through what surrounds a policy: localities, zones, subsets, priorities. */
+import { managersOf } from '../../engine/plan/managers.js';
 import { Prng } from '../../engine/base/prng.js';
 import { TimerWheel } from '../../engine/base/timer-wheel.js';
 import { loadConfig, planOf } from '../../engine/control/load.js';
@@ -79,7 +80,7 @@ function clusterOf(refinement: Refinement, lbPolicy: string, size: number): { cl
   const loaded = loadConfig({ path: null, text, name: refinement.name, allowsUnknownFields: false, environment: {} });
   if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems));
   const { plan } = planOf(loaded, new PlanRegistry(), new Map(), 1);
-  const action = plan.listeners[0]?.chains[0]?.filter.http.routeConfig.virtualHosts[0]?.routes[0]?.action;
+  const action = plan.listeners.flatMap(managersOf)[0]?.routeConfig.virtualHosts[0]?.routes[0]?.action;
   const context = {
     cells: new SharedCells(newSharedCellsMemory(), newSharedCellsMemory()),
     random: Prng.fromSeed(1),

@@ -15,7 +15,16 @@ export class Pinning {
 
   /** This process with all its threads, and what it starts unless said otherwise. */
   pinSelf(): void {
-    if (this.isOn) spawnSync('taskset', ['-a', '-p', '-c', LOAD_CPU, String(process.pid)]);
+    this.#pin(process.pid, LOAD_CPU);
+  }
+
+  /** One that runs already, with all its threads. */
+  pinProxy(pid: number): void {
+    this.#pin(pid, PROXY_CPU);
+  }
+
+  #pin(pid: number, cpu: string): void {
+    if (this.isOn) spawnSync('taskset', ['-a', '-p', '-c', cpu, String(pid)]);
   }
 
   command(command: readonly string[]): readonly string[] {
