@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Bench } from 'tinybench';
 import type { Interruption } from './interruption.js';
+import { http2Operations } from './micro/http2-operations.js';
 import {
   balancerOperations,
   type Operation,
@@ -48,6 +49,7 @@ export class MicroBench {
     this.#timeMs = timeMs;
     this.#operations = [
       ...parserOperations(),
+      ...http2Operations(),
       ...routerOperations(),
       ...balancerOperations(readPolicies().filter(({ isPerWorker }) => !isPerWorker)),
       ...refinementOperations(),

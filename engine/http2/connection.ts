@@ -146,7 +146,7 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     if (this.conn.queuedBytes === 0) {
       this.control.frames = 0;
       this.outbox.frames = 0;
-    }
+    } else if (this.abuse.isOutboundFlood(this.outbox.frames, this.control.frames)) return this.fail(ENHANCE_YOUR_CALM);
     const error = this.#reader.feed(bytes, start, end);
     if (error !== 0) return this.fail(error);
     if (this.isDead) return 0;
@@ -154,7 +154,6 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
       this.#needsFlush = false;
       this.outbox.flush();
     }
-    if (this.abuse.isOutboundFlood(this.outbox.frames, this.control.frames)) return this.fail(ENHANCE_YOUR_CALM);
     return 0;
   }
 
