@@ -12,6 +12,7 @@ import * as chunked from './targets/chunked.js';
 import * as config from './targets/config.js';
 import * as headerBlock from './targets/header-block.js';
 import * as hpack from './targets/hpack.js';
+import * as http2 from './targets/http2.js';
 import * as jsonFormat from './targets/json-format.js';
 import * as path from './targets/path.js';
 import * as proxyProtocol from './targets/proxy-protocol.js';
@@ -112,6 +113,9 @@ export const TARGETS: readonly Target[] = [
   hpack,
   headerBlock,
   chunked,
+  http2.frames,
+  http2.server,
+  http2.client,
   authority,
   path,
   proxyProtocol,

@@ -9,6 +9,7 @@ import { methodNumber } from '../../engine/http/methods.js';
 import { Http2ClientCodec } from '../../engine/http2/codec-client.js';
 import { Http2ServerCodec } from '../../engine/http2/codec-server.js';
 import { HTTP2_DEFAULTS, type Http2Options } from '../../engine/http2/options.js';
+import type { StreamStore } from '../../engine/http2/stream-store.js';
 import { Http2Shared } from '../../engine/http2/shared.js';
 import { HTTP2 } from '../../engine/metrics/declare.js';
 import { newMetricsMemory, WorkerMetrics } from '../../engine/metrics/slots.js';
@@ -72,13 +73,17 @@ abstract class Http2Harness {
   /** Reason of the fault that feed() answered. */
   fault = '';
   readonly #lines: FrameLines;
-  abstract readonly codec: Codec;
+  abstract readonly codec: Codec & { readonly store: StreamStore };
 
   /** world: where several harnesses live, one after the other. */
   constructor(isServer: boolean, world: World) {
     this.clock = world.clock;
     this.shared = world.shared;
     this.#lines = new FrameLines(!isServer, this.shared.interns);
+    // Blocks are used again after a while: a fuzzer makes more harnesses than there are counters.
+    this.counters = nextCounters;
+    nextCounters = (nextCounters + HTTP2.names.length) % 10000;
+    this.shared.metrics.counters.fill(0, this.counters, this.counters + HTTP2.names.length);
   }
 
   /** Feeds bytes that are overwritten afterwards: whoever keeps a reference is found out. */
@@ -101,6 +106,11 @@ abstract class Http2Harness {
     return this.#lines.read(text);
   }
 
+  /** A part of a frame has been written, and not the rest. */
+  get hasRest(): boolean {
+    return this.#lines.hasRest;
+  }
+
   /** Lets time pass in the steps of the wheel. */
   pass(ms: number): this {
     for (let passed = 0; passed < ms; passed += 20) {
@@ -114,7 +124,7 @@ abstract class Http2Harness {
     return this.shared.metrics.counters[this.counters + HTTP2.index[name]] as number;
   }
 
-  readonly counters = (nextCounters += HTTP2.names.length);
+  readonly counters: number;
   protected options(overrides: Partial<Http2Options>): Http2Options {
     return { ...HTTP2_DEFAULTS, counters: this.counters, ...overrides };
   }
