@@ -141,7 +141,7 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
 
   feed(bytes: Uint8Array, start: number, end: number): FaultCode {
     if (this.isDead) return 0;
-    this.#recycle();
+    while (this.#retired.length > 0) this.shared.spareStreams.push(this.#retired.pop() as Http2Stream);
     this.watch.isHeard = true;
     if (this.conn.queuedBytes === 0) {
       this.control.frames = 0;
@@ -310,11 +310,6 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     this.add(STREAMS_ACTIVE, -1);
     this.#retired.push(stream);
     if (!this.isDead) this.onStreamClosed();
-  }
-
-  #recycle(): void {
-    const retired = this.#retired;
-    while (retired.length > 0) this.shared.spareStreams.push(retired.pop() as Http2Stream);
   }
 
   sendWindowUpdate(id: number, byteCount: number): void {
