@@ -36,6 +36,9 @@ struct Conn {
   int32_t delay_ms = 0;
   int64_t deadline_ms = 0;  // dial timeout or delayed close; 0 = none
   uint32_t events = 0;      // what epoll said while the connection is kWaiting
+  uint32_t batch = 0;       // the batch of operations that first_op and last_op are of
+  int32_t first_op = 0;
+  int32_t last_op = 0;
   uint32_t generation = 0;  // how often the slot was given out: an event of its last owner is told by it
 
   [[nodiscard]] uint32_t queued() const { return queue.size(); }

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kReceiveMax = 96 * 1024;
 // Below this rest of the slab the round ends and the bytes go to JavaScript first.
 constexpr size_t kReceiveMin = 16 * 1024;
-constexpr int kPartsMax = 64;
+constexpr int kPartsMax = 256;
 // Parts of a message up to this size are put together first: cheaper than having the kernel read a vector.
 constexpr size_t kFlatMax = 2048;
 // Clients' events per round. Work under way ends before more begins, so that few upstream connections and their
@@ -453,59 +453,90 @@ void Poller::CheckDeadlines() {
   WakeIfPending();
 }
 
+// Operations of one connection in their order, those of different connections in any: streams of many connections mix on
+// one, and each connection's writes shall leave in one system call all the same (transport.ts, law 11).
 void Poller::Execute(int32_t count) {
+  batch_++;
+  const int32_t* ops = memory_.ops;
+  for (int32_t i = 0; i < count; i++) {
+    Conn* conn = conns_.At(ops[static_cast<ptrdiff_t>(i) * kEntryInts + 1]);
+    next_op_[static_cast<size_t>(i)] = -1;
+    if (conn == nullptr) continue;
+    if (conn->batch == batch_) {
+      next_op_[static_cast<size_t>(conn->last_op)] = i;
+    } else {
+      conn->batch = batch_;
+      conn->first_op = i;
+    }
+    conn->last_op = i;
+  }
+  for (int32_t i = 0; i < count; i++) {
+    int32_t slot = ops[static_cast<ptrdiff_t>(i) * kEntryInts + 1];
+    Conn* conn = conns_.At(slot);
+    if (conn != nullptr && conn->batch == batch_ && conn->first_op == i) ExecuteOf(slot, i);
+  }
+}
+
+// The operations of one connection, from the first one on.
+void Poller::ExecuteOf(int32_t slot, int32_t first) {
   iovec parts[kPartsMax];
-  const int32_t* op = memory_.ops;
-  const int32_t* end = op + static_cast<ptrdiff_t>(count) * kEntryInts;
-  while (op < end) {
-    int32_t slot = op[1];
-    if (op[0] == kOpWrite) {
-      int used = 0;
-      size_t bytes = 0;
-      do {
-        parts[used].iov_base = memory_.arena + op[2];
-        parts[used].iov_len = static_cast<size_t>(op[3]);
-        bytes += static_cast<size_t>(op[3]);
-        used++;
-        op += kEntryInts;
-      } while (op < end && used < kPartsMax && op[0] == kOpWrite && op[1] == slot);
-      Conn* conn = conns_.At(slot);
-      if (conn != nullptr && conn->tls != nullptr) SendTls(slot, parts, used);
-      else Send(slot, parts, used, bytes);
+  int used = 0;
+  size_t bytes = 0;
+  for (int32_t at = first; at >= 0; at = next_op_[static_cast<size_t>(at)]) {
+    const int32_t* op = memory_.ops + static_cast<ptrdiff_t>(at) * kEntryInts;
+    if (used > 0 && (op[0] != kOpWrite || used == kPartsMax)) {
+      Write(slot, parts, used, bytes);
+      used = 0;
+      bytes = 0;
+    }
+    if (op[0] != kOpWrite) {
+      ExecuteOne(slot, op);
       continue;
     }
-    Conn* conn = conns_.At(slot);
-    if (conn != nullptr && conn->fd >= 0) {
-      switch (op[0]) {
-        case kOpHold:
-          conn->flags |= kHeld;
-          break;
-        case kOpRelease:
-          conn->flags &= ~static_cast<uint32_t>(kHeld);
-          if ((conn->flags & kReadable) != 0) ReadAgain(slot);
-          break;
-        case kOpEnd:
-          End(slot, op[2]);
-          break;
-        case kOpShutdown:
-          Shutdown(slot);
-          break;
-        case kOpAbort:
-          ResetAndClose(conn->fd);
-          conn->fd = -1;
-          Close(slot, 0, true);
-          break;
-        case kOpHighMark:
-          conn->high_mark = static_cast<uint32_t>(op[2]);
-          break;
-        case kOpOpen:
-          OpenTls(slot);
-          break;
-        default:
-          break;
-      }
-    }
-    op += kEntryInts;
+    parts[used].iov_base = memory_.arena + op[2];
+    parts[used].iov_len = static_cast<size_t>(op[3]);
+    bytes += static_cast<size_t>(op[3]);
+    used++;
+  }
+  if (used > 0) Write(slot, parts, used, bytes);
+}
+
+void Poller::Write(int32_t slot, iovec* parts, int count, size_t bytes) {
+  if (conns_.At(slot)->tls != nullptr) SendTls(slot, parts, count);
+  else Send(slot, parts, count, bytes);
+}
+
+// Anything but a write.
+void Poller::ExecuteOne(int32_t slot, const int32_t* op) {
+  Conn* conn = conns_.At(slot);
+  if (conn->fd < 0) return;
+  switch (op[0]) {
+    case kOpHold:
+      conn->flags |= kHeld;
+      break;
+    case kOpRelease:
+      conn->flags &= ~static_cast<uint32_t>(kHeld);
+      if ((conn->flags & kReadable) != 0) ReadAgain(slot);
+      break;
+    case kOpEnd:
+      End(slot, op[2]);
+      break;
+    case kOpShutdown:
+      Shutdown(slot);
+      break;
+    case kOpAbort:
+      ResetAndClose(conn->fd);
+      conn->fd = -1;
+      Close(slot, 0, true);
+      break;
+    case kOpHighMark:
+      conn->high_mark = static_cast<uint32_t>(op[2]);
+      break;
+    case kOpOpen:
+      OpenTls(slot);
+      break;
+    default:
+      break;
   }
 }
 

@@ -86,6 +86,9 @@ class Poller {
   void TakeHanded();
   void EndOfInput(int32_t slot, ssize_t got);
   void PeerEnd(int32_t slot, bool is_truncated);
+  void ExecuteOf(int32_t slot, int32_t first);
+  void ExecuteOne(int32_t slot, const int32_t* op);
+  void Write(int32_t slot, iovec* parts, int count, size_t bytes);
   void Send(int32_t slot, iovec* parts, int count, size_t bytes);
   void Flush(int32_t slot);
   void AfterFlush(int32_t slot);
@@ -119,6 +122,8 @@ class Poller {
   std::shared_ptr<HandoffQueue> handoff_;
   ConnTable conns_;
   std::vector<Listener> listeners_;
+  std::vector<int32_t> next_op_ = std::vector<int32_t>(kOpsMax);  // the next operation of the same connection
+  uint32_t batch_ = 0;
   std::vector<int32_t> closing_;   // reported closed, free after the turn
   std::vector<int32_t> reported_;  // closed in the ring now being read
   std::vector<int32_t> pending_;   // events made by Execute(), four ints each
