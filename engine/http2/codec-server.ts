@@ -13,6 +13,7 @@ import {
 import type { MessageStream, MultiplexedHost, StreamAcceptor } from '../http/codec.js';
 import { HEAD_EXTENDED_CONNECT, type Head } from '../http/head.js';
 import { METHOD_CONNECT } from '../http/methods.js';
+import { N } from '../http/names.js';
 import type { Conn } from '../io/transport.js';
 import { HTTP2 } from '../metrics/declare.js';
 import { CLOSED_BY_PEER, CLOSED_BY_US } from './closed-streams.js';
@@ -56,6 +57,7 @@ import {
   TUNNEL,
 } from './stream.js';
 
+const CONTENT_LENGTH = N['content-length'];
 const HEADER_OVERFLOW = HTTP2.index.header_overflow;
 const RX_MESSAGING_ERROR = HTTP2.index.rx_messaging_error;
 const TOO_MANY_STREAMS = HTTP2.index.too_many_streams;
@@ -104,7 +106,7 @@ export class Http2ServerCodec extends Http2Connection {
 
   /** Less than the preface, or than a header block, has come. */
   get hasPartialHead(): boolean {
-    return this.#prefaceAt < PREFACE.length || this.hasPartialBlock;
+    return this.#prefaceAt < PREFACE.length || this.dispatch.hasPartialBlock;
   }
 
   /** A head took too long to come whole: the block would have to be known to decode the next one. */
@@ -172,7 +174,11 @@ export class Http2ServerCodec extends Http2Connection {
     if ((head.flags & HEAD_EXTENDED_CONNECT) !== 0) state |= TO_EXTENDED_CONNECT;
     if (isEnd) state |= REMOTE_ENDED;
     opened.state |= state;
-    if (!isEnd && (state & (TO_CONNECT | TO_EXTENDED_CONNECT)) === 0) opened.bytesToCome = head.contentLength;
+    if (!isEnd && (state & (TO_CONNECT | TO_EXTENDED_CONNECT)) === 0) {
+      opened.bytesToCome = head.contentLength;
+      // With its length passed on it would be whole already; only its end tells whether it is.
+      if (head.contentLength === 0) head.removeAll(CONTENT_LENGTH);
+    }
     const { generation } = opened;
     const sink = this.#acceptor.onStream(opened);
     opened.sink = sink;

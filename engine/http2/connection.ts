@@ -67,7 +67,7 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
   readonly abuse: AbuseBudget;
   readonly watch: ConnectionWatch;
   readonly #encoder: HpackEncoder;
-  readonly #dispatch: FrameDispatch;
+  readonly dispatch: FrameDispatch;
   readonly #reader: FrameReader;
   /** Closed during this turn or before: who still holds one of them finds it dead. */
   readonly #retired: Http2Stream[] = [];
@@ -100,8 +100,8 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     this.peer = new PeerSettings(isServer);
     this.abuse = new AbuseBudget(this, options);
     this.watch = new ConnectionWatch(this, options, shared.wheel, shared.random);
-    this.#dispatch = new FrameDispatch(this, options.maxHeadBytes);
-    this.#reader = new FrameReader(this.#dispatch);
+    this.dispatch = new FrameDispatch(this, options.maxHeadBytes);
+    this.#reader = new FrameReader(this.dispatch);
   }
 
   // ---- roles ---------------------------------------------------------------------------------------------
@@ -155,11 +155,6 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
       this.outbox.flush();
     }
     return 0;
-  }
-
-  /** A header block has begun and is not whole. */
-  get hasPartialBlock(): boolean {
-    return this.#dispatch.hasPartialBlock;
   }
 
   onEndlessBlock(): void {

@@ -67,6 +67,7 @@ export class FrameDispatch implements FrameSink {
     this.#assembly = new HeaderAssembly(maxHeadBytes);
   }
 
+  /** A header block has begun and is not whole. */
   get hasPartialBlock(): boolean {
     return this.#assembly.id !== 0;
   }

@@ -1,7 +1,6 @@
 /** HeadBuilder: lines of a header block to a Head in the common form, with the rules that need the whole block. */
 import {
   BAD_CONNECTION_FIELD,
-  BAD_CONTENT_LENGTH,
   BAD_CONTENT_LENGTH_DUPLICATE,
   BAD_EXPECT,
   BAD_FIELD_NAME,
@@ -25,7 +24,6 @@ import {
   UP_TOO_BIG_HEAD,
   UP_TOO_MANY_FIELDS,
 } from '../fault/faults.js';
-import { parseDecimal } from '../base/ascii.js';
 import {
   FIELD_INTERNED,
   FIELD_NEVER_INDEXED,
@@ -82,7 +80,7 @@ import {
 import { ENTRY_OVERHEAD } from './hpack-table.js';
 import type { HeaderLimits } from './hpack-decoder.js';
 import { joinCookies } from './join-cookies.js';
-import { finishRequest } from './request-rules.js';
+import { finishRequest, takeOddLength } from './request-rules.js';
 
 const HOST = N.host;
 const UPGRADE = N.upgrade;
@@ -332,10 +330,12 @@ export class HeadBuilder {
         return isRequest ? this.#host(arg, bytes, valueStart + base, valueEnd + base, isRepeated) : 0;
       case LINE_CONTENT_LENGTH:
         if (this.#kind === TRAILERS) return BAD_TRAILER;
-        if (arg === ARG_REFUSED) return isRequest ? BAD_CONTENT_LENGTH : UP_BAD_FRAMING;
         if (isRepeated) return isRequest ? BAD_CONTENT_LENGTH_DUPLICATE : UP_BAD_FRAMING;
-        head.contentLength = arg === LENGTH_BIG ? parseDecimal(bytes, valueStart + base, valueEnd + base) : arg;
-        return 0;
+        if (arg >= 0 && arg < LENGTH_BIG) {
+          head.contentLength = arg;
+          return 0;
+        }
+        return takeOddLength(head, arg, isRequest, bytes, valueStart + base, valueEnd + base);
       case LINE_TE:
         return arg === ARG_REFUSED || !isRequest ? this.#bad(BAD_CONNECTION_FIELD) : 0;
       case LINE_EXPECT:

@@ -1,15 +1,19 @@
 /** Request rules: what only the whole header block of a request shows (RFC 9113 §8.3.1, §8.5, RFC 8441). */
+import { parseDecimal, writeDecimal } from '../base/ascii.js';
 import {
   BAD_BODY_ON_CONNECT,
+  BAD_CONTENT_LENGTH,
   BAD_HOST_MISSING,
   BAD_PSEUDO_FIELD,
   BAD_TARGET,
   type FaultCode,
+  UP_BAD_FRAMING,
 } from '../fault/faults.js';
 import { HEAD_ASTERISK, HEAD_AUTHORITY_FORM, HEAD_LINE_ODD, type Head, INTERN_SHIFT } from '../http/head.js';
 import { METHOD_CONNECT, METHOD_OPTIONS } from '../http/methods.js';
 import { N } from '../http/names.js';
 import {
+  ARG_REFUSED,
   AUTHORITY_WITH_PORT,
   bit,
   LINE_AUTHORITY,
@@ -21,10 +25,37 @@ import {
 } from './header-rules.js';
 
 const HOST = N.host;
+const CONTENT_LENGTH = N['content-length'];
+
+/** Content-Length too big for its argument, or with leading zeros, which are octal to somebody: written down anew then. */
+export function takeOddLength(
+  head: Head,
+  arg: number,
+  isRequest: boolean,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  const length = parseDecimal(bytes, start, end);
+  if (length < 0 || (arg === ARG_REFUSED && !isRequest)) return isRequest ? BAD_CONTENT_LENGTH : UP_BAD_FRAMING;
+  head.contentLength = length;
+  return arg === ARG_REFUSED ? -1 : 0;
+}
+
+function addLength(head: Head): void {
+  const at = head.beginAdd(CONTENT_LENGTH, 16);
+  if (head.contentLength >= 10) {
+    head.endAdd(writeDecimal(head.store, at, head.contentLength));
+    return;
+  }
+  head.store[at] = 0x30 + head.contentLength;
+  head.endAdd(at + 1);
+}
 
 /** seen: a bit for each kind of line that has come; the arguments are of :path and :authority. 0 = fine. */
 export function finishRequest(head: Head, seen: number, pathArg: number, authorityArg: number): FaultCode {
   head.flags |= HEAD_LINE_ODD;
+  if (head.contentLength >= 0 && head.find(CONTENT_LENGTH) < 0) addLength(head);
   if ((seen & bit(LINE_METHOD)) === 0) return BAD_PSEUDO_FIELD;
   const isConnect = head.method === METHOD_CONNECT;
   const isExtended = (seen & bit(LINE_PROTOCOL)) !== 0;
