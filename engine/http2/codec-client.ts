@@ -61,8 +61,6 @@ const RX_MESSAGING_ERROR = HTTP2.index.rx_messaging_error;
 
 /** Interim responses per request: an origin that sends them for ever would keep a client waiting, and us busy, for ever. */
 const INTERIMS_MAX = 64;
-/** Before the peer has announced a limit: RFC 9113 §6.5.2 recommends none below it, and what is above one is refused. */
-const STREAMS_AT_FIRST = 100;
 
 export class Http2ClientCodec extends Http2Connection {
   /** Nobody pushes. */
@@ -81,8 +79,9 @@ export class Http2ClientCodec extends Http2Connection {
     this.#lastUsedMs = this.nowMs();
   }
 
-  /** Preface and SETTINGS, with the first stream: the connection is open by then. */
-  #start(): void {
+  /** Preface and SETTINGS; the connection must be open. Without a call they go with the first stream. */
+  start(): void {
+    if (this.#isStarted) return;
     this.#isStarted = true;
     const { options } = this;
     const settings = [
@@ -116,8 +115,7 @@ export class Http2ClientCodec extends Http2Connection {
   }
   /** Streams at a time, by both sides' limits. */
   get streamsMax(): number {
-    const { peer } = this;
-    return Math.min(peer.isKnown ? peer.maxConcurrentStreams : STREAMS_AT_FIRST, this.options.maxConcurrentStreams);
+    return Math.min(this.peer.maxConcurrentStreams, this.options.maxConcurrentStreams);
   }
 
   streamsFree(): number {
@@ -128,7 +126,7 @@ export class Http2ClientCodec extends Http2Connection {
   /** Whoever opens a stream sends its head before another one is opened: ids go up on the wire. */
   openStream(sink: MessageSink): MessageStream | null {
     if (this.streamsFree() === 0) return null;
-    if (!this.#isStarted) this.#start();
+    this.start();
     this.#pingIfIdle();
     const stream = this.begin(this.nextId, this.nextId > 1 ? IS_REUSED : 0);
     stream.sink = sink;

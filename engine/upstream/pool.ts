@@ -45,7 +45,7 @@ export class Pool {
   readonly #ready: UpstreamConn[] = [];
   readonly #all = new Set<UpstreamConn>();
   readonly #waiting: Waiting[] = [];
-  /** Connections of which it is not known yet how many streams they take. */
+  /** Connections on their way. */
   #dialling = 0;
   /** Requests that one connection on its way is thought to take. */
   #streamsPerDial: number;
@@ -134,11 +134,7 @@ export class Pool {
 
   // ---- from UpstreamConn ---------------------------------------------------------------------------------
 
-  onOpen(conn: UpstreamConn): void {
-    this.#serve(conn);
-  }
-
-  /** It is known how many streams the connection takes: at once with HTTP/1, with the peer's SETTINGS in HTTP/2. */
+  /** Open, and it is known how many streams the connection takes. */
   onSettled(conn: UpstreamConn): void {
     this.#dialling--;
     this.#streamsPerDial = conn.roomAtFirst;

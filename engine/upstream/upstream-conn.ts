@@ -1,6 +1,6 @@
 /** UpstreamConn: one connection to an endpoint: dial, codec, room for requests, idle and age limits. */
 import { Timer } from '../base/timer-wheel.js';
-import { type FaultCode, UP_CONNECT_TIMEOUT, UP_RESET } from '../fault/faults.js';
+import { type FaultCode, UP_CONNECT_REFUSED, UP_CONNECT_TIMEOUT, UP_RESET } from '../fault/faults.js';
 import type { MessageSink, MessageStream, MultiplexedHost } from '../http/codec.js';
 import { type ClientCodec, newClientCodec } from './client-codec.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
@@ -52,6 +52,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   #isEnding = false;
   #hasPeerEnded = false;
   #ageDeadlineMs = 0;
+  #settleDeadlineMs = 0;
   #idleDeadlineMs = 0;
   /** On the stack without a request. */
   #isIdle = false;
@@ -91,7 +92,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     return this.#codec === null ? 1 : this.#codec.protocol;
   }
   get hasRoom(): boolean {
-    return this.#isOpen && !this.#isEnding && (this.#codec as ClientCodec).streamsFree() > 0;
+    return this.#isSettled && !this.#isEnding && (this.#codec as ClientCodec).streamsFree() > 0;
   }
 
   /** Null when the connection turned out not to take any more. */
@@ -129,6 +130,10 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   }
 
   onTimer(nowMs: number): void {
+    if (this.#settleDeadlineMs !== 0 && this.#settleDeadlineMs <= nowMs) {
+      this.abort(UP_CONNECT_TIMEOUT);
+      return;
+    }
     const isOld = this.#ageDeadlineMs !== 0 && this.#ageDeadlineMs <= nowMs;
     if (isOld) this.#retire();
     if (!this.#isIdle) return;
@@ -141,7 +146,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
 
   /** No further request after those under way; one that is still dialled gets to serve whom it is dialled for. */
   drain(): void {
-    if (!this.#isOpen) return;
+    if (!this.#isSettled) return;
     this.#retire();
     if (!this.isBusy) this.end();
   }
@@ -168,36 +173,40 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     return 0;
   }
   onOpen(): void {
-    const { transport, metrics } = this.#pool.cluster.context;
+    const { transport, metrics, wheel } = this.#pool.cluster.context;
     this.#isOpen = true;
     const record = this.#pool.cluster.record;
-    if (record.maxConnectionDurationMs !== 0) {
-      this.#ageDeadlineMs = transport.nowMs() + record.maxConnectionDurationMs;
-      this.#pool.cluster.context.wheel.arm(this, this.#ageDeadlineMs);
-    }
+    if (record.maxConnectionDurationMs !== 0) this.#ageDeadlineMs = transport.nowMs() + record.maxConnectionDurationMs;
     if (record.metrics.histograms >= 0)
       metrics.record(record.metrics.histograms + CONNECT_MS, transport.nowUs() - this.#startUs);
     if (this.#codec === null) this.#useProtocol(this.#conn.alpn === 'h2' ? 2 : 1);
-    if (this.#hasSettled()) this.#pool.onSettled(this);
-    else this.#pool.onOpen(this);
+    const codec = this.#codec as ClientCodec | null;
+    if (codec?.protocol === 2) {
+      codec.start();
+      this.#settleDeadlineMs = transport.nowMs() + record.connectTimeoutMs;
+      wheel.arm(this, this.#settleDeadlineMs);
+    } else this.#settle(1);
   }
 
-  /** The first time that the codec knows its limits. */
-  #hasSettled(): boolean {
-    const codec = this.#codec as ClientCodec;
-    if (this.#isSettled || (codec.protocol === 2 && !codec.isSettled)) return false;
+  /**
+   * It takes requests from now on. HTTP/2 is waited for until the peer's SETTINGS have come: what is above a limit that is
+   * not known would be refused, extended CONNECT may not be sent before (RFC 8441 §3), and whoever speaks another
+   * protocol has got nothing yet.
+   */
+  #settle(room: number): void {
     this.#isSettled = true;
-    this.roomAtFirst = Math.max(1, codec.protocol === 1 ? 1 : codec.streamsMax);
-    return true;
+    this.#settleDeadlineMs = 0;
+    if (this.#ageDeadlineMs !== 0) this.#pool.cluster.context.wheel.arm(this, this.#ageDeadlineMs);
+    this.roomAtFirst = Math.max(1, room);
+    this.#pool.onSettled(this);
   }
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
     this.#isFeeding = true;
     const fault = (this.#codec as ClientCodec).feed(bytes, start, end);
     this.#isFeeding = false;
-    if (fault !== 0) {
-      this.#fail(fault);
-    } else if (this.#isIdleNext) {
+    if (fault !== 0) this.#fail(fault);
+    else if (this.#isIdleNext) {
       this.#isIdleNext = false;
       this.onIdle();
     }
@@ -248,7 +257,9 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     this.#isEnding = true;
     this.#pool.leaveReady(this);
     this.#codec?.close(this.#isOpen ? fault : UP_RESET);
-    this.#pool.onClosed(this, fault === 0 ? UP_RESET : fault, this.#isSettled, this.#connectionCell);
+    // Before it is settled no request was on it: it could not be connected to, as what speaks the protocol.
+    const told = this.#isSettled ? UP_RESET : UP_CONNECT_REFUSED;
+    this.#pool.onClosed(this, fault === 0 || fault === UP_RESET ? told : fault, this.#isSettled, this.#connectionCell);
   }
 
   // ---- CodecHost -----------------------------------------------------------------------------------------
@@ -270,8 +281,10 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
 
   /** HTTP/2: a stream ended, or the peer allows more of them. */
   onStreamsFree(): void {
-    if (this.#hasSettled()) this.#pool.onSettled(this);
-    else if (!this.#isEnding) this.#pool.onRoom(this);
+    const codec = this.#codec as ClientCodec;
+    if (this.#isSettled) {
+      if (!this.#isEnding) this.#pool.onRoom(this);
+    } else if (codec.protocol === 2 && codec.isSettled) this.#settle(codec.streamsMax);
   }
 
   onDraining(): void {
