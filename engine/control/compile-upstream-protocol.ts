@@ -1,6 +1,6 @@
 /** Protocol options of a cluster: which protocol its endpoints are spoken to in, and with what settings. */
 import { HTTP2_DEFAULTS } from '../http2/options.js';
-import type { ClusterRecord } from '../plan/records.js';
+import type { Http2Record, SpokenProtocol } from '../plan/records.js';
 import type { ClusterContext } from './compile-clusters.js';
 import { compileHttp2 } from './compile-http2.js';
 import { fieldOf, textOf } from './compile-values.js';
@@ -17,8 +17,8 @@ const OLD_FIELDS = [
 ] as const;
 
 export interface UpstreamProtocol {
-  readonly protocol: ClusterRecord['protocol'];
-  readonly http2: ClusterRecord['http2'];
+  readonly protocol: SpokenProtocol;
+  readonly http2: Http2Record;
   /** common_http_protocol_options. */
   readonly common: Value;
 }
@@ -67,7 +67,7 @@ function oldOptions(context: ClusterContext, cluster: Value): UpstreamProtocol {
 }
 
 /** options: undefined where HTTP/2 is not spoken. */
-function settings(context: ClusterContext, cluster: Value, options: Value | undefined): ClusterRecord['http2'] {
+function settings(context: ClusterContext, cluster: Value, options: Value | undefined): Http2Record {
   const name = textOf(cluster, 'alt_stat_name') || textOf(cluster, 'name');
   const counters = options === undefined ? UNMEASURED : context.registry.metrics('http2', `cluster.${name}`).counters;
   return compileHttp2(context.reader, options ?? {}, counters, HTTP2_DEFAULTS.streamFlushTimeoutMs);

@@ -326,6 +326,9 @@ export interface DirectResponseRecord {
 
 // ---- clusters -------------------------------------------------------------------------------------
 
+/** DOWNSTREAM: the one that the request came by; AUTO: what TLS negotiates. */
+export type SpokenProtocol = 'HTTP1' | 'HTTP2' | 'DOWNSTREAM' | 'AUTO';
+
 export interface ClusterRecord {
   readonly name: string;
   readonly altStatName: string;
@@ -345,8 +348,7 @@ export interface ClusterRecord {
   /** With fewer percent of its endpoints well a priority uses all of them; 0 = never. */
   readonly panicPercent: number;
   readonly breakers: { readonly default: BreakerRecord; readonly high: BreakerRecord };
-  /** DOWNSTREAM: the one that the request came by; AUTO: what TLS negotiates. */
-  readonly protocol: 'HTTP1' | 'HTTP2' | 'DOWNSTREAM' | 'AUTO';
+  readonly protocol: SpokenProtocol;
   readonly http2: Http2Record;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
