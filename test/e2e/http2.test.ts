@@ -10,6 +10,7 @@ import { ProxyProcess } from '../support/proxy-process.js';
 
 const LARGE = randomBytes(10 << 20);
 const LARGE_SHA = createHash('sha256').update(LARGE).digest('hex');
+const WINDOWS = { initial_stream_window_size: 256 << 10, initial_connection_window_size: 1 << 20 };
 const NO_ERROR = 0;
 const CANCEL = 8;
 /** What a slow side may leave in the proxy: windows, socket buffers and high marks, far below the body. */
@@ -28,6 +29,7 @@ async function pairOf(version: 1 | 2): Promise<Pair> {
   const config = bootstrap({
     origins: [origin.port],
     manager: {
+      http2_protocol_options: WINDOWS,
       access_log: [
         {
           name: 'log',
@@ -47,7 +49,7 @@ async function pairOf(version: 1 | 2): Promise<Pair> {
       { match: { prefix: '/nowhere' }, route: { cluster: 'missing' } },
       { match: { prefix: '/' }, route: { cluster: 'origin' } },
     ].filter(({ match }) => match.prefix !== '/nowhere'),
-    ...(version === 2 ? { cluster: { http2_protocol_options: {} } } : {}),
+    ...(version === 2 ? { cluster: { http2_protocol_options: WINDOWS } } : {}),
   });
   return { name: `HTTP/2 to HTTP/${version}`, origin, proxy: await ProxyProcess.start(config) };
 }
@@ -134,6 +136,36 @@ each('a client that does not read holds the origin, not the memory of the proxy'
     ],
   );
 });
+
+each(
+  'an origin that does not read holds the client, not the memory of the proxy',
+  async ({ proxy, origin }, client) => {
+    const before = await memoryOf(proxy);
+    const { requests } = origin;
+    const stream = client.stream({ ':method': 'POST', ':path': '/wait' });
+    const whole = answerOf(stream);
+    let written = 0;
+    const size = 64 << 20;
+    const chunk = Buffer.alloc(1 << 20, 'y');
+    const pour = (): void => {
+      while (written < size && stream.write(chunk)) written += chunk.length;
+      if (written >= size) stream.end();
+      else {
+        written += chunk.length;
+        stream.once('drain', pour);
+      }
+    };
+    pour();
+    await proxy.until(() => origin.requests > requests);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.ok(written < size, 'everything was taken');
+    const during = await memoryOf(proxy);
+    assert.ok(during - before < KEPT_MAX_BYTES, `${during - before} bytes more`);
+    origin.release();
+    const { status, body } = await whole;
+    assert.deepEqual([status, JSON.parse(body.toString()).bytes], [200, written]);
+  },
+);
 
 each('300 streams at a time, each with its own answer', async (_, client) => {
   const answers = await Promise.all(

@@ -4,6 +4,8 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 
+import { MEMORY_MIB } from './http2-client.js';
+
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
@@ -15,10 +17,12 @@ export interface EchoOrigin {
   readonly aborted: string[];
   /** Requests that came, whole or not. */
   requests: number;
+  /** Lets /wait read its requests. */
+  release(): void;
   close(): Promise<void>;
 }
 
-function answer(origin: EchoOrigin, request: Request, response: Response): void {
+function answer(origin: EchoOrigin, waiting: (() => void)[], request: Request, response: Response): void {
   origin.requests++;
   const url = new URL(request.url ?? '/', 'http://origin');
   const bytes = Number(url.searchParams.get('bytes') ?? 0);
@@ -49,6 +53,9 @@ function answer(origin: EchoOrigin, request: Request, response: Response): void 
       if ('writeEarlyHints' in response) response.writeEarlyHints({ link: '</a.css>; rel=preload' });
       break;
     case '/silent':
+      return;
+    case '/wait':
+      waiting.push(() => hashBody(request, response));
       return;
     case '/half':
       response.writeHead(200);
@@ -96,16 +103,22 @@ function trailersOf(request: Request, response: Response): void {
 /** version 2: prior knowledge. */
 export async function echoOrigin(version: 1 | 2, settings: http2.Settings = {}): Promise<EchoOrigin> {
   const sessions: ServerHttp2Session[] = [];
-  const origin: EchoOrigin = { port: 0, sessions, aborted: [], requests: 0, close };
+  const waiting: (() => void)[] = [];
+  const origin: EchoOrigin = { port: 0, sessions, aborted: [], requests: 0, release, close };
   const server: http.Server | http2.Http2Server =
     version === 1
-      ? http.createServer((request, response) => answer(origin, request, response))
-      : http2.createServer({ settings }, (request, response) => answer(origin, request, response));
+      ? http.createServer((request, response) => answer(origin, waiting, request, response))
+      : http2.createServer({ settings, maxSessionMemory: MEMORY_MIB }, (request, response) =>
+          answer(origin, waiting, request, response),
+        );
   if (version === 2)
     (server as http2.Http2Server).on('session', (session) => {
       sessions.push(session);
       session.on('error', () => {});
     });
+  function release(): void {
+    for (const read of waiting.splice(0)) read();
+  }
   function close(): Promise<void> {
     for (const session of sessions) session.destroy();
     if ('closeAllConnections' in server) server.closeAllConnections();

@@ -1,6 +1,9 @@
 /** Http2Client: node:http2 as a client, with promises: what a whole exchange gave, or the code it was reset with. */
 import http2, { type ClientHttp2Session, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 
+/** node:http2 resets streams (ENHANCE_YOUR_CALM) when more than 10 MiB of a session wait to be written. */
+export const MEMORY_MIB = 1000;
+
 export interface Http2Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -26,7 +29,7 @@ export class Http2Client {
   }
 
   static connect(port: number, settings: http2.Settings = {}): Promise<Http2Client> {
-    const session = http2.connect(`http://127.0.0.1:${port}`, { settings });
+    const session = http2.connect(`http://127.0.0.1:${port}`, { settings, maxSessionMemory: MEMORY_MIB });
     return new Promise((resolve, reject) => {
       session.once('error', reject);
       session.once('remoteSettings', () => resolve(new Http2Client(session)));
