@@ -8,7 +8,7 @@ import { join } from 'node:path';
 /** Throws with what to do where a program that the tests talk to is missing. */
 export function requireProgram(name: string, flag: string): void {
   if (spawnSync(name, [flag]).error !== undefined)
-    throw new Error(`${name} is not installed: .ci/run installs what the tests need (nginx-light, curl)`);
+    throw new Error(`${name} is not installed: .ci/run installs what the tests need (nginx-light, curl, nghttp2)`);
 }
 
 export class Nginx {
