@@ -80,6 +80,17 @@ const CHECKS: readonly Check[] = [
         : null,
   },
   {
+    field: 'codec_type',
+    severity: 'error',
+    problem: (value) => (value === 'HTTP2' ? '--ingress uws speaks HTTP/1.1 alone' : null),
+  },
+  {
+    field: 'http2_protocol_options',
+    where: MANAGER,
+    severity: 'warning',
+    problem: always('has no effect with --ingress uws, which speaks HTTP/1.1 alone'),
+  },
+  {
     field: 'accept_http_10',
     severity: 'warning',
     problem: unless(false, 'with --ingress uws HTTP/1.0 is answered with 505'),

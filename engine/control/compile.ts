@@ -227,6 +227,10 @@ function compileHttp(context: ListenerContext, http: Value): HttpRecord {
     useRemoteAddress: flagOf(http, 'use_remote_address'),
     xffNumTrustedHops: numberOf(http, 'xff_num_trusted_hops', 0),
     skipXffAppend: flagOf(http, 'skip_xff_append'),
+    schemeToOverwrite: textOf(
+      fieldOf(http, 'scheme_header_transformation') ?? {},
+      'scheme_to_overwrite',
+    ) as HttpRecord['schemeToOverwrite'],
     via: textOf(http, 'via'),
     serverName: textOf(http, 'server_name', 'envoy'),
     serverHeaderTransformation: textOf(

@@ -36,6 +36,14 @@ const UpgradeConfig: Message = {
   required: ['upgrade_type'],
 };
 
+const SchemeHeaderTransformation: Message = {
+  name: 'SchemeHeaderTransformation',
+  fields: {
+    scheme_to_overwrite: oneOf('http', 'https'),
+    match_upstream: only('the scheme is what the client used; x-forwarded-proto says the same', false),
+  },
+};
+
 const Http1ProtocolOptions: Message = {
   name: 'Http1ProtocolOptions',
   fields: {
@@ -75,6 +83,7 @@ export const HttpConnectionManager: Message = {
     server_name: fieldValue,
     server_header_transformation: oneOf('OVERWRITE', 'APPEND_IF_ABSENT', 'PASS_THROUGH'),
     max_request_headers_kb: { kind: 'uint', min: 1, max: 8192 },
+    scheme_header_transformation: message(() => SchemeHeaderTransformation),
     stream_idle_timeout: duration,
     stream_flush_timeout: duration,
     request_timeout: duration,
@@ -112,7 +121,6 @@ export const HttpConnectionManager: Message = {
     'scoped_routes',
     'tracing',
     'http3_protocol_options',
-    'scheme_header_transformation',
     'access_log_flush_interval',
     'flush_access_log_on_new_request',
     'access_log_options',

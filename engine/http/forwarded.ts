@@ -10,6 +10,8 @@ export interface ForwardingOptions {
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;
+  /** '' = the scheme is found out. */
+  readonly schemeToOverwrite: '' | 'http' | 'https';
   readonly internalCidrRanges: readonly string[];
 }
 
@@ -82,6 +84,7 @@ export class Forwarding {
   readonly #usesRemoteAddress: boolean;
   readonly #hops: number;
   readonly #appendsXff: boolean;
+  readonly #overwrite: '' | 'http' | 'https';
   readonly #internal: CidrList;
   /** The last entry of X-Forwarded-For that was trusted: clients come with many requests, and parsing makes objects. */
   #lastBytes: Uint8Array = new Uint8Array(0);
@@ -92,6 +95,7 @@ export class Forwarding {
     this.#usesRemoteAddress = options.useRemoteAddress;
     this.#hops = options.xffNumTrustedHops;
     this.#appendsXff = options.useRemoteAddress && !options.skipXffAppend;
+    this.#overwrite = options.schemeToOverwrite;
     this.#internal = new CidrList(options.internalCidrRanges);
   }
 
@@ -152,17 +156,18 @@ export class Forwarding {
 
   /** X-Forwarded-Proto of a proxy in front that is trusted stands; otherwise it is what the connection is. */
   #applyScheme(head: Head, peer: PeerHost, result: ForwardingResult): void {
-    result.scheme = peer.scheme;
+    const scheme = this.#overwrite === '' ? peer.scheme : this.#overwrite;
+    result.scheme = scheme;
     const slot = head.find(XFP);
     if (slot >= 0) {
-      if (!this.#usesRemoteAddress || this.#hops > 0) {
+      if (this.#overwrite === '' && (!this.#usesRemoteAddress || this.#hops > 0)) {
         if (head.valueEquals(slot, HTTPS)) result.scheme = 'https';
         else if (head.valueEquals(slot, HTTP)) result.scheme = 'http';
         return;
       }
       head.removeAll(XFP);
     }
-    head.addLine(peer.scheme === 'https' ? XFP_HTTPS : XFP_HTTP);
+    head.addLine(scheme === 'https' ? XFP_HTTPS : XFP_HTTP);
   }
 
   /** The entry of X-Forwarded-For with so many to its right; null: there is none, or it is no address. */

@@ -56,6 +56,8 @@ export interface HttpRecord {
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;
+  /** '' = the scheme is found out: X-Forwarded-Proto of a trusted proxy, or the connection. */
+  readonly schemeToOverwrite: '' | 'http' | 'https';
   /** '' = no Via field is written. */
   readonly via: string;
   readonly serverName: string;

@@ -1,7 +1,7 @@
 /** What is done to a request's path, authority and fields: once before routing, once before it goes upstream. */
 import type { FaultCode } from '../fault/faults.js';
 import { addressText } from '../format/address-text.js';
-import type { Head } from '../http/head.js';
+import { HEAD_HTTPS, type Head } from '../http/head.js';
 import { N } from '../http/names.js';
 import { addDecimal } from './local-reply.js';
 import type { Client } from './client.js';
@@ -31,8 +31,15 @@ export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): Fa
   x.isInternal = result.isInternal;
   x.scheme = result.scheme;
   x.isEdge = result.isEdge;
+  markScheme(x, downstream.protocol, listener.record.schemeToOverwrite);
   listener.requestId.apply(head, result.isEdge);
   return 0;
+}
+
+/** What :scheme will say to an origin of HTTP/2: a client of HTTP/2 has said it itself, and is passed on (Envoy). */
+function markScheme(x: ExchangeRecord, protocol: 1 | 2, overwrite: string): void {
+  if (x.scheme === 'https' && (protocol === 1 || overwrite !== '')) x.request.flags |= HEAD_HTTPS;
+  else if (overwrite !== '') x.request.flags &= ~HEAD_HTTPS;
 }
 
 /** After the cluster is known: rewrites, header changes, timeout for the upstream. Once per exchange. */

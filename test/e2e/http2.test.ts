@@ -256,6 +256,18 @@ each('counted per connection and per request', async ({ proxy }, client) => {
   assert.ok((await proxy.stat('http.ingress.downstream_cx_http2_total')) >= 1);
 });
 
+test('the scheme that an origin of HTTP/2 sees is the one that the client used', async () => {
+  const { proxy } = pairs[1] as Pair;
+  const client = await Http2Client.connect(proxy.port);
+  const seen = async (headers: Record<string, string>): Promise<string> => {
+    const { body } = await client.request({ ':path': '/', ...headers });
+    return (JSON.parse(body.toString()) as { headers: Record<string, string> }).headers[':scheme'] as string;
+  };
+  assert.equal(await seen({ ':scheme': 'http' }), 'http');
+  assert.equal(await seen({ ':scheme': 'https' }), 'https');
+  await client.close();
+});
+
 test('HTTP/1.1 and HTTP/2 come to one port; each is told by its first bytes, in whatever pieces', async () => {
   const { proxy } = pairs[1] as Pair;
   const status = await new Promise((resolve, reject) =>

@@ -31,6 +31,12 @@ test('limits of connections are errors with uWebSockets.js alone', () => {
       [`error ${HCM}.request_headers_timeout: with --ingress uws a head has 12 s, and no less can be asked for`],
     ],
     [{ manager: 'request_headers_timeout: 15s' }, []],
+    [{ manager: 'codec_type: HTTP2' }, [`error ${HCM}.codec_type: --ingress uws speaks HTTP/1.1 alone`]],
+    [{ manager: 'codec_type: AUTO' }, []],
+    [
+      { manager: 'http2_protocol_options: {}' },
+      [`warning ${HCM}.http2_protocol_options: has no effect with --ingress uws, which speaks HTTP/1.1 alone`],
+    ],
     [
       { manager: 'upgrade_configs: [ { upgrade_type: websocket } ]' },
       [

@@ -23,6 +23,7 @@ test("a connection manager of defaults has Envoy's", () => {
     useRemoteAddress: false,
     xffNumTrustedHops: 0,
     skipXffAppend: false,
+    schemeToOverwrite: '',
     via: '',
     serverName: 'envoy',
     serverHeaderTransformation: 'OVERWRITE',
@@ -100,11 +101,13 @@ test('who the client is, names, paths and protocol', () => {
     'strip_any_host_port: true',
     'strip_trailing_host_dot: true',
     'generate_request_id: false',
+    'scheme_header_transformation: { scheme_to_overwrite: https }',
     'max_request_headers_kb: 8',
     'http_protocol_options: { accept_http_10: true, default_host_for_http_10: d, allow_absolute_url: false }',
     'upgrade_configs: [ { upgrade_type: WebSocket }, { upgrade_type: CONNECT, enabled: false } ]',
   );
   assert.deepEqual([http.useRemoteAddress, http.xffNumTrustedHops, http.skipXffAppend], [true, 2, true]);
+  assert.equal(http.schemeToOverwrite, 'https');
   assert.deepEqual([http.via, http.serverName, http.serverHeaderTransformation], ['v', 'x', 'PASS_THROUGH']);
   assert.deepEqual(http.internalCidrRanges, ['10.0.0.0/8', '::1/0']);
   assert.equal(http.pathWithEscapedSlashesAction, 'KEEP_UNCHANGED');

@@ -11,10 +11,12 @@ interface Case {
   readonly hops: number;
   readonly xff: string | null;
   readonly peer: string;
+  /** scheme_to_overwrite. */
+  readonly scheme?: '' | 'http' | 'https';
 }
 
 function run(
-  { useRemoteAddress, hops, xff, peer }: Case,
+  { useRemoteAddress, hops, xff, peer, scheme = '' }: Case,
   fields = '',
   ranges: string[] = [],
 ): { trusted: string; xff: string | null; isInternal: boolean; head: ReturnType<typeof newHead> } {
@@ -22,6 +24,7 @@ function run(
     useRemoteAddress,
     xffNumTrustedHops: hops,
     skipXffAppend: false,
+    schemeToOverwrite: scheme,
     internalCidrRanges: ranges,
   });
   const bytes = Buffer.from(
@@ -124,6 +127,14 @@ test('x-forwarded-proto of a trusted proxy stands', () => {
   assert.equal(proto(true, 1, 'X-Forwarded-Proto: https\r\n'), 'https');
   assert.equal(proto(false, 0, 'X-Forwarded-Proto: https\r\n'), 'https');
   assert.equal(proto(false, 0, ''), 'http');
+});
+
+test('scheme_to_overwrite comes before what the connection and any proxy say', () => {
+  for (const useRemoteAddress of [true, false])
+    for (const field of ['', 'X-Forwarded-Proto: http\r\n']) {
+      const given: Case = { useRemoteAddress, hops: 1, xff: null, peer: '192.0.2.5', scheme: 'https' };
+      assert.equal(run(given, field).head.joinedString('x-forwarded-proto'), 'https');
+    }
 });
 
 test('internal callers keep their x-envoy headers', () => {
