@@ -1,5 +1,6 @@
 /** EncoderTable: the dynamic table of an encoder, with the ways to find a line in it, and what is worth a place there. */
 import { lowerCase } from '../base/ascii.js';
+import { sameWords } from '../base/words.js';
 import { N } from '../http/names.js';
 import { LINE_PATH, LINE_PROTOCOL } from './header-rules.js';
 import {
@@ -21,6 +22,9 @@ import {
 /** Ids of pseudo-header fields, above those of names.ts: this and their kind. */
 export const PSEUDO_ID = 112;
 const IDS = PSEUDO_ID + LINE_PROTOCOL + 1;
+/** Lines without an id are remembered by their place in the head. */
+const PLACES = 16;
+const KEYS = IDS + PLACES;
 const PATH_ID = PSEUDO_ID + LINE_PATH;
 
 const LINE_PREVIOUS = ENTRY_FIRST;
@@ -54,20 +58,26 @@ for (const id of [
   VOLATILE[id] = 1;
 
 const NONE = new Int32Array(0);
+const NOTHING_RECENT = new Int32Array(KEYS);
 
 export class EncoderTable {
   readonly #table: HpackTable;
+  /** Where most lines are, to compare faster there. */
+  readonly #arena: Uint8Array;
+  readonly #arenaView: DataView;
   // Made with the first entry: most connections that are idle have sent little. Entries are kept as number + 1.
   #lines = NONE;
   #names = NONE;
-  #recent = NONE;
+  #recent = NOTHING_RECENT;
   #interned = NONE;
   /** By name: the hash of the line that was last left out, and how many went in without being found again. */
   #leftOut = NONE;
   #wasted = NONE;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, arena: Uint8Array, arenaView: DataView) {
     this.#table = new HpackTable(maxBytes);
+    this.#arena = arena;
+    this.#arenaView = arenaView;
   }
 
   get maxBytes(): number {
@@ -107,17 +117,41 @@ export class EncoderTable {
     interned[at + 3] = turnOf(facts[of + ID] as number, facts[of + NAME_HASH] as number);
   }
 
-  /** The newest entry of this name (id > 0) if its value is this one; -1 otherwise. */
-  findRecent(id: number, value: Uint8Array, start: number, end: number): number {
-    const entry = this.#newestOf(id);
-    return entry >= 0 && this.#hasValue(entry, value, start, end) ? entry : -1;
-  }
-
-  #newestOf(id: number): number {
-    const recent = this.#recent;
-    if (recent.length === 0) return -1;
-    const entry = (recent[id] as number) - 1;
-    return entry >= this.#table.oldest ? entry : -1;
+  /**
+   * The entry that was last found under this key, if it is this line; -1 otherwise. Name and value are in one array,
+   * with two bytes between. keyOf() says what the key is.
+   */
+  findRecent(
+    key: number,
+    id: number,
+    bytes: Uint8Array,
+    nameStart: number,
+    valueStart: number,
+    valueEnd: number,
+  ): number {
+    const entry = (this.#recent[key] as number) - 1;
+    const table = this.#table;
+    if (entry < table.oldest) return -1;
+    const facts = table.facts;
+    const at = table.entryAt(entry);
+    if (facts[at + ENTRY_VALUE_LENGTH] !== valueEnd - valueStart || facts[at + ID] !== id) return -1;
+    const nameLength = facts[at + ENTRY_NAME_LENGTH] as number;
+    let to = facts[at + ENTRY_START] as number;
+    let from = nameStart;
+    // A name with an id is the same by that.
+    if (id !== 0) {
+      to += nameLength + 2;
+      from = valueStart;
+    } else if (nameLength !== valueStart - 2 - nameStart) return -1;
+    if (bytes === this.#arena) {
+      if (!sameWords(this.#arenaView, from, table.view, to, valueEnd - from)) return -1;
+    } else {
+      const own = table.bytes;
+      // From the end: values that share a beginning are more frequent than those that share an end.
+      for (let i = valueEnd - from - 1; i >= 0; i--) if (own[to + i] !== bytes[from + i]) return -1;
+    }
+    this.#keepOn(turnOf(id, facts[at + NAME_HASH] as number));
+    return entry;
   }
 
   #hasValue(entry: number, value: Uint8Array, start: number, end: number): boolean {
@@ -128,8 +162,7 @@ export class EncoderTable {
     if (length !== end - start) return false;
     const bytes = table.bytes;
     const from = (facts[at + ENTRY_START] as number) + (facts[at + ENTRY_NAME_LENGTH] as number) + 2;
-    // From the end: values that share a beginning are more frequent than those that share an end.
-    for (let i = length - 1; i >= 0; i--) if (bytes[from + i] !== value[start + i]) return false;
+    for (let i = 0; i < length; i++) if (bytes[from + i] !== value[start + i]) return false;
     return true;
   }
 
@@ -145,6 +178,7 @@ export class EncoderTable {
 
   /** Entry of the line with this hash; -1 = there is none. */
   find(
+    key: number,
     id: number,
     name: Uint8Array,
     nameStart: number,
@@ -156,6 +190,7 @@ export class EncoderTable {
   ): number {
     if (this.#lines.length === 0) return -1;
     const table = this.#table;
+    const facts = table.facts;
     let entry = (this.#lines[hash & (BUCKETS - 1)] as number) - 1;
     while (entry >= table.oldest) {
       const at = table.entryAt(entry);
@@ -165,7 +200,8 @@ export class EncoderTable {
         this.#hasValue(entry, value, valueStart, valueEnd) &&
         (id !== 0 || this.#hasName(entry, name, nameStart, nameEnd))
       ) {
-        if (id !== 0) this.#recent[id] = entry + 1;
+        this.#recent[key] = entry + 1;
+        this.#keepOn(turnOf(id, facts[at + NAME_HASH] as number));
         return entry;
       }
       entry = table.facts[at + LINE_PREVIOUS] as number;
@@ -192,10 +228,6 @@ export class EncoderTable {
   }
 
   /** A line of this name was found: it pays to keep them. */
-  foundAgain(id: number, nameHash: number): void {
-    this.#keepOn(turnOf(id, nameHash));
-  }
-
   #keepOn(turn: number): void {
     if (this.#wasted[turn] !== 0) this.#wasted[turn] = 0;
   }
@@ -216,7 +248,7 @@ export class EncoderTable {
   #make(): void {
     this.#lines = new Int32Array(BUCKETS);
     this.#names = new Int32Array(BUCKETS);
-    this.#recent = new Int32Array(IDS);
+    this.#recent = new Int32Array(KEYS);
     this.#interned = new Int32Array(INTERN_SLOTS * INTERN_STRIDE);
     this.#leftOut = new Int32Array(IDS + 128);
     this.#wasted = new Int32Array(IDS + 128);
@@ -224,6 +256,7 @@ export class EncoderTable {
 
   /** Adds a line that isWorthIt(), and so fits; answers its entry. */
   add(
+    key: number,
     id: number,
     name: Uint8Array,
     nameStart: number,
@@ -248,9 +281,14 @@ export class EncoderTable {
     facts[at + NAME_PREVIOUS] = (this.#names[nameHash & (BUCKETS - 1)] as number) - 1;
     this.#lines[hash & (BUCKETS - 1)] = entry + 1;
     this.#names[nameHash & (BUCKETS - 1)] = entry + 1;
-    if (id !== 0) this.#recent[id] = entry + 1;
+    this.#recent[key] = entry + 1;
     return entry;
   }
+}
+
+/** What lines of this id, at this place of a head, are remembered under. */
+export function keyOf(id: number, slot: number): number {
+  return id !== 0 ? id : IDS + (slot & (PLACES - 1));
 }
 
 /** Names take turns at the table by id; those without one share some places. */

@@ -1,4 +1,5 @@
 /** FieldInterns: header lines that come again and again, kept once per worker with all that is known about them. */
+import { viewOf } from '../base/words.js';
 import { InternedLines } from '../http/interned-lines.js';
 import type { Arena } from '../io/transport.js';
 import { idOf, kindOf, LINE_AUTHORITY, LINE_COOKIE, lineArg, type NameFacts, nameFacts } from './header-rules.js';
@@ -44,6 +45,8 @@ const SECRETS: ReadonlySet<number> = new Set([N.authorization, N['proxy-authoriz
 
 export class FieldInterns {
   readonly lines: InternedLines;
+  /** All of lines.bytes: with the arena's, whatever else of a head is in there. */
+  readonly view: DataView;
   /** Changes when there is room again: what wasn't interned before may be now. */
   round = 0;
   /** LINE_STRIDE per line; the lines 1 to 61 are the static table's. */
@@ -70,6 +73,7 @@ export class FieldInterns {
     const byteCount = STATIC_BYTES + sizes.segments * sizes.segmentBytes;
     const start = arena.carve(byteCount);
     this.lines = new InternedLines(start >= 0 ? arena.bytes : new Uint8Array(byteCount));
+    this.view = viewOf(this.lines.bytes);
     const lineCount = STATIC_COUNT + 1 + sizes.segments * sizes.segmentLines;
     this.facts = new Int32Array(lineCount * LINE_STRIDE);
     this.#next = new Int32Array(lineCount);

@@ -3,6 +3,7 @@ import { isNominated, listsTrailers } from '../http/connection-options.js';
 import {
   FIELD_ADDED,
   FIELD_INTERNED,
+  FIELD_ODD,
   FIELD_REMOVED,
   HEAD_AUTHORITY_FORM,
   HEAD_EXTENDED_CONNECT,
@@ -14,7 +15,7 @@ import {
 import { CONNECTION_FIELDS_MAX, isForbiddenTrailer } from '../http/hop-by-hop.js';
 import { METHOD_BYTES, METHOD_GET, METHOD_POST } from '../http/methods.js';
 import { N, NAME_BYTES } from '../http/names.js';
-import { PSEUDO_ID } from './encoder-table.js';
+import { keyOf, PSEUDO_ID } from './encoder-table.js';
 import type { FieldInterns } from './field-interns.js';
 import { LINE_AUTHORITY, LINE_METHOD, LINE_PATH, LINE_PROTOCOL, LINE_STATUS, PSEUDO_NAMES } from './header-rules.js';
 import { BLOCK_REQUEST, BLOCK_RESPONSE, BLOCK_TRAILERS, type BlockKind } from './hpack-decoder.js';
@@ -44,7 +45,6 @@ const encoder = new TextEncoder();
 const CONNECT = encoder.encode('CONNECT');
 const TRAILERS = encoder.encode('trailers');
 const statusDigits = new Uint8Array(3);
-const STATUS_NAME = PSEUDO_NAMES[LINE_STATUS] as Uint8Array;
 
 /** Static entry of each status. */
 const STATUS_INDEX = new Uint8Array(1000);
@@ -92,11 +92,14 @@ export class HpackEncoder {
     else if (kind === BLOCK_RESPONSE) at = this.#status(head.status, out, at);
     let hasLength = kind === BLOCK_RESPONSE && (head.status < 200 || head.status === 204);
     const nominates = (head.flags & HEAD_NOMINATES) !== 0;
+    const lines = this.#lines;
+    const slots = head.slots;
     const count = head.fieldCount;
-    for (let slot = 0; slot < count; slot++) {
-      const flags = head.fieldFlags(slot);
+    // A slot: offsets of name and value, id, flags.
+    for (let slot = 0, from = head.slotsStart; slot < count; slot++, from += 6) {
+      const flags = slots[from + 5] as number;
       if ((flags & FIELD_REMOVED) !== 0) continue;
-      const id = head.fieldId(slot);
+      const id = slots[from + 4] as number;
       if (id !== 0 && id <= CONNECTION_FIELDS_MAX) {
         if (id === TE && kind === BLOCK_REQUEST && listsTrailers(head, slot)) at = this.#te(out, at);
         if (id === CONTENT_LENGTH) {
@@ -107,9 +110,40 @@ export class HpackEncoder {
       if (kind === BLOCK_TRAILERS && isForbiddenTrailer(id)) continue;
       // What we added is ours: no peer can nominate it away.
       if (nominates && (flags & FIELD_ADDED) === 0 && isNominatedSlot(head, slot)) continue;
-      at = this.#field(head, slot, id, flags, out, at);
+      const nameStart = slots[from] as number;
+      const valueStart = slots[from + 2] as number;
+      const valueEnd = slots[from + 3] as number;
+      const key = keyOf(id, slot);
+      if ((flags & FIELD_INTERNED) !== 0)
+        at = lines.interned(flags >>> INTERN_SHIFT, key, id, nameStart, valueStart, valueEnd, out, at);
+      else if ((flags & FIELD_ODD) !== 0) at = this.#odd(head, slot, key, flags, out, at);
+      else if ((flags & FIELD_ADDED) !== 0) {
+        const base = head.storeStart;
+        at = lines.line(key, id, head.store, nameStart + base, valueStart + base, valueEnd + base, flags, out, at);
+      } else {
+        const base = head.base;
+        at = lines.line(key, id, head.bytes, nameStart + base, valueStart + base, valueEnd + base, flags, out, at);
+      }
     }
     return at;
+  }
+
+  /** A line with other white space than one space between name and value. */
+  #odd(head: Head, slot: number, key: number, flags: number, out: Uint8Array, at: number): number {
+    const bytes = head.fieldBytes(slot);
+    return this.#lines.search(
+      key,
+      head.fieldId(slot),
+      bytes,
+      head.nameStart(slot),
+      head.nameEnd(slot),
+      bytes,
+      head.valueStart(slot),
+      head.valueEnd(slot),
+      flags,
+      out,
+      at,
+    );
   }
 
   #request(head: Head, out: Uint8Array, at: number): number {
@@ -127,12 +161,10 @@ export class HpackEncoder {
     }
     if (head.authorityEnd === head.authorityStart) return at;
     const number = head.authorityIntern;
-    const bytes = head.authorityBytes;
     const from = head.authorityFrom;
     const to = head.authorityTo;
-    const name = PSEUDO_NAMES[LINE_AUTHORITY] as Uint8Array;
-    if (number === 0) return this.#lines.line(AUTHORITY_ID, name, 0, name.length, bytes, from, to, 0, out, at);
-    return this.#lines.interned(number, AUTHORITY_ID, name, 0, name.length, bytes, from, to, out, at);
+    if (number !== 0) return this.#lines.interned(number, AUTHORITY_ID, AUTHORITY_ID, from, from, to, out, at);
+    return this.#pseudo(AUTHORITY_ID, head.authorityBytes, from, to, out, at);
   }
 
   #path(head: Head, out: Uint8Array, at: number): number {
@@ -143,10 +175,9 @@ export class HpackEncoder {
       out[at] = INDEXED | ROOT_INDEX;
       return at + 1;
     }
-    const name = PSEUDO_NAMES[LINE_PATH] as Uint8Array;
     const number = head.pathIntern;
-    if (number === 0) return this.#lines.line(PATH_ID, name, 0, name.length, bytes, from, to, 0, out, at);
-    return this.#lines.interned(number, PATH_ID, name, 0, name.length, bytes, from, to, out, at);
+    if (number !== 0) return this.#lines.interned(number, PATH_ID, PATH_ID, from, from, to, out, at);
+    return this.#pseudo(PATH_ID, bytes, from, to, out, at);
   }
 
   /** RFC 8441: an upgrade as CONNECT with :protocol. */
@@ -158,8 +189,7 @@ export class HpackEncoder {
   }
 
   #pseudo(id: number, value: Uint8Array, start: number, end: number, out: Uint8Array, at: number): number {
-    const name = PSEUDO_NAMES[id - PSEUDO_ID] as Uint8Array;
-    return this.#lines.line(id, name, 0, name.length, value, start, end, 0, out, at);
+    return this.#lines.apart(id, PSEUDO_NAMES[id - PSEUDO_ID] as Uint8Array, value, start, end, out, at);
   }
 
   #status(status: number, out: Uint8Array, at: number): number {
@@ -171,33 +201,11 @@ export class HpackEncoder {
     statusDigits[0] = 0x30 + ((status / 100) | 0);
     statusDigits[1] = 0x30 + (((status / 10) | 0) % 10);
     statusDigits[2] = 0x30 + (status % 10);
-    return this.#lines.line(STATUS_ID, STATUS_NAME, 0, STATUS_NAME.length, statusDigits, 0, 3, 0, out, at);
+    return this.#pseudo(STATUS_ID, statusDigits, 0, 3, out, at);
   }
 
   #te(out: Uint8Array, at: number): number {
-    return this.#lines.line(TE, NAME_BYTES[TE] as Uint8Array, 0, 2, TRAILERS, 0, TRAILERS.length, 0, out, at);
-  }
-
-  #field(head: Head, slot: number, id: number, flags: number, out: Uint8Array, at: number): number {
-    const bytes = head.fieldBytes(slot);
-    const nameStart = head.nameStart(slot);
-    const nameEnd = head.nameEnd(slot);
-    const valueStart = head.valueStart(slot);
-    const valueEnd = head.valueEnd(slot);
-    if ((flags & FIELD_INTERNED) !== 0)
-      return this.#lines.interned(
-        flags >>> INTERN_SHIFT,
-        id,
-        bytes,
-        nameStart,
-        nameEnd,
-        bytes,
-        valueStart,
-        valueEnd,
-        out,
-        at,
-      );
-    return this.#lines.line(id, bytes, nameStart, nameEnd, bytes, valueStart, valueEnd, flags, out, at);
+    return this.#lines.apart(TE, NAME_BYTES[TE] as Uint8Array, TRAILERS, 0, TRAILERS.length, out, at);
   }
 }
 

@@ -1,4 +1,5 @@
 /** HpackTable: HPACK's dynamic table (RFC 7541 §2.3.2, §4): entries in insertion order, their lines in a ring. */
+import { viewOf } from '../base/words.js';
 
 // An entry is known by its insertion number, which counts from 0 and never changes; index 62 of the wire is the newest
 // one's. Lines lie in wire form ("name: value\r\n") and in one piece each: where one would wrap, it begins at 0 instead.
@@ -28,6 +29,8 @@ const NOTHING = new Uint8Array(0);
 
 export class HpackTable {
   bytes: Uint8Array = NOTHING;
+  /** The same. */
+  view: DataView = viewOf(NOTHING);
   facts: Int32Array = new Int32Array(0);
   /** Entries are at (number & mask) * ENTRY_STRIDE. */
   mask = -1;
@@ -134,6 +137,7 @@ export class HpackTable {
       to += length;
     }
     this.bytes = bytes;
+    this.view = viewOf(bytes);
     this.#tail = to;
   }
 

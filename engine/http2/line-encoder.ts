@@ -55,12 +55,14 @@ export class LineEncoder {
   /** Smallest and last size since the last block (RFC 7541 §4.2); -1 = neither changed. */
   #leastBytes = -1;
   #nextBytes = -1;
+  /** Entry of the last line; -1 = it is not in the table. */
+  #entry = -1;
 
   /** maxTableBytes: what this side spends on a table, whatever the peer offers. */
   constructor(interns: FieldInterns, maxTableBytes: number) {
     this.#interns = interns;
     this.#maxTableBytes = maxTableBytes;
-    this.#table = new EncoderTable(Math.min(DEFAULT_TABLE_BYTES, maxTableBytes));
+    this.#table = new EncoderTable(Math.min(DEFAULT_TABLE_BYTES, maxTableBytes), interns.lines.bytes, interns.view);
     if (maxTableBytes < DEFAULT_TABLE_BYTES) this.#resize(maxTableBytes);
   }
 
@@ -88,14 +90,15 @@ export class LineEncoder {
     return at;
   }
 
-  /** A line with a number of FieldInterns; name and value as in line(). */
+  /**
+   * A line with a number of FieldInterns, at [nameStart, valueEnd) of their bytes; of :authority and :path the value
+   * alone. key: keyOf(), id: as in encoder-table.ts.
+   */
   interned(
     number: number,
+    key: number,
     id: number,
-    name: Uint8Array,
     nameStart: number,
-    nameEnd: number,
-    value: Uint8Array,
     valueStart: number,
     valueEnd: number,
     out: Uint8Array,
@@ -106,18 +109,58 @@ export class LineEncoder {
       return at + 1;
     }
     const table = this.#table;
-    const serial = this.#interns.facts[number * LINE_STRIDE + LINE_SERIAL] as number;
-    const entry = table.findInterned(number, serial);
-    if (entry >= 0) return this.#index(entry, out, at);
-    const before = table.inserted;
-    const end = this.line(id, name, nameStart, nameEnd, value, valueStart, valueEnd, 0, out, at);
-    const now = table.inserted > before ? table.inserted - 1 : this.#found;
-    if (now >= 0) table.noteInterned(number, serial, now);
+    const interns = this.#interns;
+    const serial = interns.facts[number * LINE_STRIDE + LINE_SERIAL] as number;
+    const known = table.findInterned(number, serial);
+    if (known >= 0) return this.#index(known, out, at);
+    const bytes = interns.lines.bytes;
+    const end =
+      id >= PSEUDO_ID
+        ? this.apart(id, PSEUDO_NAMES[id - PSEUDO_ID] as Uint8Array, bytes, valueStart, valueEnd, out, at)
+        : this.line(key, id, bytes, nameStart, valueStart, valueEnd, 0, out, at);
+    if (this.#entry >= 0) table.noteInterned(number, serial, this.#entry);
     return end;
   }
 
-  /** Entry of the line that #line() just wrote as an index; -1 = it wrote a literal. */
-  #found = -1;
+  /** A line at [nameStart, valueEnd), with two bytes between name and value; flags: FIELD_NEVER_INDEXED. */
+  line(
+    key: number,
+    id: number,
+    bytes: Uint8Array,
+    nameStart: number,
+    valueStart: number,
+    valueEnd: number,
+    flags: number,
+    out: Uint8Array,
+    at: number,
+  ): number {
+    if ((flags & FIELD_NEVER_INDEXED) === 0) {
+      const entry = this.#table.findRecent(key, id, bytes, nameStart, valueStart, valueEnd);
+      if (entry >= 0) {
+        this.#entry = entry;
+        return this.#index(entry, out, at);
+      }
+    }
+    return this.search(key, id, bytes, nameStart, valueStart - 2, bytes, valueStart, valueEnd, flags, out, at);
+  }
+
+  /** A line of an id whose name and value lie apart. */
+  apart(
+    id: number,
+    name: Uint8Array,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    out: Uint8Array,
+    at: number,
+  ): number {
+    const entry = this.#table.findRecent(id, id, value, 0, valueStart, valueEnd);
+    if (entry >= 0) {
+      this.#entry = entry;
+      return this.#index(entry, out, at);
+    }
+    return this.search(id, id, name, 0, name.length, value, valueStart, valueEnd, 0, out, at);
+  }
 
   #index(entry: number, out: Uint8Array, at: number): number {
     const index = STATIC_COUNT + this.#table.inserted - entry;
@@ -128,33 +171,9 @@ export class LineEncoder {
     return writeInteger(out, at, INDEXED, INDEXED_BITS, index);
   }
 
-  /** A line; id as in encoder-table.ts, flags: FIELD_NEVER_INDEXED. */
-  line(
-    id: number,
-    name: Uint8Array,
-    nameStart: number,
-    nameEnd: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueEnd: number,
-    flags: number,
-    out: Uint8Array,
-    at: number,
-  ): number {
-    this.#found = -1;
-    if ((flags & FIELD_NEVER_INDEXED) === 0 && id !== 0) {
-      const entry = this.#table.findRecent(id, value, valueStart, valueEnd);
-      if (entry >= 0) {
-        this.#found = entry;
-        this.#table.foundAgain(id, 0);
-        return this.#index(entry, out, at);
-      }
-    }
-    return this.#search(id, name, nameStart, nameEnd, value, valueStart, valueEnd, flags, out, at);
-  }
-
-  /** A line that is not the last one of its name. */
-  #search(
+  /** A line that is not the last one of its key, or whose name and value lie apart. */
+  search(
+    key: number,
     id: number,
     name: Uint8Array,
     nameStart: number,
@@ -167,10 +186,10 @@ export class LineEncoder {
     at: number,
   ): number {
     const table = this.#table;
+    this.#entry = -1;
     const nameHash = hashOfName(id, name, nameStart, nameEnd);
     const staticName = STATIC_NAMES[id] as number;
     let first = NEVER_INDEXED;
-    let bits = LITERAL_BITS;
     if ((flags & FIELD_NEVER_INDEXED) === 0 && !isSecret(id, valueEnd - valueStart)) {
       const index = staticName === 0 ? 0 : staticIndex(staticName, value, valueStart, valueEnd);
       if (index !== 0) {
@@ -178,24 +197,19 @@ export class LineEncoder {
         return at + 1;
       }
       const hash = hashOfLine(nameHash, value, valueStart, valueEnd);
-      const entry = table.find(id, name, nameStart, nameEnd, value, valueStart, valueEnd, hash);
-      if (entry >= 0) {
-        this.#found = entry;
-        table.foundAgain(id, nameHash);
-        return this.#index(entry, out, at);
-      }
+      this.#entry = table.find(key, id, name, nameStart, nameEnd, value, valueStart, valueEnd, hash);
+      if (this.#entry >= 0) return this.#index(this.#entry, out, at);
       if (table.isWorthIt(id, lineSize(nameEnd - nameStart, valueEnd - valueStart), hash, nameHash)) {
         // The index of the name is the one before the line goes in (RFC 7541 §2.3.3).
         const nameIndex = this.#nameIndex(id, staticName, name, nameStart, nameEnd, nameHash);
-        table.add(id, name, nameStart, nameEnd, value, valueStart, valueEnd, hash, nameHash);
+        this.#entry = table.add(key, id, name, nameStart, nameEnd, value, valueStart, valueEnd, hash, nameHash);
         at = writeName(out, at, WITH_INDEXING, WITH_INDEXING_BITS, nameIndex, name, nameStart, nameEnd);
         return writeString(out, at, value, valueStart, valueEnd);
       }
       first = WITHOUT_INDEXING;
-      bits = LITERAL_BITS;
     }
     const nameIndex = this.#nameIndex(id, staticName, name, nameStart, nameEnd, nameHash);
-    at = writeName(out, at, first, bits, nameIndex, name, nameStart, nameEnd);
+    at = writeName(out, at, first, LITERAL_BITS, nameIndex, name, nameStart, nameEnd);
     return writeString(out, at, value, valueStart, valueEnd);
   }
 

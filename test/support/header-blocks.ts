@@ -13,6 +13,7 @@ import {
 import { LINE_AUTHORITY } from '../../engine/http2/header-rules.js';
 import { type BlockKind, type HeaderLimits, HpackDecoder, type LineSink } from '../../engine/http2/hpack-decoder.js';
 import { HpackEncoder } from '../../engine/http2/hpack-encoder.js';
+import { keyOf } from '../../engine/http2/encoder-table.js';
 import { idOfName, LineEncoder } from '../../engine/http2/line-encoder.js';
 import { FIELD_NEVER_INDEXED } from '../../engine/http/head.js';
 import type { Arena } from '../../engine/io/transport.js';
@@ -184,10 +185,12 @@ export class LinePair {
     const out = new Uint8Array(bound);
     let at = this.encoder.writeSizes(out, 0);
     const flags = neverIndexed ? FIELD_NEVER_INDEXED : 0;
-    for (const [name, value] of fields) {
-      const bytes = Buffer.from(name + value, 'latin1');
-      at = this.encoder.line(idOfName(name), bytes, 0, name.length, bytes, name.length, bytes.length, flags, out, at);
-    }
+    fields.forEach(([name, value], slot) => {
+      const id = idOfName(name);
+      const line = Buffer.from(`${name}: ${value}`, 'latin1');
+      const valueStart = name.length + 2;
+      at = this.encoder.line(keyOf(id, slot), id, line, 0, valueStart, line.length, flags, out, at);
+    });
     if (at > bound) throw new Error(`${at} bytes, more than ${bound}`);
     return out.slice(0, at);
   }
