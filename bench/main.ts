@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { renderProblems, suggest } from '../engine/fault/problem.js';
 import { compare } from './compare.js';
+import { HandshakesBench, handshakesOptions } from './handshakes.js';
 import { Interruption } from './interruption.js';
 import { LbBench, lbOptions } from './lb.js';
 import { MicroBench, microOptions } from './micro.js';
@@ -27,6 +28,10 @@ const PARTS: Readonly<Record<string, Part>> = {
   peers: {
     help: 'beside other proxies: [--peers A,B] [--rounds N] [--seconds S] [--connections N] [--rate N]\n             [--body BYTES] [--generators N]',
     run: (args) => measure(new PeersBench(peersOptions(args)), ['peers', ...args]),
+  },
+  handshakes: {
+    help: 'TLS 1.3 beside nginx: CPU of handshakes, full and resumed; memory of idle connections:\n             [--rounds N] [--seconds S] [--idle N]',
+    run: (args) => measure(new HandshakesBench(handshakesOptions(args)), ['handshakes', ...args]),
   },
   micro: {
     help: 'single steps of the data path, nanoseconds and bytes: [--ms N]',
