@@ -39,6 +39,11 @@ class PollerHost {
   Poller* poller() { return poller_.get(); }
   void Keep(Napi::Reference<Napi::Object>&& memory) { memory_.push_back(std::move(memory)); }
 
+  // A call inside a turn needs none: what it left is seen to by the turn's next round or by its end.
+  void WakeAfterCall() {
+    if (!is_in_turn_) poller_->WakeIfPending();
+  }
+
   void StartTimer() {
     if (poller_->HasDeadlines() && uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)) == 0)
       uv_timer_start(&timer_, OnDeadlineTick, kDeadlineTickMs, kDeadlineTickMs);
@@ -70,6 +75,7 @@ class PollerHost {
     Napi::HandleScope scope(env_);
     // One callback scope per wake: next ticks and microtasks run once, after the last round.
     Napi::CallbackScope callback(env_, *context_);
+    is_in_turn_ = true;
     for (int round = 0; round < kRoundsMax && !is_closing_; round++) {
       int32_t count = poller_->Gather();
       if (count == 0) break;
@@ -81,6 +87,7 @@ class PollerHost {
       if (status != napi_ok) {
         // An exception in the core is a programming error: the thread dies of it and is replaced.
         napi_value error;
+        is_in_turn_ = false;
         if (napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
         return;
       }
@@ -88,6 +95,7 @@ class PollerHost {
       napi_get_value_int32(env_, result, &ops);
       if (!is_closing_) poller_->Execute(ops);
     }
+    is_in_turn_ = false;
     if (!is_closing_) {
       poller_->WakeIfPending();
       StartTimer();
@@ -127,6 +135,7 @@ class PollerHost {
   uv_timer_t timer_{};
   napi_async_cleanup_hook_handle hook_ = nullptr;
   int closed_handles_ = 0;
+  bool is_in_turn_ = false;
   bool is_closing_ = false;
   bool is_environment_ending_ = false;
 };
@@ -182,7 +191,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
  private:
   void Execute(const Napi::CallbackInfo& info) {
     host_->poller()->Execute(info[0].As<Napi::Number>().Int32Value());
-    host_->poller()->WakeIfPending();
+    host_->WakeAfterCall();
     host_->StartTimer();
   }
   Napi::Value Dial(const Napi::CallbackInfo& info) {
@@ -211,7 +220,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
     bool is_there = host_->poller()->StartTls(info[0].As<Napi::Number>().Int32Value(), TlsContextOf(info[1]),
                                               bytes.Data() + start, static_cast<size_t>(end - start),
                                               info[5].As<Napi::Number>().Int32Value());
-    host_->poller()->WakeIfPending();
+    host_->WakeAfterCall();
     host_->StartTimer();
     return Napi::Boolean::New(info.Env(), is_there);
   }

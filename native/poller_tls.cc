@@ -40,9 +40,10 @@ bool Poller::StartTls(int32_t slot, std::shared_ptr<TlsContext> context, const u
   if (conn == nullptr || conn->fd < 0 || conn->tls != nullptr) return false;
   conn->tls = TlsStream::Accept(std::move(context), *tls_io());
   if (conn->tls == nullptr) return false;
-  conn->tls->rest()->Append(bytes, length);
+  if (length > 0) conn->tls->rest()->Append(bytes, length);
   if (timeout_ms > 0) SetDeadline(conn, NowMs() + timeout_ms);
-  WantHandshake(slot);
+  // A server speaks second.
+  if (length > 0 || (conn->flags & kReadable) != 0) WantHandshake(slot);
   return true;
 }
 

@@ -15,8 +15,8 @@ class TlsIo {
  public:
   // One record's plaintext at most.
   static constexpr size_t kRecordMax = 16 * 1024;
-  // Records that are collected before they are sent: few calls, and still in the second-level cache.
-  static constexpr size_t kOutputMax = 64 * 1024;
+  // Records that are collected before they are sent: all of what one receive brings, and still in the second-level cache.
+  static constexpr size_t kOutputMax = 128 * 1024;
   static constexpr size_t kReceiveMax = 96 * 1024;
 
   TlsIo();

@@ -13,4 +13,5 @@ build() {
 }
 poller=(../poller.cc ../poller_tls.cc ../socket.cc ../handoff.cc ../tls_context.cc ../tls_io.cc ../tls_stream.cc)
 build poller_test "${poller[@]}"
+build tls_test "${poller[@]}"
 build hashing_test ../hashing.cc
