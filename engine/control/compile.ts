@@ -1,15 +1,9 @@
 /** Bootstrap document to plan: pure but for the files that the document names. */
 import type { Address } from '../io/transport.js';
-import type {
-  AccessLogRecord,
-  HeaderAddRecord,
-  HttpRecord,
-  ListenerRecord,
-  RouteConfigRecord,
-  SnapshotPlan,
-} from '../plan/records.js';
+import type { HttpRecord, ListenerRecord, SnapshotPlan } from '../plan/records.js';
 import { managersOf } from '../plan/managers.js';
 import type { CertificateRecord } from '../plan/tls-records.js';
+import { askedFacts } from './asked-facts.js';
 import { checkHashing } from './check-hashing.js';
 import { compileAccessLog } from './compile-access-log.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
@@ -192,25 +186,6 @@ function compileListener(context: ListenerContext, listener: Value): ListenerRec
   };
 }
 
-const UPSTREAM_ADDRESS = '%UPSTREAM_LOCAL_';
-
-function asksUpstreamAddress(logs: readonly AccessLogRecord[], routes: RouteConfigRecord): boolean {
-  const mutations = [routes.mutations];
-  for (const host of routes.virtualHosts) {
-    mutations.push(host.mutations);
-    for (const { mutations: own, action } of host.routes) {
-      mutations.push(own);
-      if (action.kind === 'forward' && action.cluster.kind === 'weighted')
-        mutations.push(...action.cluster.clusters.map((cluster) => cluster.mutations));
-    }
-  }
-  const isAsking = ({ value }: HeaderAddRecord): boolean => value.includes(UPSTREAM_ADDRESS);
-  return (
-    JSON.stringify(logs).includes(UPSTREAM_ADDRESS) ||
-    mutations.some(({ requestAdd, responseAdd }) => requestAdd.some(isAsking) || responseAdd.some(isAsking))
-  );
-}
-
 function compileHttp(context: ListenerContext, http: Value): HttpRecord {
   const { reader, registry } = context;
   const accessLogs = fieldsOf(http, 'access_log').map((log) =>
@@ -248,7 +223,8 @@ function compileHttp(context: ListenerContext, http: Value): HttpRecord {
     proxy100Continue: true,
     upgrades: compileUpgrades(fieldsOf(http, 'upgrade_configs')),
     accessLogs,
-    asksUpstreamAddress: asksUpstreamAddress(accessLogs, routeConfig),
+    ...askedFacts(accessLogs, routeConfig),
+    clientCert: compileClientCert(http),
     filters,
     router: {
       suppressEnvoyHeaders: flagOf(router, 'suppress_envoy_headers'),
@@ -256,6 +232,18 @@ function compileHttp(context: ListenerContext, http: Value): HttpRecord {
       respectExpectedRqTimeout: false,
     },
     routeConfig,
+  };
+}
+
+function compileClientCert(http: Value): HttpRecord['clientCert'] {
+  const details = fieldOf(http, 'set_current_client_cert_details') ?? {};
+  return {
+    forward: textOf(http, 'forward_client_cert_details', 'SANITIZE') as HttpRecord['clientCert']['forward'],
+    cert: flagOf(details, 'cert'),
+    chain: flagOf(details, 'chain'),
+    subject: flagOf(details, 'subject'),
+    uri: flagOf(details, 'uri'),
+    dns: flagOf(details, 'dns'),
   };
 }
 

@@ -63,6 +63,11 @@ const Http1ProtocolOptions: Message = {
   ],
 };
 
+const SetCurrentClientCertDetails: Message = {
+  name: 'SetCurrentClientCertDetails',
+  fields: { subject: bool, cert: bool, chain: bool, dns: bool, uri: bool },
+};
+
 export const HttpConnectionManager: Message = {
   name: 'HttpConnectionManager',
   typeUrl: 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
@@ -113,7 +118,14 @@ export const HttpConnectionManager: Message = {
     strip_matching_host_port: bool,
     strip_any_host_port: bool,
     strip_trailing_host_dot: bool,
-    forward_client_cert_details: only('there is no TLS yet', 'SANITIZE'),
+    forward_client_cert_details: oneOf(
+      'SANITIZE',
+      'FORWARD_ONLY',
+      'APPEND_FORWARD',
+      'SANITIZE_SET',
+      'ALWAYS_FORWARD_ONLY',
+    ),
+    set_current_client_cert_details: message(() => SetCurrentClientCertDetails),
     idle_timeout: duration,
   },
   unsupported: [
@@ -126,7 +138,6 @@ export const HttpConnectionManager: Message = {
     'access_log_options',
     'original_ip_detection_extensions',
     'early_header_mutation_extensions',
-    'set_current_client_cert_details',
     'represent_ipv4_remote_address_as_ipv4_mapped_ipv6',
     'local_reply_config',
     'stream_error_on_invalid_http_message',

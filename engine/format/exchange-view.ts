@@ -2,6 +2,7 @@
 import type { FaultCode } from '../fault/faults.js';
 import type { Head } from '../http/head.js';
 import type { Address } from '../io/transport.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 
 export interface ExchangeView {
   readonly request: Head;
@@ -53,6 +54,11 @@ export interface ExchangeView {
   readonly upstreamConnectionId: number;
   readonly attemptCount: number;
   readonly transportFailureReason: string;
+  /** Null without TLS, and upstream before a connection is there. */
+  readonly downstreamTls: TlsFacts | null;
+  readonly upstreamTls: TlsFacts | null;
+  /** '' = it did not fail. */
+  readonly downstreamTlsFailure: string;
   readonly hostname: string;
   /** "GET", also for methods without a number. */
   readonly methodName: string;

@@ -5,6 +5,7 @@ import { EitherValue, fieldValue, type FieldSource, PathValue, QueryValue, Witho
 import { flagNames } from './flag-names.js';
 import { AddressValue, DurationValue, GrpcStatusValue, type Point, POINTS, UNITS_US } from './stream-values.js';
 import { TimeValue } from './time-value.js';
+import { certificateTimeOf, TLS_OPERATORS } from './tls-operators.js';
 import { MissingValue, NumberValue, TextValue, type ValueWriter } from './value-writer.js';
 
 /** A text is what is wrong with the argument. */
@@ -14,7 +15,7 @@ type Made = ValueWriter | string;
 export function operatorOf(name: string, argument: string | null): Made {
   const plain = PLAIN[name];
   if (plain !== undefined) return argument === null ? plain() : `%${name}% takes no argument`;
-  const make = WITH_ARGUMENT[name];
+  const make = WITH_ARGUMENT[name] ?? CERTIFICATE_TIMES[name];
   if (make !== undefined) return make(argument ?? '', argument !== null);
   if (UNSUPPORTED.has(name)) return `%${name}% is not supported yet`;
   return `unknown operator %${name}%`;
@@ -101,28 +102,8 @@ const PLAIN: Readonly<Record<string, (() => ValueWriter) | undefined>> = {
   UNIQUE_ID: requestId,
   STREAM_ID: requestId,
   GRPC_STATUS_NUMBER: () => new GrpcStatusValue('NUMBER'),
-  // Connections without TLS have none of these, here as in Envoy.
-  REQUESTED_SERVER_NAME: missing,
-  DOWNSTREAM_TLS_VERSION: missing,
-  DOWNSTREAM_TLS_CIPHER: missing,
-  DOWNSTREAM_TLS_SESSION_ID: missing,
-  DOWNSTREAM_PEER_SUBJECT: missing,
-  DOWNSTREAM_PEER_ISSUER: missing,
-  DOWNSTREAM_PEER_SERIAL: missing,
-  DOWNSTREAM_PEER_FINGERPRINT_256: missing,
-  DOWNSTREAM_PEER_FINGERPRINT_1: missing,
-  DOWNSTREAM_PEER_URI_SAN: missing,
-  DOWNSTREAM_PEER_DNS_SAN: missing,
-  DOWNSTREAM_PEER_CERT: missing,
-  DOWNSTREAM_LOCAL_SUBJECT: missing,
-  DOWNSTREAM_LOCAL_URI_SAN: missing,
-  DOWNSTREAM_LOCAL_DNS_SAN: missing,
-  DOWNSTREAM_TRANSPORT_FAILURE_REASON: missing,
-  UPSTREAM_TLS_VERSION: missing,
-  UPSTREAM_TLS_CIPHER: missing,
-  UPSTREAM_TLS_SESSION_ID: missing,
-  UPSTREAM_PEER_SUBJECT: missing,
-  UPSTREAM_PEER_ISSUER: missing,
+  ...TLS_OPERATORS,
+  // Fingerprints are off in Envoy too, unless its inspector is told.
   TLS_JA3_FINGERPRINT: missing,
   TLS_JA4_FINGERPRINT: missing,
   // HTTP/3 only; tunnels and filters only; tracing only.
@@ -189,11 +170,23 @@ const WITH_ARGUMENT: Readonly<Record<string, Make | undefined>> = {
   FILTER_STATE: (key) => (key === '' ? '%FILTER_STATE(key)% needs a key' : new MissingValue()),
 };
 
+const CERTIFICATE_TIMES = Object.fromEntries(
+  ['DOWNSTREAM', 'UPSTREAM'].flatMap((side) =>
+    ['PEER', 'LOCAL'].flatMap((whose) =>
+      ['START', 'END'].map((end): [string, Make] => {
+        const name = `${side}_${whose}_CERT_V_${end}`;
+        return [name, (format) => wrongTime(format) ?? (certificateTimeOf(name, format) as ValueWriter)];
+      }),
+    ),
+  ),
+);
+
+function wrongTime(format: string): string | null {
+  return /[\r\n]|%[-_0^#]*[1-9]*[EO]?n/.test(format) ? 'a time must not hold line breaks' : null;
+}
+
 function time(readMs: (x: ExchangeView) => number, isUtc: boolean): Make {
-  return (format) =>
-    /[\r\n]|%[-_0^#]*[1-9]*[EO]?n/.test(format)
-      ? 'a time must not hold line breaks'
-      : new TimeValue(readMs, format, isUtc);
+  return (format) => wrongTime(format) ?? new TimeValue(readMs, format, isUtc);
 }
 
 /** NAME?ALTERNATIVE */

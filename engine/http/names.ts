@@ -109,6 +109,7 @@ const WELL_KNOWN = [
   'if-range',
   'link',
   'refresh',
+  'x-forwarded-client-cert',
 ] as const;
 
 export type WellKnownName = (typeof WELL_KNOWN)[number];

@@ -3,6 +3,7 @@ import type { Address } from '../io/transport.js';
 import type { FilterChainRecord, InspectionRecord } from './chain-records.js';
 import type { UpstreamTlsRecord } from './tls-records.js';
 import type { Http2Options } from '../http2/options.js';
+import type { ClientCertRecord } from '../tls/client-cert-details.js';
 import type { LbPolicyRecord } from './lb-policy-record.js';
 import type { LocalityRecord } from './locality-record.js';
 import type { SubsetsRecord } from './subsets-record.js';
@@ -100,6 +101,10 @@ export interface HttpRecord {
   readonly accessLogs: readonly AccessLogRecord[];
   /** A log or a header has %UPSTREAM_LOCAL_ADDRESS% or a part of it. */
   readonly asksUpstreamAddress: boolean;
+  /** A log or a header has something of TLS. */
+  readonly asksTls: boolean;
+  /** x-forwarded-client-cert. */
+  readonly clientCert: ClientCertRecord;
   /** Filters before the router, in order. */
   readonly filters: readonly FilterRecord[];
   readonly router: RouterRecord;

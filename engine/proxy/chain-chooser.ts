@@ -16,6 +16,9 @@ import { LISTENER, WORKER } from '../metrics/declare.js';
 import type { ProxyProtocolRecord } from '../plan/chain-records.js';
 import type { Core } from './core.js';
 import type { ChainRuntime, ListenerChains } from './listener-chains.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
+import type { ServerTls } from './server-tls.js';
+import type { TcpRuntime } from './tcp-runtime.js';
 
 const PRE_ACTIVE = LISTENER.index.downstream_pre_cx_active;
 const PRE_TIMEOUT = LISTENER.index.downstream_pre_cx_timeout;
@@ -42,6 +45,8 @@ export class ChainChooser extends Timer implements ConnOwner {
   #held: Uint8Array = NO_BYTES;
   #wasInspected = false;
   #isHandshaking = false;
+  /** Which of the chain's TLS contexts. */
+  #contextAt = 0;
   #wasRefused = false;
   #isOver = false;
 
@@ -171,28 +176,39 @@ export class ChainChooser extends Timer implements ConnOwner {
   #begin(chain: ChainRuntime, serverName: string, bytes: Uint8Array, start: number, end: number): void {
     const { tls } = chain;
     if (tls === null) {
-      const owner = this.#handOver(chain);
+      const owner = this.#handOver(chain, null);
       if (end > start) owner.onBytes(this.#conn, bytes, start, end);
       return;
     }
     this.#isHandshaking = true;
-    this.#conn.startTls(tls.contextFor(serverName), bytes, start, end, chain.record.handshakeTimeoutMs);
+    this.#contextAt = tls.indexFor(serverName);
+    this.#conn.startTls(tls.contextAt(this.#contextAt), bytes, start, end, chain.record.handshakeTimeoutMs);
     this.#held = NO_BYTES;
   }
 
   onHandshake(conn: Conn): FaultCode {
     const chain = this.#chain as ChainRuntime;
-    const fault = (chain.tls as NonNullable<typeof chain.tls>).judge(conn);
+    const fault = (chain.tls as ServerTls).judge(conn);
     this.#wasRefused = fault !== 0;
-    if (fault === 0) this.#handOver(chain);
+    if (fault === 0) this.#handOver(chain, this.#factsOf(conn, chain));
     return fault;
   }
 
-  #handOver(chain: ChainRuntime): ConnOwner {
+  #factsOf(conn: Conn, chain: ChainRuntime): TlsFacts {
+    const facts = (chain.tls as ServerTls).factsOf(conn, this.#contextAt);
+    const isAsked =
+      chain.http === null
+        ? (chain.tcp as TcpRuntime).accessLogs.length > 0
+        : chain.http.record.asksTls || chain.http.record.clientCert.forward !== 'SANITIZE';
+    if (isAsked) facts.keep();
+    return facts;
+  }
+
+  #handOver(chain: ChainRuntime, tls: TlsFacts | null): ConnOwner {
     this.#leave();
     // The chain's connection counts itself.
     this.#core.metrics.add(this.#core.workerBase + WORKER_CX_TOTAL, -1);
-    return this.#core.adopt(this.#conn, chain);
+    return this.#core.adopt(this.#conn, chain, tls);
   }
 
   #leave(): void {

@@ -1,5 +1,6 @@
 /** Client: what an exchange knows of the connection that its request came on. */
 import type { PeerHost } from '../http/forwarded.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 import type { Address, Conn } from '../io/transport.js';
 
 export interface Client {
@@ -8,5 +9,7 @@ export interface Client {
   readonly peerHost: PeerHost;
   /** Known after peerHost. */
   readonly peerAddress: Address;
+  /** Null without TLS. */
+  readonly tls: TlsFacts | null;
   onExchangeEnd(): void;
 }

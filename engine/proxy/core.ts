@@ -15,6 +15,7 @@ import type { RateCells } from '../limit/rate-cells.js';
 import type { AccessLogRecord, ClusterRecord, SnapshotPlan } from '../plan/records.js';
 import { Cluster } from '../upstream/cluster.js';
 import { TlsContexts } from '../tls/contexts.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 import { CertificateCache } from '../tls/peer-policy.js';
 import type { TableFill } from '../base/table-fill.js';
 import type { SharedCells } from '../upstream/shared-cells.js';
@@ -215,7 +216,7 @@ export class Core {
       conn.abort(SHUT_DOWN);
       return;
     }
-    if (listener.direct !== null) this.adopt(conn, listener.direct);
+    if (listener.direct !== null) this.adopt(conn, listener.direct, null);
     else {
       const chooser = new ChainChooser(this, conn, listener);
       conn.owner = chooser;
@@ -226,14 +227,27 @@ export class Core {
   }
 
   /** The connection belongs to this chain from now on. */
-  adopt(conn: Conn, chain: ChainRuntime): ConnOwner {
-    const connection =
-      chain.http !== null ? new Downstream(this, conn, chain.http) : new TcpRelay(this, conn, chain.tcp as TcpRuntime);
-    conn.owner = connection;
-    this.#connections.add(connection);
-    if (connection instanceof TcpRelay) connection.begin();
-    if (this.isDraining) connection.drain();
-    return connection;
+  adopt(conn: Conn, chain: ChainRuntime, tls: TlsFacts | null): ConnOwner {
+    return chain.http === null
+      ? this.#adoptRaw(conn, chain.tcp as TcpRuntime, tls)
+      : this.#adopt(conn, chain.http, tls);
+  }
+
+  #adopt(conn: Conn, listener: ListenerRuntime, tls: TlsFacts | null): Downstream {
+    const downstream = new Downstream(this, conn, listener);
+    downstream.tls = tls;
+    conn.owner = downstream;
+    this.#connections.add(downstream);
+    if (this.isDraining) downstream.drain();
+    return downstream;
+  }
+
+  #adoptRaw(conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null): TcpRelay {
+    const relay = new TcpRelay(this, conn, runtime, tls);
+    conn.owner = relay;
+    this.#connections.add(relay);
+    relay.begin();
+    return relay;
   }
 
   #onTurnFlushed(): void {

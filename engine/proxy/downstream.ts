@@ -7,6 +7,7 @@ import { clientAddress } from '../io/proxied.js';
 import { type Address, type Conn, type ConnOwner, HOLD_CLOSING } from '../io/transport.js';
 import { UNKNOWN_ADDRESS } from '../io/unowned.js';
 import { HTTP, LISTENER, WORKER } from '../metrics/declare.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
@@ -58,6 +59,8 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
   #firstBytes: Uint8Array | null = null;
   readonly #openedUs: number;
   /** Exchanges under way, and the newest: HTTP/1 has one at a time. */
+  /** Null without TLS; set by who made the handshake. */
+  tls: TlsFacts | null = null;
   #active = 0;
   #exchange: Exchange | null = null;
   #peerHost: PeerHost | null = null;

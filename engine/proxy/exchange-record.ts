@@ -1,6 +1,6 @@
 /** ExchangeRecord: everything one request and its answer are known by; what logs, formats and filters read. */
 import { Timer } from '../base/timer-wheel.js';
-import { type FaultCode, FAULTS } from '../fault/faults.js';
+import { type FaultCode, FAULTS, UP_TLS_BROKEN, UP_TLS_HANDSHAKE, UP_TLS_VERIFY } from '../fault/faults.js';
 import type { FilterContext, Verdict } from '../filter/filter.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
 import { servedAddress } from '../io/proxied.js';
@@ -15,6 +15,7 @@ import type { Cluster } from '../upstream/cluster.js';
 import { OverrideHost } from '../upstream/override-host.js';
 import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 import type { Core } from './core.js';
 import type { Client } from './client.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -85,6 +86,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   upstreamConnectionId = 0;
   upstreamIsHttp2 = false;
   upstreamLocalAddress: Address | null = null;
+  upstreamTls: TlsFacts | null = null;
   isEdge = false;
   startWallMs = 0;
   startUs = 0;
@@ -146,6 +148,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.upstreamConnectionId = 0;
     this.upstreamIsHttp2 = false;
     this.upstreamLocalAddress = null;
+    this.upstreamTls = null;
     this.isEdge = false;
     this.startWallMs = 0;
     this.startUs = 0;
@@ -175,6 +178,8 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.upstreamIsHttp2 = conn.protocol === 2;
     this.upstreamConnectionId = this.core.processWideId(conn.id);
     if (this.listener?.record.asksUpstreamAddress === true) this.upstreamLocalAddress = conn.localAddress;
+    this.upstreamTls = conn.tls;
+    if (this.upstreamTls !== null && this.listener?.record.asksTls === true) this.upstreamTls.keep();
   }
 
   /** A head for an answer of our own. */
@@ -330,7 +335,15 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     return this.pool === null ? '' : this.pool.endpoint.hostname;
   }
   get transportFailureReason(): string {
+    if (this.fault === UP_TLS_HANDSHAKE || this.fault === UP_TLS_VERIFY || this.fault === UP_TLS_BROKEN)
+      return this.pool === null ? '' : this.pool.tlsFailure;
     return this.fault === 0 ? '' : (FAULTS[this.fault]?.reason ?? '');
+  }
+  get downstreamTls(): TlsFacts | null {
+    return this.downstream === null ? null : this.downstream.tls;
+  }
+  get downstreamTlsFailure(): string {
+    return this.downstream === null ? '' : this.downstream.conn.tlsFailure;
   }
   get methodName(): string {
     const head = this.request;

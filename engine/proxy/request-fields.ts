@@ -3,6 +3,8 @@ import type { FaultCode } from '../fault/faults.js';
 import { addressText } from '../format/address-text.js';
 import { HEAD_HTTPS, type Head } from '../http/head.js';
 import { N } from '../http/names.js';
+import type { ClientCertDetails } from '../tls/client-cert-details.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 import { addDecimal } from './local-reply.js';
 import type { Client } from './client.js';
 import type { ExchangeRecord } from './exchange-record.js';
@@ -13,6 +15,7 @@ const encoder = new TextEncoder();
 const ATTEMPT_COUNT = N['x-envoy-attempt-count'];
 const EXPECTED_TIMEOUT = N['x-envoy-expected-rq-timeout-ms'];
 const VIA = N.via;
+const CLIENT_CERT = N['x-forwarded-client-cert'];
 
 /** Path and host normalised, the client identified, untrusted fields dropped, request id given. A fault refuses. */
 export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): FaultCode {
@@ -33,6 +36,7 @@ export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): Fa
   x.isEdge = result.isEdge;
   markScheme(x, downstream.protocol, listener.record.schemeToOverwrite);
   listener.requestId.apply(head, result.isEdge);
+  applyClientCert(head, listener.clientCert, downstream.tls);
   return 0;
 }
 
@@ -40,6 +44,25 @@ export function prepareRequest(x: ExchangeRecord, listener: ListenerRuntime): Fa
 function markScheme(x: ExchangeRecord, protocol: 1 | 2, overwrite: string): void {
   if (x.scheme === 'https' && (protocol === 1 || overwrite !== '')) x.request.flags |= HEAD_HTTPS;
   else if (overwrite !== '') x.request.flags &= ~HEAD_HTTPS;
+}
+
+/** What was said of a client's certificate by whoever is not trusted to say it goes; what we know of it comes. */
+function applyClientCert(head: Head, details: ClientCertDetails, tls: TlsFacts | null): void {
+  const slot = head.find(CLIENT_CERT);
+  // Most requests: nothing there, nothing to say.
+  if (slot < 0 && tls === null) return;
+  const treatment = details.treatmentOf(tls);
+  if (treatment === 'keep') return;
+  if (treatment === 'append' && slot >= 0) {
+    // An own line behind those received means the same as one joined by commas (RFC 9110 §5.3).
+    const value = details.valueOf(tls as TlsFacts);
+    head.add(CLIENT_CERT, value, 0, value.length);
+    return;
+  }
+  if (slot >= 0) head.removeAll(CLIENT_CERT);
+  if (treatment === 'remove') return;
+  const value = details.valueOf(tls as TlsFacts);
+  head.add(CLIENT_CERT, value, 0, value.length);
 }
 
 /** After the cluster is known: rewrites, header changes, timeout for the upstream. Once per exchange. */

@@ -1,6 +1,8 @@
 /** ServerTls: a filter chain's TLS on one worker: its contexts by name, and the policy for clients' certificates. */
 import { DOWN_TLS_VERIFY, type FaultCode } from '../fault/faults.js';
-import type { TlsContext } from '../io/tls.js';
+import type { TlsContext, TlsSession } from '../io/tls.js';
+import { Certificate } from '../tls/certificate.js';
+import { TlsFacts } from '../tls/tls-facts.js';
 import type { Conn } from '../io/transport.js';
 import { LISTENER } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
@@ -19,6 +21,8 @@ export class ServerTls {
   readonly #certificates: CertificateCache;
   readonly #counters: TlsCounters;
   readonly #asksCertificate: boolean;
+  /** Of each context the first certificate: of several with other keys nobody tells which one the client saw. */
+  readonly #local: readonly (Certificate | null)[];
 
   /** Throws with OpenSSL's reason. */
   constructor(
@@ -31,6 +35,13 @@ export class ServerTls {
     this.#record = record;
     this.#contexts = record.contexts.map((context) => contexts.get(context));
     this.#names = new Map(record.names);
+    this.#local = record.contexts.map(
+      ({
+        options: {
+          certificates: [own],
+        },
+      }) => (own === undefined ? null : new Certificate(own.chainPem)),
+    );
     this.#policy = new PeerPolicy(record.policy);
     this.#certificates = certificates;
     this.#counters = new TlsCounters(metrics, LISTENER, listener.metrics.counters);
@@ -43,7 +54,7 @@ export class ServerTls {
   }
 
   /** serverName: lower case, '' = none. Exact names come before wildcards, which stand for one label. */
-  contextFor(serverName: string): TlsContext {
+  indexFor(serverName: string): number {
     const { unnamed, mismatched } = this.#record;
     let at: number | undefined = unnamed;
     if (serverName !== '' && this.#contexts.length > 1) {
@@ -52,7 +63,16 @@ export class ServerTls {
       if (at === undefined && dot > 0) at = this.#names.get(`*${serverName.slice(dot)}`);
       at ??= mismatched;
     }
-    return this.#contexts[at] as TlsContext;
+    return at;
+  }
+
+  contextAt(index: number): TlsContext {
+    return this.#contexts[index] as TlsContext;
+  }
+
+  /** index: of the context of the handshake. */
+  factsOf(conn: Conn, index: number): TlsFacts {
+    return new TlsFacts(conn.tls as TlsSession, this.#local[index] ?? null, this.#certificates);
   }
 
   /** The handshake is done: 0, or why the client's certificate is refused (with the reason in conn.tlsFailure). */

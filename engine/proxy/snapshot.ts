@@ -13,10 +13,19 @@ import type { Http1ServerOptions } from '../http1/codec-server.js';
 import type { Http2Options } from '../http2/options.js';
 import { HTTP } from '../metrics/declare.js';
 import type { FilterChainRecord } from '../plan/chain-records.js';
-import type { AccessLogRecord, HttpRecord, ListenerRecord, RouteRecord, SnapshotPlan } from '../plan/records.js';
+import type {
+  AccessLogRecord,
+  ClusterRecord,
+  HttpRecord,
+  ListenerRecord,
+  RouteRecord,
+  SnapshotPlan,
+} from '../plan/records.js';
+import { ClientCertDetails } from '../tls/client-cert-details.js';
 import type { TlsContextsDraft } from '../tls/contexts.js';
 import { Router } from '../route/router.js';
 import type { Cluster } from '../upstream/cluster.js';
+import { ClusterTls } from '../upstream/cluster-tls.js';
 import type { AccessLog } from './access-log.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
@@ -61,6 +70,7 @@ export class ListenerRuntime {
   readonly logsResponse: boolean;
   readonly serverLine: FieldLine;
   readonly via: Uint8Array;
+  readonly clientCert: ClientCertDetails;
   /** For HTTP/1.0 requests without Host; empty = they are refused. */
   readonly defaultHost: Uint8Array;
   readonly #clusters: ReadonlyMap<string, Cluster>;
@@ -89,6 +99,7 @@ export class ListenerRuntime {
     this.serverLine = fieldLine(N.server, http.serverName);
     this.defaultHost = encoder.encode(http.defaultHostForHttp10);
     this.via = encoder.encode(http.via === '' ? '' : `1.1 ${http.via}`);
+    this.clientCert = new ClientCertDetails(http.clientCert);
     this.#clusters = clusters;
     this.#upgrades = new Map(http.upgrades.map((upgrade) => [upgrade.type, upgrade.enabled]));
   }
@@ -206,6 +217,7 @@ class SnapshotBuild {
   readonly #core: Core;
   readonly #plan: SnapshotPlan;
   readonly #clusters = new Map<string, Cluster>();
+  readonly #clusterTls = new Map<string, ClusterTls | null>();
   readonly #chains = new Map<number, ListenerRuntime>();
   readonly #accessLogs = new Map<string, AccessLog>();
   readonly #contexts: TlsContextsDraft;
@@ -221,8 +233,10 @@ class SnapshotBuild {
   /** Answers what puts it in force. */
   make(): () => void {
     const before = this.#core.snapshot;
-    for (const record of this.#plan.clusters)
+    for (const record of this.#plan.clusters) {
       this.#clusters.set(record.name, before.clusters.get(record.name) ?? this.#core.newCluster(record));
+      this.#clusterTls.set(record.name, this.#tlsOf(record));
+    }
     const listeners = new Map<number, ListenerChains>();
     for (const record of this.#plan.listeners) {
       const chains = record.chains.map((chain) => this.#chain(record, chain));
@@ -237,11 +251,21 @@ class SnapshotBuild {
     const before = core.snapshot;
     const clusters = this.#clusters;
     const accessLogs = this.#accessLogs;
-    for (const record of this.#plan.clusters) (clusters.get(record.name) as Cluster).update(record);
+    for (const record of this.#plan.clusters) {
+      const cluster = clusters.get(record.name) as Cluster;
+      cluster.tls = this.#clusterTls.get(record.name) ?? null;
+      cluster.update(record);
+    }
     core.snapshot = { version: this.#plan.version, listeners, chains: this.#chains, clusters, accessLogs };
     this.#contexts.commit();
     for (const [name, cluster] of before.clusters) if (!clusters.has(name)) cluster.drain();
     for (const [key, log] of before.accessLogs) if (!accessLogs.has(key)) log.close();
+  }
+
+  #tlsOf(cluster: ClusterRecord): ClusterTls | null {
+    if (cluster.tls === null) return null;
+    const { metrics, peerCertificates } = this.#core;
+    return new ClusterTls(cluster, cluster.tls, this.#contexts.get(cluster.tls.context), metrics, peerCertificates);
   }
 
   #chain(listener: ListenerRecord, record: FilterChainRecord): ChainRuntime {

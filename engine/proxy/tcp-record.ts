@@ -4,6 +4,7 @@ import type { HashedRequest } from '../route/hash-policy.js';
 import type { Head } from '../http/head.js';
 import { clientAddress, servedAddress } from '../io/proxied.js';
 import type { Address, Conn } from '../io/transport.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 import type { Core } from './core.js';
 import type { TcpRuntime } from './tcp-runtime.js';
 import type { Cluster } from '../upstream/cluster.js';
@@ -47,14 +48,18 @@ export class TcpRecord implements HashedRequest {
   upstreamLocalAddress: Address | null = null;
   upstreamConnectionId = 0;
   attemptCount = 0;
+  readonly downstreamTls: TlsFacts | null;
+  upstreamTls: TlsFacts | null = null;
+  upstreamTlsFailure = '';
   newCookies = 0;
   cookieLow = 0;
   cookieHigh = 0;
 
-  constructor(core: Core, conn: Conn, runtime: TcpRuntime) {
+  constructor(core: Core, conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null) {
     this.core = core;
     this.conn = conn;
     this.runtime = runtime;
+    this.downstreamTls = tls;
     this.remoteAddress = clientAddress(conn);
     this.localAddress = servedAddress(conn);
     this.request = core.noResponse;
@@ -90,7 +95,11 @@ export class TcpRecord implements HashedRequest {
     return this.pool === null ? '' : this.pool.endpoint.hostname;
   }
   get transportFailureReason(): string {
+    if (this.upstreamTlsFailure !== '') return this.upstreamTlsFailure;
     return this.fault === 0 ? '' : (FAULTS[this.fault]?.reason ?? '');
+  }
+  get downstreamTlsFailure(): string {
+    return this.conn.tlsFailure;
   }
   get hostname(): string {
     return this.core.hostname;

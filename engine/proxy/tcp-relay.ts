@@ -13,6 +13,7 @@ import { type Address, type Conn, type ConnOwner, HOLD_CONNECTING, HOLD_PEER_FUL
 import { CLUSTER, TCP } from '../metrics/declare.js';
 import { RequestHash } from '../upstream/balance/request-hash.js';
 import { RawConn, type RawConnOwner } from '../upstream/raw-conn.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 import type { Core } from './core.js';
 import { TcpRecord } from './tcp-record.js';
 import type { TcpRuntime } from './tcp-runtime.js';
@@ -35,11 +36,12 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   #lastActiveMs: number;
   readonly #ageDeadlineMs: number;
 
-  constructor(core: Core, conn: Conn, runtime: TcpRuntime) {
+  /** tls: null where the bytes are the client's as they come. */
+  constructor(core: Core, conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null) {
     super();
     this.#core = core;
     this.#down = conn;
-    this.#record = new TcpRecord(core, conn, runtime);
+    this.#record = new TcpRecord(core, conn, runtime, tls);
     this.#lastActiveMs = core.transport.nowMs();
     const { maxDownstreamConnectionDurationMs: ageMs } = runtime.record;
     this.#ageDeadlineMs = ageMs === 0 ? 0 : this.#lastActiveMs + ageMs;
@@ -144,7 +146,10 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
     const up = this.#up as RawConn;
     this.#isUpOpen = true;
     this.#record.upstreamConnectionId = this.#core.processWideId(up.id);
-    if (this.#record.runtime.accessLogs.length > 0) this.#record.upstreamLocalAddress = up.localAddress;
+    if (this.#record.runtime.accessLogs.length > 0) {
+      this.#record.upstreamLocalAddress = up.localAddress;
+      this.#record.upstreamTls = up.tls;
+    }
     const early = this.#early;
     this.#early = null;
     if (early !== null) up.write(early, 0, early.length);
@@ -171,6 +176,7 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   }
 
   onUpstreamClosed(fault: FaultCode, wasOpen: boolean): void {
+    this.#record.upstreamTlsFailure = this.#up?.tlsFailure ?? '';
     this.#up = null;
     this.#isUpOpen = false;
     if (this.#isOver) return;

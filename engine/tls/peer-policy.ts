@@ -70,7 +70,8 @@ export class PeerPolicy {
       hashPins.includes(certificate.sha256) ||
       (spkiPins.length > 0 && spkiPins.includes(certificate.spkiSha256));
     if (!isPinned) return 'cert_hash';
-    if (name !== '' && !hasName(certificate, name)) return 'san';
+    // Instead of the names that are configured (Envoy's auto_sni_san_validation).
+    if (name !== '') return hasName(certificate, name) ? null : 'san';
     if (this.#sans.length === 0) return null;
     return certificate.altNames.some((altName) => this.#sans.some((san) => isMatch(san, altName))) ? null : 'san';
   }

@@ -18,6 +18,7 @@ import type { LoadReports } from './balance/picker.js';
 import type { RequestHash } from './balance/request-hash.js';
 import type { TableFill } from '../base/table-fill.js';
 import { AddressIndex } from './address-index.js';
+import type { ClusterTls } from './cluster-tls.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { OverrideHost } from './override-host.js';
 import { EndpointPools } from './endpoint-pools.js';
@@ -81,6 +82,8 @@ export class Cluster {
   lastActive = 0;
   /** The policy asks for a hash of the request. */
   usesHash: boolean;
+  /** Null = bytes as they come; connections keep the one that they were dialled with. */
+  tls: ClusterTls | null = null;
   http1Options: Http1ClientOptions;
   http2Options: Http2Options;
   #balancer: Balancer;

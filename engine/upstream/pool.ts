@@ -41,6 +41,8 @@ export class Pool {
   endpoint: EndpointRecord;
   /** What the last stream that was given away is on. */
   lastConn: UpstreamConn | null = null;
+  /** Why TLS failed the last time that it did; '' = it never did. */
+  tlsFailure = '';
   /** Those with room, the most recently used last. */
   readonly #ready: UpstreamConn[] = [];
   readonly #all = new Set<UpstreamConn>();

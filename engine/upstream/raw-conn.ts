@@ -3,8 +3,10 @@ import { type FaultCode, UP_CONNECT_TIMEOUT, UP_OVERFLOW, UP_RESET } from '../fa
 import { writePreface } from '../io/proxy-protocol.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { Cluster } from './cluster.js';
+import type { ClusterTls } from './cluster-tls.js';
 import type { Pool } from './pool.js';
 import { CLUSTER_CONNECTIONS, ENDPOINT_CONNECTIONS, ENDPOINT_REQUESTS, endpointCell } from './shared-cells.js';
 
@@ -42,9 +44,11 @@ export class RawConn implements ConnOwner {
   readonly #pool: Pool;
   readonly #owner: RawConnOwner;
   readonly #conn: Conn;
+  readonly #tls: ClusterTls | null;
   readonly #startUs: number;
   #isOpen = false;
   #hasPeerEnded = false;
+  #wasRefused = false;
 
   /** Null when the cluster has as many connections as it may have. */
   static dial(cluster: Cluster, pool: Pool, owner: RawConnOwner): RawConn | null {
@@ -69,12 +73,21 @@ export class RawConn implements ConnOwner {
     cluster.count(CX_ACTIVE, 1);
     pool.countEndpoint(ENDPOINT_CX_TOTAL, 1);
     pool.countEndpoint(ENDPOINT_CX_ACTIVE, 1);
-    this.#conn = transport.dial(pool.endpoint.address, cluster.record.connectTimeoutMs, this);
+    this.#tls = cluster.tls;
+    const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, 'RAW');
+    this.#conn = transport.dial(pool.endpoint.address, cluster.record.connectTimeoutMs, this, dialTls);
     this.#conn.setHighMark(cluster.record.bufferLimitBytes);
   }
 
   get id(): number {
     return this.#conn.id;
+  }
+  /** Null without TLS, and until its handshake is done. */
+  get tls(): TlsFacts | null {
+    return this.#tls === null ? null : this.#tls.factsOf(this.#conn);
+  }
+  get tlsFailure(): string {
+    return this.#conn.tlsFailure;
   }
   get localAddress(): Address {
     return this.#conn.localAddress;
@@ -113,8 +126,10 @@ export class RawConn implements ConnOwner {
     this.#owner.onUpstreamOpen();
   }
 
-  onHandshake(): FaultCode {
-    return 0;
+  onHandshake(conn: Conn): FaultCode {
+    const fault = this.#tls === null ? 0 : this.#tls.judge(conn, this.#pool.endpoint);
+    this.#wasRefused = fault !== 0;
+    return fault;
   }
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
@@ -148,6 +163,7 @@ export class RawConn implements ConnOwner {
       if (fault === UP_CONNECT_TIMEOUT) cluster.count(CONNECT_TIMEOUT, 1);
       this.#pool.countEndpoint(ENDPOINT_CONNECT_FAIL, 1);
     }
+    if (conn.tlsFailure !== '') this.#tls?.countFailure(conn, fault, this.#wasRefused);
     const { histograms } = cluster.record.metrics;
     if (histograms >= 0) metrics.record(histograms + LENGTH_MS, transport.nowUs() - this.#startUs);
     this.#owner.onUpstreamClosed(fault, this.#isOpen);

@@ -4,6 +4,8 @@ import { type FaultCode, UP_CONNECT_REFUSED, UP_CONNECT_TIMEOUT, UP_RESET } from
 import type { MessageSink, MessageStream, MultiplexedHost } from '../http/codec.js';
 import { type ClientCodec, newClientCodec } from './client-codec.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
+import type { TlsFacts } from '../tls/tls-facts.js';
+import type { ClusterTls } from './cluster-tls.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { Pool } from './pool.js';
 
@@ -43,6 +45,10 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   readonly #conn: Conn;
   /** Null until it is open where TLS negotiates the protocol. */
   #codec: ClientCodec | null = null;
+  /** As of the dial. */
+  readonly #tls: ClusterTls | null;
+  #tlsFacts: TlsFacts | null = null;
+  #wasRefused = false;
   readonly #connectionCell: number;
   readonly #startUs: number;
   #requests = 0;
@@ -70,7 +76,9 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     this.#connectionCell = connectionCell;
     const { transport } = pool.cluster.context;
     this.#startUs = transport.nowUs();
-    this.#conn = transport.dial(pool.endpoint.address, pool.cluster.record.connectTimeoutMs, this);
+    this.#tls = pool.cluster.tls;
+    const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, pool.protocol);
+    this.#conn = transport.dial(pool.endpoint.address, pool.cluster.record.connectTimeoutMs, this, dialTls);
     this.#conn.setHighMark(pool.cluster.record.bufferLimitBytes);
     if (pool.protocol !== 'AUTO') this.#useProtocol(pool.protocol === 'HTTP2' ? 2 : 1);
   }
@@ -86,6 +94,11 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   }
   get localAddress(): Address {
     return this.#conn.localAddress;
+  }
+  /** Null without TLS. */
+  get tls(): TlsFacts | null {
+    if (this.#tlsFacts === null && this.#tls !== null) this.#tlsFacts = this.#tls.factsOf(this.#conn);
+    return this.#tlsFacts;
   }
   /** 1 while it is not known. */
   get protocol(): 1 | 2 {
@@ -169,8 +182,10 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
 
   // ---- ConnOwner -----------------------------------------------------------------------------------------
 
-  onHandshake(): FaultCode {
-    return 0;
+  onHandshake(conn: Conn): FaultCode {
+    const fault = this.#tls === null ? 0 : this.#tls.judge(conn, this.#pool.endpoint);
+    this.#wasRefused = fault !== 0;
+    return fault;
   }
   onOpen(): void {
     const { transport, metrics, wheel } = this.#pool.cluster.context;
@@ -233,10 +248,14 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     if (fault !== 0 || codec.protocol === 2 || codec.isIdleOrDone) this.end();
   }
 
-  onClosed(_conn: Conn, fault: FaultCode): void {
+  onClosed(conn: Conn, fault: FaultCode): void {
     const { transport, metrics, wheel } = this.#pool.cluster.context;
     wheel.forget(this);
     const record = this.#pool.cluster.record;
+    if (conn.tlsFailure !== '') {
+      this.#pool.tlsFailure = conn.tlsFailure;
+      this.#tls?.countFailure(conn, fault, this.#wasRefused);
+    }
     if (!this.#isOpen) {
       this.#count(fault === UP_CONNECT_TIMEOUT ? CONNECT_TIMEOUT : CONNECT_FAIL);
       if (fault === UP_CONNECT_TIMEOUT) this.#count(CONNECT_FAIL);

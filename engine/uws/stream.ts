@@ -38,6 +38,7 @@ export class UwsStream implements MessageStream, Client {
   readonly isReused = false;
   readonly sawResponseBytes = false;
   readonly conn = new UwsClient();
+  readonly tls = null;
   peerHost: PeerHost = null as unknown as PeerHost;
   peerAddress: Address = UNKNOWN_ADDRESS;
   readonly #owner: StreamOwner;

@@ -57,6 +57,8 @@ test("a connection manager of defaults has Envoy's", () => {
     upgrades: [],
     accessLogs: [],
     asksUpstreamAddress: false,
+    asksTls: false,
+    clientCert: { forward: 'SANITIZE', cert: false, chain: false, subject: false, uri: false, dns: false },
   });
 });
 

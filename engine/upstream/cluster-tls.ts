@@ -1,0 +1,88 @@
+/** ClusterTls: a cluster's TLS on one worker: how its endpoints are dialled, and which servers are accepted. */
+import { isIP } from 'node:net';
+import { type FaultCode, UP_TLS_VERIFY } from '../fault/faults.js';
+import type { DialTls, TlsContext } from '../io/tls.js';
+import type { Conn } from '../io/transport.js';
+import { CLUSTER } from '../metrics/declare.js';
+import type { WorkerMetrics } from '../metrics/slots.js';
+import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
+import type { UpstreamTlsRecord } from '../plan/tls-records.js';
+import { Certificate } from '../tls/certificate.js';
+import { type CertificateCache, PeerPolicy } from '../tls/peer-policy.js';
+import { refusalText } from '../tls/refusal-text.js';
+import { TlsCounters } from '../tls/tls-counters.js';
+import { TlsFacts } from '../tls/tls-facts.js';
+
+const HTTP1_ALPN = ['http/1.1'];
+const HTTP2_ALPN = ['h2'];
+const AUTO_ALPN = ['h2', 'http/1.1'];
+
+export class ClusterTls {
+  readonly #record: UpstreamTlsRecord;
+  readonly #context: TlsContext;
+  readonly #policy: PeerPolicy;
+  readonly #certificates: CertificateCache;
+  readonly #counters: TlsCounters;
+  readonly #local: Certificate | null;
+
+  constructor(
+    cluster: ClusterRecord,
+    record: UpstreamTlsRecord,
+    context: TlsContext,
+    metrics: WorkerMetrics,
+    certificates: CertificateCache,
+  ) {
+    this.#record = record;
+    this.#context = context;
+    this.#policy = new PeerPolicy(record.policy);
+    this.#certificates = certificates;
+    this.#counters = new TlsCounters(metrics, CLUSTER, cluster.metrics.counters);
+    const own = record.context.options.certificates[0];
+    this.#local = own === undefined ? null : new Certificate(own.chainPem);
+  }
+
+  /** RAW: whatever the client speaks, which we don't know. */
+  dial(endpoint: EndpointRecord, protocol: 'HTTP1' | 'HTTP2' | 'AUTO' | 'RAW'): DialTls {
+    const serverName = this.#serverNameOf(endpoint);
+    const alpn = protocol === 'AUTO' ? AUTO_ALPN : protocol === 'HTTP2' ? HTTP2_ALPN : HTTP1_ALPN;
+    return {
+      context: this.#context,
+      serverName,
+      sessionKey: `${endpoint.key} ${serverName} ${protocol}`,
+      // What is configured comes before what the protocol asks for (Envoy).
+      alpn: protocol === 'RAW' || this.#record.context.options.alpn.length > 0 ? null : alpn,
+    };
+  }
+
+  #serverNameOf({ hostname }: EndpointRecord): string {
+    const { sni, usesHostnameAsSni } = this.#record;
+    if (!usesHostnameAsSni || hostname === '') return sni;
+    const name = hostname.replace(/:\d+$/, '');
+    return isIP(name) === 0 ? name : sni;
+  }
+
+  /** The handshake is done: 0, or why the server's certificate is refused (with the reason in conn.tlsFailure). */
+  judge(conn: Conn, endpoint: EndpointRecord): FaultCode {
+    const tls = conn.tls;
+    if (tls === null) return UP_TLS_VERIFY;
+    const name = this.#record.verifiesSni ? this.#serverNameOf(endpoint) : '';
+    const isAsking = !this.#policy.isEmpty || name !== '';
+    const refusal = isAsking ? this.#policy.judge(this.#certificates.of(tls.peerCertificateDer), name) : null;
+    if (refusal === null) {
+      this.#counters.countHandshake(tls, false);
+      return 0;
+    }
+    this.#counters.countRefusal(refusal);
+    conn.tlsFailure = refusalText(refusal);
+    return UP_TLS_VERIFY;
+  }
+
+  factsOf(conn: Conn): TlsFacts | null {
+    return conn.tls === null ? null : new TlsFacts(conn.tls, this.#local, this.#certificates);
+  }
+
+  /** The connection ended by TLS. */
+  countFailure(conn: Conn, fault: FaultCode, wasRefused: boolean): void {
+    this.#counters.countFailure(conn, fault, wasRefused);
+  }
+}
