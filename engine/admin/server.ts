@@ -12,6 +12,7 @@ import type { Options } from '../options.js';
 import { compileRegex } from '../route/regex.js';
 import { renderPrometheus } from './prometheus.js';
 import { counters, histograms, renderJson, renderText, type StatsQuery } from './stats.js';
+import { certsJson } from './certificates.js';
 import * as views from './views.js';
 
 export interface AdminParts {
@@ -52,6 +53,10 @@ function json(value: unknown): Answer {
 const OK = text('OK\n');
 
 const ROUTES: Readonly<Record<string, Route>> = {
+  '/certs': {
+    help: 'certificates in use',
+    answer: (parts) => json(certsJson(parts.publisher.certificates, Date.now())),
+  },
   '/clusters': {
     help: 'upstream cluster status',
     answer: (parts, totals, query) =>

@@ -7,6 +7,7 @@ import { ENDPOINT } from '../metrics/declare.js';
 import type { Totals } from '../metrics/totals.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import { Subsets } from '../upstream/balance/subsets.js';
+import { certificateReadings, redacted, redactedText } from './certificates.js';
 import { openBreakers } from '../upstream/breaker.js';
 import type { AdminParts } from './server.js';
 import type { Reading } from './stats.js';
@@ -42,6 +43,9 @@ export function readings(parts: AdminParts): Reading[] {
   );
   add('server', 'config_reload_success', publisher.reloads.success);
   add('server', 'config_reload_failure', publisher.reloads.failure);
+  add('server', 'tls_files_renewal_success', publisher.renewals.success);
+  add('server', 'tls_files_renewal_failure', publisher.renewals.failure);
+  found.push(...certificateReadings(publisher.certificates, Date.now()));
   add('listener_manager', 'total_listeners_active', publisher.plan?.listeners.length ?? 0);
   add('cluster_manager', 'active_clusters', publisher.plan?.clusters.length ?? 0);
   const cells = new Int32Array(supervisor.sharedCells);
@@ -93,7 +97,7 @@ export function serverInfo(parts: AdminParts): unknown {
     command_line_options: {
       concurrency: options.concurrency,
       config_path: options.config.path ?? '',
-      config_yaml: options.config.path === null ? options.config.text : '',
+      config_yaml: options.config.path === null ? redactedText(options.config.text ?? '') : '',
       mode: 'Serve',
       log_level: parts.log.level,
       drain_time: `${options.drainTimeMs / 1000}s`,
@@ -115,18 +119,18 @@ export function configDump(parts: AdminParts): unknown {
     configs: [
       {
         '@type': 'type.googleapis.com/envoy.admin.v3.BootstrapConfigDump',
-        bootstrap_text: configText,
+        bootstrap_text: redactedText(configText),
         last_updated: lastUpdate.toISOString(),
       },
       {
         '@type': 'type.googleapis.com/envoy.admin.v3.ClustersConfigDump',
         version_info: String(plan?.version ?? 0),
-        static_clusters: plan?.clusters.map((cluster) => ({ cluster })) ?? [],
+        static_clusters: plan?.clusters.map((cluster) => ({ cluster: redacted(cluster) })) ?? [],
       },
       {
         '@type': 'type.googleapis.com/envoy.admin.v3.ListenersConfigDump',
         version_info: String(plan?.version ?? 0),
-        static_listeners: plan?.listeners.map((listener) => ({ listener })) ?? [],
+        static_listeners: plan?.listeners.map((listener) => ({ listener: redacted(listener) })) ?? [],
       },
     ],
   };

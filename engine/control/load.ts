@@ -13,6 +13,8 @@ import { SecretFiles } from './secret-files.js';
 export interface LoadedConfig {
   readonly reader: DocumentReader;
   readonly bootstrap: Value;
+  /** As it was read, without what --config-yaml lays over it. */
+  readonly document: string;
   /** The text that was read: what a change is measured against, and what /config_dump shows. */
   readonly text: string;
   readonly warnings: readonly Problem[];
@@ -24,7 +26,15 @@ export type Loaded = LoadedConfig | { readonly problems: readonly Problem[] };
 /** Never throws: what is wrong is in the problems. */
 export function loadConfig(source: ConfigSource): Loaded {
   const text = readSource(source);
-  if (typeof text !== 'string') return { problems: [text] };
+  return typeof text === 'string' ? loadText(source, text) : { problems: [text] };
+}
+
+/** The same document, with what is in its certificate files by now. */
+export function renewConfig(source: ConfigSource, config: LoadedConfig): Loaded {
+  return loadText(source, config.document);
+}
+
+function loadText(source: ConfigSource, text: string): Loaded {
   const reader = new DocumentReader(text, {
     file: source.name,
     allowsUnknownFields: source.allowsUnknownFields,
@@ -48,7 +58,7 @@ export function loadConfig(source: ConfigSource): Loaded {
   const warnings = reader.sorted();
   reader.isMuted = true;
   const whole = source.overlay === undefined ? text : `${text}\n# ${source.overlay.name}\n${source.overlay.text}`;
-  return { reader, bootstrap, text: whole, warnings, files };
+  return { reader, bootstrap, document: text, text: whole, warnings, files };
 }
 
 /** The plan of a config that loaded. */

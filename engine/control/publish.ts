@@ -8,9 +8,11 @@ import type { ClusterRecord, SnapshotPlan } from '../plan/records.js';
 import { Subsets } from '../upstream/balance/subsets.js';
 import type { Compiled } from './compile.js';
 import { type DnsTarget, dnsKey } from './compile-clusters.js';
-import { type LoadedConfig, loadConfig, planOf } from './load.js';
+import { type LoadedConfig, loadConfig, planOf, renewConfig } from './load.js';
 import type { PlanRegistry } from './registry.js';
+import type { CertificateRecord } from '../plan/tls-records.js';
 import type { Supervisor, WorkerHandle } from './supervise.js';
+import { TlsCare } from './tls-care.js';
 
 export interface PublisherOptions {
   readonly source: ConfigSource;
@@ -37,6 +39,7 @@ const SUBSETS_REMOVED = CLUSTER.index.lb_subsets_removed;
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #dns: DnsDiscovery;
+  readonly #care: TlsCare;
   #config: LoadedConfig;
   #current: Compiled | null = null;
   #version = 0;
@@ -48,11 +51,20 @@ export class Publisher {
   /** Clusters that ask for each name: where their first counters are. */
   #askers: ReadonlyMap<string, readonly number[]> = new Map();
   reloads = { success: 0, failure: 0 };
+  /** Of certificate files. */
+  renewals = { success: 0, failure: 0 };
   lastUpdate = new Date();
 
   constructor(config: LoadedConfig, options: PublisherOptions) {
     this.#config = config;
     this.#options = options;
+    this.#care = new TlsCare({
+      onTicketKeys: (ticketKeys) => {
+        for (const worker of options.supervisor.workers) worker.send({ kind: 'ticketKeys', ticketKeys });
+      },
+      onFiles: () => void this.renew(),
+      log: options.log,
+    });
     this.#dns = new DnsDiscovery(() => this.#onNews(), {
       ...(options.lookUp === undefined ? {} : { lookUp: options.lookUp }),
       onTrouble: (message) => options.log('warning', 'dns', message),
@@ -62,6 +74,31 @@ export class Publisher {
     });
   }
 
+  /** Certificate files hold something else by now: the same config is put in force with that. False: it is refused. */
+  renew(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const { log, source } = this.#options;
+      if (this.#isStopped || !this.#config.files.hasChanged()) return true;
+      const loaded = renewConfig(source, this.#config);
+      try {
+        if ('problems' in loaded) throw new Error(renderProblems(loaded.problems));
+        await this.#apply(loaded);
+      } catch (error) {
+        this.renewals.failure++;
+        log('warning', 'tls', `files not taken, those in force stay:\n${textOf(error)}`);
+        return false;
+      }
+      this.renewals.success++;
+      if (loaded.warnings.length > 0) log('warning', 'tls', renderProblems(loaded.warnings));
+      log('info', 'tls', `files renewed: version ${this.#version}`);
+      return true;
+    });
+  }
+
+  /** Certificates in force. */
+  get certificates(): readonly CertificateRecord[] {
+    return this.#current?.certificates ?? [];
+  }
   get plan(): SnapshotPlan | null {
     return this.#current?.plan ?? null;
   }
@@ -139,6 +176,7 @@ export class Publisher {
     this.#config = config;
     this.#current = compiled;
     acceptor.activate(plan.listeners);
+    this.#care.attend(config.files.paths, compiled.certificates);
     await this.#ask(compiled.dnsTargets);
     registry.sweep(plan, supervisor, performance.now());
   }
@@ -209,7 +247,7 @@ export class Publisher {
       .filter((worker) => worker.isReady)
       .map((worker) => {
         const answer = worker.answer('prepared', plan.version);
-        worker.send({ kind: 'prepare', plan });
+        worker.send({ kind: 'prepare', plan, ticketKeys: this.#care.ticketKeys });
         return answer;
       });
     for (const answer of await Promise.all(answers)) if (answer?.problem != null) throw new Error(answer.problem);
@@ -248,6 +286,7 @@ export class Publisher {
   stop(): void {
     this.#isStopped = true;
     this.#dns.stop();
+    this.#care.stop();
   }
 }
 

@@ -35,7 +35,9 @@ export interface WorkerMemory {
 
 export type ToWorker =
   /** Build the plan; answered by `prepared`. */
-  | { readonly kind: 'prepare'; readonly plan: SnapshotPlan }
+  | { readonly kind: 'prepare'; readonly plan: SnapshotPlan; readonly ticketKeys: Uint8Array }
+  /** For TLS contexts without keys of their own; see TlsContext.setTicketKeys(). */
+  | { readonly kind: 'ticketKeys'; readonly ticketKeys: Uint8Array }
   /** Put the prepared plan in force, and listen on exactly these; answered by `committed`. */
   | { readonly kind: 'commit'; readonly version: number; readonly listeners: readonly WorkerListener[] }
   | { readonly kind: 'drain' }

@@ -62,7 +62,11 @@ class Worker {
   #onMessage(message: ToWorker): void {
     switch (message.kind) {
       case 'prepare':
+        this.#core.tlsContexts.setTicketKeys(message.ticketKeys);
         this.#prepare(message.plan);
+        break;
+      case 'ticketKeys':
+        this.#core.tlsContexts.setTicketKeys(message.ticketKeys);
         break;
       case 'commit':
         void this.#commit(message.version, message.listeners);
