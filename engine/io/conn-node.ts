@@ -41,6 +41,7 @@ export class NodeConn implements Conn {
   /** TCP is there. */
   isConnected = false;
   early: Buffer[] = [];
+  isShutDown = false;
   timer: NodeJS.Timeout | null = null;
   bytesRead = 0;
   bytesWritten = 0;
@@ -130,7 +131,10 @@ export class NodeConn implements Conn {
   }
   shutdownAfterFlush(): void {
     if (this.isEnded || this.isClosed) return;
-    this.#afterFlush(() => this.socket?.end());
+    this.isShutDown = true;
+    this.#afterFlush(() => {
+      if (!this.isHandshaking) this.socket?.end();
+    });
   }
   abort(fault: FaultCode): void {
     if (this.isClosed || this.fault !== 0) return;

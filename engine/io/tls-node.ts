@@ -31,6 +31,8 @@ const VERIFY_ERRORS: Readonly<Record<string, number | undefined>> = {
   CERT_REJECTED: 28,
 };
 const UNSPECIFIED = 1;
+const SESSION_ID = 3;
+const TLS_1_3_BYTES = Buffer.of(3, 4);
 
 /** What node:tls has and its types don't say: the outcome of OpenSSL's verification, for both roles. */
 interface VerifyingHandle {
@@ -49,6 +51,7 @@ export class NodeTlsContext implements TlsContext {
     if (options.verifyDepth >= 0) throw new Error('the node transport has no max_verify_depth');
     if (options.certificates.some(({ ocspStaple }) => ocspStaple !== null))
       throw new Error('the node transport has no ocsp_staple');
+    if (options.role === 'server' && options.certificates.length === 0) throw new Error('a server needs a certificate');
     this.options = options;
     this.#secureContext = newSecureContext(options, null);
   }
@@ -66,9 +69,12 @@ export class NodeTlsContext implements TlsContext {
     this.#sessions.clear();
   }
 
-  /** A session to resume: each is used once (RFC 8446, appendix C.4). */
+  /** A session to resume: those of TLS 1.3 are used once (RFC 8446, appendix C.4). */
   takeSession(key: string): Buffer | undefined {
-    return this.#sessions.get(key)?.pop();
+    const kept = this.#sessions.get(key);
+    const last = kept?.[kept.length - 1];
+    if (last !== undefined && sessionPart(last, 1).equals(TLS_1_3_BYTES)) kept?.pop();
+    return last;
   }
 
   keepSession(key: string, session: Buffer): void {
@@ -97,7 +103,7 @@ function newSecureContext(options: TlsContextOptions, ticketKeys: Uint8Array | n
     ...(groups === '' ? {} : { ecdhCurve: groups }),
     ...(signatureAlgorithms === '' ? {} : { sigalgs: signatureAlgorithms }),
     ...(crlPem === null ? {} : { crl: crlPem }),
-    ...(options.sessionTickets ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (options.sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
     sessionTimeout: options.sessionTimeoutS,
     // A session of another context, where somebody else is trusted, is not taken.
     sessionIdContext: createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 32),
@@ -148,8 +154,8 @@ export class NodeTlsSession implements TlsSession {
   readonly alpn: string;
   readonly verifyError: number;
   readonly verifyReason: string;
+  readonly sessionId: Uint8Array;
   /** node:tls does not tell. */
-  readonly sessionId = new Uint8Array(0);
   readonly isTruncated = false;
   readonly peerCertificateDer: Uint8Array | null;
   readonly #socket: tls.TLSSocket;
@@ -165,6 +171,7 @@ export class NodeTlsSession implements TlsSession {
     const { servername } = socket as unknown as { servername?: string | false };
     this.sni = typeof servername === 'string' ? servername.toLowerCase() : '';
     this.isResumed = socket.isSessionReused();
+    this.sessionId = Uint8Array.from(sessionPart(socket.getSession() ?? Buffer.alloc(0), SESSION_ID));
     this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
     const certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
     this.peerCertificateDer = certificate?.raw ?? null;
@@ -189,7 +196,16 @@ export class NodeTlsSession implements TlsSession {
   }
 }
 
+/** Of OpenSSL's SSL_SESSION in DER: version, protocol, cipher, id, ...; those four are short. */
+function sessionPart(session: Buffer, index: number): Buffer {
+  const first = session[1] ?? 0;
+  let at = first < 0x80 ? 2 : 2 + (first & 0x7f);
+  for (let i = 0; i < index; i++) at += 2 + (session[at + 1] ?? 0);
+  return session.subarray(at + 2, at + 2 + (session[at + 1] ?? 0));
+}
+
 /** "ssl3_get_record:wrong version number" and the like, in the words that OpenSSL has for it. */
 export function tlsErrorText(error: NodeJS.ErrnoException & { reason?: string }): string {
-  return error.reason ?? error.message;
+  const text = error.code === 'ECONNRESET' ? 'the peer closed the connection in the handshake' : error.message;
+  return `TLS_error:|${error.reason ?? text}`;
 }

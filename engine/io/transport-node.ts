@@ -75,7 +75,7 @@ export class NodeTransport implements Transport {
   #timeOut(conn: NodeConn, fault: FaultCode): void {
     if (conn.fault !== 0) return;
     conn.fault = fault;
-    if (conn.isHandshaking) conn.tlsFailure = 'the handshake took too long';
+    if (conn.isHandshaking) conn.tlsFailure = 'TLS_error:|the handshake timed out';
     conn.socket?.destroy();
   }
 
@@ -123,6 +123,8 @@ export class NodeTransport implements Transport {
   ): void {
     const pending = new PendingServerTls(context);
     conn.isHandshaking = true;
+    // What was read so far is read once more, by TLS.
+    conn.bytesRead = 0;
     conn.isOpen = false;
     conn.isConnected = true;
     conn.tlsContext = context;
@@ -157,7 +159,8 @@ export class NodeTransport implements Transport {
     conn.tls = session;
     let fault: FaultCode = 0;
     if (session.verifyError !== 0 && !options.acceptUntrusted) {
-      conn.tlsFailure = `certificate verify failed: ${session.verifyReason}`;
+      conn.tls = null;
+      conn.tlsFailure = `TLS_error:|certificate verify failed:verify cert failed: ${session.verifyReason}`;
       fault = tlsFault(conn.isDialled, TLS_END_VERIFY);
     } else
       this.#turn(() => {
@@ -166,11 +169,14 @@ export class NodeTransport implements Transport {
     if (fault !== 0) {
       conn.fault = fault;
       conn.isEnded = true;
-      socket.destroy();
+      // Read what is there, or the system would send a reset in the place of the alert and the end.
+      socket.resume();
+      socket.end(() => socket.destroy());
       return;
     }
     conn.isHandshaking = false;
     for (const bytes of conn.early.splice(0)) socket.write(bytes);
+    if (conn.isShutDown) socket.end();
     socket.on('data', (chunk: Buffer) => this.#deliver(conn, chunk, 0, chunk.length));
     if (conn.holdBits !== 0) socket.pause();
     if (conn.isDialled) this.#open(conn);
@@ -187,8 +193,9 @@ export class NodeTransport implements Transport {
       conn.fault = isOfTls ? tlsFault(conn.isDialled, TLS_END_BROKEN) : errorFault(conn, error.code ?? '');
       if (isOfTls) conn.tlsFailure = tlsErrorText(error);
     } else if (isOfTls || conn.isConnected) {
-      conn.fault = tlsFault(conn.isDialled, TLS_END_HANDSHAKE);
       conn.tlsFailure = tlsErrorText(error);
+      const isOfCertificate = /did not return a certificate/.test(conn.tlsFailure);
+      conn.fault = tlsFault(conn.isDialled, isOfCertificate ? TLS_END_VERIFY : TLS_END_HANDSHAKE);
     } else conn.fault = errorFault(conn, error.code ?? '');
   }
 
@@ -281,7 +288,7 @@ export class NodeTransport implements Transport {
     if (conn.timer !== null) clearTimeout(conn.timer);
     if (conn.isHandshaking && conn.isConnected && conn.fault === 0 && !conn.isEnded) {
       conn.fault = tlsFault(conn.isDialled, TLS_END_HANDSHAKE);
-      conn.tlsFailure = 'the peer closed the connection in the handshake';
+      conn.tlsFailure = 'TLS_error:|the peer closed the connection in the handshake';
     }
     conn.isClosed = true;
     conn.isEnded = true;

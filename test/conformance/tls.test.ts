@@ -20,3 +20,24 @@ else {
   tlsLaws('native', fixture);
   transportLaws('native over TLS', () => openTls('native', { authority, leaf, server }));
 }
+
+tlsLaws('node', fixture, {
+  'facts of both roles': 'node:tls does not tell a server its group',
+  "a client's certificate is accepted: expired, allowed":
+    'refused by newTlsContext(): node:tls tells one error of several',
+  'resumption: TLS 1.3 from the cache': 'node:tls has no cache of its own for servers',
+  'resumption: TLS 1.2 from the cache': 'the same',
+  'no resumption where neither tickets nor a cache are wanted': 'the tickets that it sends all the same open nothing',
+  'T3: a FIN without close_notify is told apart': 'node:tls does not tell',
+  'an OCSP response is stapled for those who ask': 'refused by newTlsContext()',
+  'ciphers, ciphersuites and groups': 'a server does not hear its group',
+  'what OpenSSL does not take is an error': 'it is, in the words of node:tls',
+  'ticket keys: shared between contexts, rotated, forgotten': 'node:tls has room for one key',
+});
+const ABORT = '3, 4: abort resets the peer; its fault is told once, afterwards';
+const NO_RESET = 'a TLSSocket can be closed, not reset';
+transportLaws(
+  'node over TLS',
+  () => openTls('node', { authority, leaf, server: { sessionTickets: false, sessionCache: false } }),
+  { [`${ABORT} (accepted)`]: NO_RESET, [`${ABORT} (dialled)`]: NO_RESET },
+);
