@@ -9,6 +9,7 @@ import { RecordingSink } from '../support/recording-sink.js';
 import { SERVER_OPTIONS } from '../support/server-harness.js';
 import * as authority from './targets/authority.js';
 import * as chunked from './targets/chunked.js';
+import * as clientHello from './targets/client-hello.js';
 import * as config from './targets/config.js';
 import * as headerBlock from './targets/header-block.js';
 import * as hpack from './targets/hpack.js';
@@ -121,6 +122,7 @@ export const TARGETS: readonly Target[] = [
   proxyProtocol,
   regex,
   router,
+  clientHello,
   config,
   jsonFormat,
   {
