@@ -15,7 +15,7 @@ import {
 } from './compile-certificates.js';
 import { compileValidation, secretOf, type Validation } from './compile-validation.js';
 import { fieldOf, fieldsOf, flagOf, numberOf, textOf } from './compile-values.js';
-import type { Value } from './document.js';
+import type { DocumentReader, Value } from './document.js';
 import { cipherList, groupList, type Listed, signatureList } from './tls-parameters.js';
 
 /** What a listener's or cluster's TLS is compiled with. */
@@ -45,6 +45,7 @@ export function tlsSocketOf(value: Value): Value | null {
 
 export function compileDownstreamTls(context: TlsSocketContext, tls: Value): DownstreamTlsRecord {
   const { reader } = context;
+  const errorsBefore = errorCount(reader);
   const common = fieldOf(tls, 'common_tls_context') ?? {};
   const loaded = certificatesOf(context, common);
   if (loaded.length === 0 && !lacksCertificates(context, common))
@@ -65,7 +66,9 @@ export function compileDownstreamTls(context: TlsSocketContext, tls: Value): Dow
   } as const;
   const { sets, names, unnamed, mismatched } = groupByName(loaded, flagOf(tls, 'full_scan_certs_on_sni_mismatch'));
   return {
-    contexts: sets.map((certificates) => contextRecord(context, tls, { ...options, certificates }, ticketKeys)),
+    contexts: sets.map((certificates) =>
+      contextRecord(context, tls, { ...options, certificates }, ticketKeys, errorsBefore),
+    ),
     names,
     unnamed,
     mismatched,
@@ -76,6 +79,7 @@ export function compileDownstreamTls(context: TlsSocketContext, tls: Value): Dow
 
 export function compileUpstreamTls(context: TlsSocketContext, tls: Value): UpstreamTlsRecord {
   const { reader } = context;
+  const errorsBefore = errorCount(reader);
   const common = fieldOf(tls, 'common_tls_context') ?? {};
   const loaded = certificatesOf(context, common);
   const pairs: TlsCertificate[] = loaded.map(({ pair }) => pair);
@@ -103,7 +107,7 @@ export function compileUpstreamTls(context: TlsSocketContext, tls: Value): Upstr
     maxSessionKeys: numberOf(tls, 'max_session_keys', 1),
   };
   return {
-    context: contextRecord(context, tls, options, null),
+    context: contextRecord(context, tls, options, null, errorsBefore),
     sni: textOf(tls, 'sni'),
     usesHostnameAsSni: flagOf(tls, 'auto_host_sni'),
     verifiesSni,
@@ -197,6 +201,7 @@ function contextRecord(
   tls: Value,
   options: TlsContextOptions,
   ticketKeys: Uint8Array | null,
+  errorsBefore: number,
 ): TlsContextRecord {
   const { certificates, ciphers, groups, signatureAlgorithms, trustedCaPem, crlPem } = options;
   try {
@@ -213,13 +218,19 @@ function contextRecord(
       ...(crlPem === null ? {} : { crl: crlPem }),
     });
   } catch (error) {
-    reader.report('error', tls, 'common_tls_context', `OpenSSL refuses it: ${textOfError(error)}`);
+    // What follows from a mistake that was reported is no news.
+    if (errorCount(reader) === errorsBefore)
+      reader.report('error', tls, 'common_tls_context', `OpenSSL refuses it: ${textOfError(error)}`);
   }
   const key = createHash('sha256')
     .update(JSON.stringify(options))
     .update(ticketKeys ?? '')
     .digest('hex');
   return { key, options, ticketKeys };
+}
+
+function errorCount({ problems }: DocumentReader): number {
+  return problems.filter(({ severity }) => severity === 'error').length;
 }
 
 function note(context: TlsSocketContext, loaded: readonly LoadedCertificate[], validation: Validation): void {
