@@ -116,6 +116,13 @@ const CHECKS: readonly Check[] = [
     severity: 'error',
     problem: (value) => (value === TcpProxy.typeUrl ? '--ingress uws takes HTTP alone' : null),
   },
+  ...['filter_chain_match', 'default_filter_chain'].map(
+    (field): Check => ({
+      field,
+      severity: 'error',
+      problem: always('with --ingress uws a listener has one filter chain, for every connection'),
+    }),
+  ),
   ...['enable_reuse_port', 'tcp_backlog_size', 'per_connection_buffer_limit_bytes', 'delayed_close_timeout'].map(
     (field): Check => ({
       field,
