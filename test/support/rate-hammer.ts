@@ -8,16 +8,19 @@ export interface HammerTask {
   readonly isNative: boolean;
   readonly intervalNs: number;
   readonly burst: number;
+  readonly fromNs: bigint;
   readonly untilNs: bigint;
 }
 
 if (parentPort !== null) {
-  const { memory, isNative, intervalNs, burst, untilNs } = workerData as HammerTask;
+  const { memory, isNative, intervalNs, burst, fromNs, untilNs } = workerData as HammerTask;
   const words = new BigInt64Array(memory);
   const { addon } = loadAddon();
   const cells = isNative && addon !== null ? new addon.RateCells(words) : new PortableRateCells(words);
   let admitted = 0;
   for (let now = process.hrtime.bigint(); now < untilNs; now = process.hrtime.bigint())
-    if (cells.takeToken(0, Number(now), intervalNs, intervalNs * burst) === 0) admitted++;
+    if (now >= fromNs && cells.takeToken(0, Number(now), intervalNs, intervalNs * burst) === 0) admitted++;
+  // What the machine left no time to take before the end.
+  while (cells.takeToken(0, Number(untilNs), intervalNs, intervalNs * burst) === 0) admitted++;
   parentPort.postMessage(admitted);
 }
