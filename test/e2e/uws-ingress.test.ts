@@ -351,6 +351,24 @@ describe('the life of --ingress uws', { skip: why ?? false }, () => {
     await proxy.stop();
   });
 
+  test('when listeners drain the next response says that its connection closes, and is counted', async () => {
+    const config = bootstrap({ origins: [originPort] });
+    const proxy = await ProxyProcess.start(config, { args: [...UWS, '--concurrency', '2'] });
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      const first = await ask(proxy.port, { path: '/?ms=0', agent });
+      assert.notEqual(first.headers.connection, 'close');
+      await proxy.admin('/drain_listeners', 'POST');
+      await proxy.until(async () => (await ask(proxy.port, { path: '/?ms=0', agent })).headers.connection === 'close');
+      assert.equal(await proxy.stat('http.ingress.downstream_cx_drain_close'), 1);
+      assert.equal(await proxy.stat('http.ingress.downstream_cx_total'), 1);
+      await assert.rejects(ask(proxy.port, { path: '/?ms=0', agent: false }), /ECONNREFUSED/);
+    } finally {
+      agent.destroy();
+      await proxy.stop();
+    }
+  });
+
   test('a worker that dies is replaced, and both get connections again', async () => {
     const config = bootstrap({ origins: [originPort] });
     const proxy = await ProxyProcess.start(config, { args: [...UWS, '--concurrency', '2'] });
