@@ -116,7 +116,7 @@ async function serve(options: Options, config: LoadedConfig): Promise<void> {
 /** It reads the size of a head from the environment, once; what is longer than that it refuses without a word to us. */
 function loadUwsFor(config: LoadedConfig): Promise<Uws> {
   const { listeners } = planOf(config, new PlanRegistry(), new Map(), 0).plan;
-  const most = Math.max(...listeners.flatMap(managersOf).map((http) => http.maxRequestHeadersBytes));
+  const most = Math.max(0, ...listeners.flatMap(managersOf).map((http) => http.maxRequestHeadersBytes));
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(most + UWS_MORE_BYTES);
   return loadUws();
 }

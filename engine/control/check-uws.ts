@@ -1,7 +1,6 @@
 /** checkUws: what a config asks of listeners that uWebSockets.js can't do, where that is the ingress. */
 import type { Problem } from '../fault/problem.js';
 import type { DocumentReader, Value } from './document.js';
-import { TcpProxy } from './schema-tcp.js';
 
 // It shows no request's connection, so whatever counts or times one connection can't be kept; what somebody may rely on
 // to be safe is an error, the rest a warning. README.md lists the differences that no config speaks of.
@@ -27,6 +26,7 @@ const unless =
     value === allowed ? null : text;
 const always = (text: string) => (): string => text;
 const NO_CONNECTION = 'can not be kept with --ingress uws, which does not show the connection of a request';
+const ONE_CHAIN = 'with --ingress uws a listener has one filter chain, for every connection';
 const idle = (value: unknown): string | null =>
   value === QUIET_MS ? null : `with --ingress uws connections end after ${QUIET_MS / 1000} s without a request`;
 const isShort = (value: unknown): boolean => typeof value === 'number' && value > 0 && value < QUIET_MS;
@@ -112,18 +112,31 @@ const CHECKS: readonly Check[] = [
     problem: always('--ingress uws reads HTTP from the first byte'),
   },
   {
-    field: '@type',
+    field: 'filter_chains',
     severity: 'error',
-    problem: (value) => (value === TcpProxy.typeUrl ? '--ingress uws takes HTTP alone' : null),
+    problem: (value) => ((value as readonly Value[]).length > 1 ? ONE_CHAIN : null),
   },
-  ...['filter_chain_match', 'default_filter_chain'].map(
-    (field): Check => ({
-      field,
-      severity: 'error',
-      problem: always('with --ingress uws a listener has one filter chain, for every connection'),
-    }),
-  ),
-  ...['enable_reuse_port', 'tcp_backlog_size', 'per_connection_buffer_limit_bytes', 'delayed_close_timeout'].map(
+  { field: 'filter_chain_match', severity: 'error', problem: always(ONE_CHAIN) },
+  { field: 'default_filter_chain', severity: 'error', problem: always(ONE_CHAIN) },
+  {
+    field: '@type',
+    where: /\.filter_chains\[\d+\]\.filters\[\d+\]\.typed_config$/,
+    severity: 'error',
+    problem: (value) =>
+      String(value).endsWith('HttpConnectionManager') ? null : 'with --ingress uws there is HTTP alone',
+  },
+  {
+    field: 'codec_type',
+    severity: 'error',
+    problem: (value) => (value === 'HTTP2' ? 'with --ingress uws there is HTTP/1.1 alone' : null),
+  },
+  ...[
+    'http2_protocol_options',
+    'enable_reuse_port',
+    'tcp_backlog_size',
+    'per_connection_buffer_limit_bytes',
+    'delayed_close_timeout',
+  ].map(
     (field): Check => ({
       field,
       severity: 'warning',

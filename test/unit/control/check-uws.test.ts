@@ -44,10 +44,28 @@ test('limits of connections are errors with uWebSockets.js alone', () => {
       ],
     ],
     [{ listener: 'tcp_backlog_size: 128' }, [`warning ${LISTENER}.tcp_backlog_size: has no effect with --ingress uws`]],
+    [{ manager: 'codec_type: HTTP2' }, [`error ${HCM}.codec_type: with --ingress uws there is HTTP/1.1 alone`]],
+    [
+      { manager: 'http2_protocol_options: {}' },
+      [`warning ${HCM}.http2_protocol_options: has no effect with --ingress uws`],
+    ],
     [{ routes: '[ { match: { prefix: "/" }, route: { cluster: c, idle_timeout: 5s } } ]' }, []],
   ];
   for (const [pieces, wanted] of cases) {
     assert.deepEqual(briefly(yaml(pieces), { ingress: 'uws' }), wanted, JSON.stringify(pieces));
     assert.deepEqual(briefly(yaml(pieces)), []);
   }
+});
+
+test('a listener has one chain, in clear text', () => {
+  const text = yaml().replace(
+    '    - filters:',
+    '    - filter_chain_match: { server_names: [ a.example ] }\n      filters:',
+  );
+  assert.notEqual(text, yaml());
+  const one = 'with --ingress uws a listener has one filter chain, for every connection';
+  assert.deepEqual(
+    briefly(text, { ingress: 'uws' }).filter((line) => line.includes('uws')),
+    [`error ${LISTENER}.filter_chains[0].filter_chain_match: ${one}`],
+  );
 });

@@ -1,6 +1,7 @@
 /** ChainMatcher: Envoy's order of criteria, the most specific of each, and no way back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Address } from '../../../engine/io/transport.js';
 import type { FilterChainMatchRecord } from '../../../engine/plan/chain-records.js';
 import { ChainMatcher, type ConnectionFacts } from '../../../engine/proxy/chain-matcher.js';
 
@@ -17,9 +18,11 @@ const ANY: FilterChainMatchRecord = {
 };
 
 function facts(changes: Partial<ConnectionFacts> = {}, from = '192.0.2.7', fromPort = 40000): ConnectionFacts {
+  const remoteAddress: Address = { family: from.includes(':') ? 6 : 4, host: from, port: fromPort };
   return {
     localAddress: { family: 4, host: '198.51.100.1', port: 443 },
-    remoteAddress: { family: from.includes(':') ? 6 : 4, host: from, port: fromPort },
+    remoteAddress,
+    directAddress: remoteAddress,
     serverName: '',
     transportProtocol: 'raw_buffer',
     applicationProtocols: [],
