@@ -3,6 +3,7 @@ import type {
   ClusterChoiceRecord,
   FilterRecord,
   ForwardRecord,
+  GrpcTimeoutRecord,
   PathMatchRecord,
   RedirectRecord,
   RouteActionRecord,
@@ -131,17 +132,18 @@ function checkDomain(reader: DocumentReader, host: Value, at: string, domain: st
 
 function compileRoute(context: InnerContext, route: Value, maxBody: number): RouteRecord {
   const match = compileMatch(context, fieldOf(route, 'match') ?? {});
+  const perFilter = compilePerFilter(context, context.filters, route, context.perFilter);
   return {
     name: textOf(route, 'name'),
     match,
-    action: compileAction(context, route, match.path, maxBody),
+    action: compileAction({ ...context, perFilter }, route, match.path, maxBody),
     mutations: compileMutations(context.reader, route),
-    typedPerFilterConfig: compilePerFilter(context, context.filters, route, context.perFilter),
+    typedPerFilterConfig: perFilter,
     statPrefix: textOf(route, 'stat_prefix'),
   };
 }
 
-function compileAction(context: RouteContext, route: Value, path: PathMatchRecord, maxBody: number): RouteActionRecord {
+function compileAction(context: InnerContext, route: Value, path: PathMatchRecord, maxBody: number): RouteActionRecord {
   const { reader } = context;
   const redirect = fieldOf(route, 'redirect');
   if (redirect !== undefined) return compileRedirect(reader, redirect, path);
@@ -203,7 +205,7 @@ function checkTimes(reader: DocumentReader, action: Value): void {
     reader.report('warning', action, 'timeout', 'never comes: max_stream_duration ends the request before it');
 }
 
-function compileForward(context: RouteContext, action: Value, path: PathMatchRecord): ForwardRecord {
+function compileForward(context: InnerContext, action: Value, path: PathMatchRecord): ForwardRecord {
   const { reader } = context;
   checkPrefixRewrite(reader, action, path);
   checkTimes(reader, action);
@@ -224,10 +226,28 @@ function compileForward(context: RouteContext, action: Value, path: PathMatchRec
     idleTimeoutMs: (action['idle_timeout'] as number | undefined) ?? null,
     maxStreamDurationMs:
       (fieldOf(action, 'max_stream_duration')?.['max_stream_duration'] as number | undefined) ?? null,
+    grpcTimeout: compileGrpcTimeout(reader, action),
     retryPolicy: null,
     upgrades: upgrades?.map((upgrade) => ({ ...upgrade, connectTerminate: false })) ?? null,
     priority: textOf(action, 'priority', 'DEFAULT') as ForwardRecord['priority'],
     hashPolicies: compileHashPolicies(reader, action),
+  };
+}
+
+function compileGrpcTimeout(reader: DocumentReader, action: Value): GrpcTimeoutRecord | null {
+  const duration = fieldOf(action, 'max_stream_duration') ?? {};
+  const headerMaxMs = (duration['grpc_timeout_header_max'] as number | undefined) ?? null;
+  const maxMs = (action['max_grpc_timeout'] as number | undefined) ?? null;
+  if (headerMaxMs === null && duration['grpc_timeout_header_offset'] !== undefined)
+    reader.report('error', duration, 'grpc_timeout_header_offset', 'has no effect without grpc_timeout_header_max');
+  if (maxMs === null && action['grpc_timeout_offset'] !== undefined)
+    reader.report('error', action, 'grpc_timeout_offset', 'has no effect without max_grpc_timeout');
+  if (headerMaxMs === null && maxMs === null) return null;
+  return {
+    headerMaxMs,
+    headerOffsetMs: numberOf(duration, 'grpc_timeout_header_offset', 0),
+    maxMs,
+    offsetMs: numberOf(action, 'grpc_timeout_offset', 0),
   };
 }
 
@@ -254,7 +274,7 @@ function weightKey(weighted: Value, cluster: Value): string {
   return prefix === '' ? '' : `${prefix}.${textOf(cluster, 'name')}`;
 }
 
-function compileClusterChoice(context: RouteContext, action: Value): ClusterChoiceRecord {
+function compileClusterChoice(context: InnerContext, action: Value): ClusterChoiceRecord {
   if (action['cluster_header'] !== undefined)
     return { kind: 'cluster_header', header: textOf(action, 'cluster_header').toLowerCase() };
   const weighted = fieldOf(action, 'weighted_clusters');
@@ -271,6 +291,7 @@ function compileClusterChoice(context: RouteContext, action: Value): ClusterChoi
       criteria: context.criteria.of(cluster, action),
       mutations: compileMutations(context.reader, cluster),
       hostRewriteLiteral: (cluster['host_rewrite_literal'] as string | undefined) ?? null,
+      typedPerFilterConfig: compilePerFilter(context, context.filters, cluster, context.perFilter),
     };
   });
   const sum = clusters.reduce((total, cluster) => total + cluster.weight, 0);

@@ -45,8 +45,9 @@ const ClusterWeight: Message = {
     response_headers_to_add: LIST_OF_HEADERS,
     response_headers_to_remove: list(text),
     host_rewrite_literal: { ...text, isFieldValue: true },
+    typed_per_filter_config: PER_FILTER_CONFIG,
   },
-  unsupported: ['cluster_header', 'typed_per_filter_config'],
+  unsupported: ['cluster_header'],
   required: ['name', 'weight'],
 };
 
@@ -70,8 +71,11 @@ const UpgradeConfig: Message = {
 
 const MaxStreamDuration: Message = {
   name: 'MaxStreamDuration',
-  fields: { max_stream_duration: duration },
-  unsupported: ['grpc_timeout_header_max', 'grpc_timeout_header_offset'],
+  fields: {
+    max_stream_duration: duration,
+    grpc_timeout_header_max: duration,
+    grpc_timeout_header_offset: duration,
+  },
 };
 
 const RouteAction: Message = {
@@ -92,6 +96,8 @@ const RouteAction: Message = {
     timeout: duration,
     idle_timeout: duration,
     max_stream_duration: message(() => MaxStreamDuration),
+    max_grpc_timeout: duration,
+    grpc_timeout_offset: duration,
     priority: oneOf('DEFAULT', 'HIGH'),
     hash_policy: list(message(() => HashPolicy)),
     upgrade_configs: list(message(() => UpgradeConfig)),
@@ -103,8 +109,6 @@ const RouteAction: Message = {
     'rate_limits',
     'include_vh_rate_limits',
     'cors',
-    'max_grpc_timeout',
-    'grpc_timeout_offset',
     'internal_redirect_policy',
     'internal_redirect_action',
     'max_internal_redirects',

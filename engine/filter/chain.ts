@@ -1,73 +1,78 @@
-/** FilterChain: the hooks of one listener's filters as parallel arrays; absent hooks are absent. */
-import type { FilterRecord, RouteRecord } from '../plan/records.js';
-import { type FilterContext, type FilterKind, NEXT, type Verdict } from './filter.js';
+/** FilterChain: the filters of one listener, their hooks side by side, and the configs that routes give them. */
+import type { FilterRecord } from '../plan/records.js';
+import { type FilterKind, type FilterState, STATELESS } from './filter.js';
+import { FilterRun } from './filter-run.js';
 
-type RequestHook = (x: FilterContext, config: unknown) => Verdict;
-type ResponseHook = (x: FilterContext, config: unknown) => void;
+/** A route, or a weighted cluster of one. */
+export interface FilterScope {
+  /** By filter name; null = the filter is off there. */
+  readonly typedPerFilterConfig: Readonly<Record<string, unknown>>;
+}
+
+type Kind = FilterKind<unknown>;
 
 export class FilterChain {
-  /** How many request hooks there are. */
-  readonly requestHooks: number;
-  readonly #requestRun: RequestHook[] = [];
-  /** Place of each hook's filter in #configs. */
-  readonly #requestPlaces: number[] = [];
-  readonly #responseRun: ResponseHook[] = [];
-  readonly #responsePlaces: number[] = [];
+  readonly length: number;
+  /** By the filter's place; undefined = it has none. */
+  readonly requestHead: readonly Kind['onRequestHead'][];
+  readonly requestData: readonly Kind['onRequestData'][];
+  readonly requestTrailers: readonly Kind['onRequestTrailers'][];
+  readonly responseHead: readonly Kind['onResponseHead'][];
+  readonly responseData: readonly Kind['onResponseData'][];
+  readonly responseTrailers: readonly Kind['onResponseTrailers'][];
+  readonly #kinds: readonly Kind[];
   readonly #configs: readonly unknown[];
-  /** Of routes that have configs of their own, by place; null in it = the filter is off there. */
-  readonly #routeConfigs: ReadonlyMap<RouteRecord, readonly unknown[]>;
+  /** Of scopes that have configs of their own, by place; null in it = the filter is off there. */
+  readonly #scopeConfigs: ReadonlyMap<object, readonly unknown[]>;
+  readonly #spare: FilterRun[] = [];
 
   /** kinds: by type URL; throws for a filter that it lacks (main has refused such a config before). */
   constructor(
     records: readonly FilterRecord[],
     kinds: ReadonlyMap<string, FilterKind<unknown>>,
-    routes: readonly RouteRecord[],
+    scopes: readonly FilterScope[],
   ) {
     const own = records.map((record) => kindOf(record, kinds));
-    this.#configs = records.map((record, place) =>
-      (own[place] as FilterKind<unknown>).build(record.config, 1 << place),
-    );
-    own.forEach((kind, place) => {
-      if (kind.onRequestHead !== undefined) {
-        this.#requestRun.push(kind.onRequestHead);
-        this.#requestPlaces.push(place);
-      }
-      if (kind.onResponseHead !== undefined) {
-        // Responses visit the filters in reverse order.
-        this.#responseRun.unshift(kind.onResponseHead);
-        this.#responsePlaces.unshift(place);
-      }
-    });
-    this.requestHooks = this.#requestRun.length;
-    const routeConfigs = new Map<RouteRecord, readonly unknown[]>();
-    for (const route of routes) {
-      const { typedPerFilterConfig: given } = route;
+    this.length = own.length;
+    this.#kinds = own;
+    this.requestHead = own.map((kind) => kind.onRequestHead);
+    this.requestData = own.map((kind) => kind.onRequestData);
+    this.requestTrailers = own.map((kind) => kind.onRequestTrailers);
+    this.responseHead = own.map((kind) => kind.onResponseHead);
+    this.responseData = own.map((kind) => kind.onResponseData);
+    this.responseTrailers = own.map((kind) => kind.onResponseTrailers);
+    this.#configs = records.map((record, place) => (own[place] as Kind).build(record.config, 1 << place));
+    const scopeConfigs = new Map<object, readonly unknown[]>();
+    for (const scope of scopes) {
+      const { typedPerFilterConfig: given } = scope;
       if (!records.some(({ name }) => Object.hasOwn(given, name))) continue;
       const configs = records.map(({ name }, place) => {
         if (!Object.hasOwn(given, name)) return this.#configs[place];
-        return given[name] === null ? null : (own[place] as FilterKind<unknown>).build(given[name], 1 << place);
+        return given[name] === null ? null : (own[place] as Kind).build(given[name], 1 << place);
       });
-      routeConfigs.set(route, configs);
+      scopeConfigs.set(scope, configs);
     }
-    this.#routeConfigs = routeConfigs;
+    this.#scopeConfigs = scopeConfigs;
   }
 
-  runRequestHead(at: number, x: FilterContext): Verdict {
-    const config = this.#configOf(this.#requestPlaces[at] as number, x);
-    return config === null ? NEXT : (this.#requestRun[at] as RequestHook)(x, config);
+  /** By place; null in it = the filter is off. */
+  configsOf(scope: object | null): readonly unknown[] {
+    if (scope === null || this.#scopeConfigs.size === 0) return this.#configs;
+    return this.#scopeConfigs.get(scope) ?? this.#configs;
   }
 
-  runResponseHead(x: FilterContext): void {
-    for (let at = 0; at < this.#responseRun.length; at++) {
-      const config = this.#configOf(this.#responsePlaces[at] as number, x);
-      if (config !== null) (this.#responseRun[at] as ResponseHook)(x, config);
-    }
+  newStates(): FilterState[] {
+    return this.#kinds.map((kind) => kind.newState?.() ?? STATELESS);
   }
 
-  #configOf(place: number, x: FilterContext): unknown {
-    const route = x.routeRecord;
-    const ofRoute = route === null || this.#routeConfigs.size === 0 ? undefined : this.#routeConfigs.get(route);
-    return (ofRoute ?? this.#configs)[place];
+  /** For one exchange, which gives it back; null when there are no filters. */
+  take(): FilterRun | null {
+    if (this.length === 0) return null;
+    return this.#spare.pop() ?? new FilterRun(this);
+  }
+
+  give(run: FilterRun): void {
+    this.#spare.push(run);
   }
 }
 

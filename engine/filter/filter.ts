@@ -1,31 +1,46 @@
 /** FilterKind, Verdict and FilterContext: the extension point for HTTP filters, with its laws. */
 import type { FaultCode } from '../fault/faults.js';
 import type { ExchangeView } from '../format/exchange-view.js';
-import type { RouteRecord } from '../plan/records.js';
+import type { Head } from '../http/head.js';
 
-// Laws: 1. Request hooks run in configured order, response hooks in reverse. 2. After WAIT no later hook of that
-// direction runs until resume(ticket). 3. A stale ticket is ignored. 4. After DONE the reply given is what is sent.
+// Laws, tested by test/unit/filter/filter-run.test.ts:
+//  1. Request hooks run in configured order, response hooks in reverse.
+//  2. After WAIT nothing of that direction goes on until resume(ticket): what comes meanwhile is kept, its source held.
+//     A head goes on behind the filter that waited; data and trailers are given to it again.
+//  3. A stale ticket is ignored; resume() comes after the hook has returned.
+//  4. After DONE the reply given is what is sent. One from a response hook passes no further hooks.
+//  5. Data that a filter took (TAKEN) end there. What it emits goes on behind it, in the order of the calls, with `last`
+//     once; trailers that it took need such an end.
+//  6. After HOLD the response head stays until the filter's data or trailers hook lets something go on; an emitted end
+//     without bytes makes it a response without a body. A head with `end` can't be held.
+//  7. A head that says `end` is followed by no data and no trailers. Bytes are lent for the call.
 
 /** Go on with the next filter. */
 export const NEXT = 0;
-/** Stop here until resume(): nothing is read from the client meanwhile. */
+/** Stop here until resume(). */
 export const WAIT = 1;
 /** The filter answered with reply(): nothing goes upstream. */
 export const DONE = 2;
-export type Verdict = typeof NEXT | typeof WAIT | typeof DONE;
+/** The filter has taken the data or trailers; what goes on instead is given to emit(). */
+export const TAKEN = 3;
+/** Of a response head: it waits for what the filter makes of the body. */
+export const HOLD = 4;
+export type Verdict = typeof NEXT | typeof WAIT | typeof DONE | typeof TAKEN | typeof HOLD;
 
 /** What a filter may do to its exchange, besides reading it. */
 export interface FilterContext extends ExchangeView {
-  /** Valid for the hook that runs now. */
+  /** Of the hook that runs now, for resume(). */
   ticket(): number;
-  /** After WAIT: go on from the filter that waited. Ignored when the exchange ended meanwhile. */
+  /** After WAIT: go on. Ignored when the exchange ended meanwhile. */
   resume(ticket: number): void;
   /** Answers the request; returns DONE for `return x.reply(...)`. fault 0 = an ordinary answer. */
   reply(status: number, body: Uint8Array, fault: FaultCode): Verdict;
+  /** In a data or trailers hook: bytes for those behind this filter, in the same direction. */
+  emit(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   /** Bits that filters keep from the request to its response, one each; 0 when the exchange begins. */
   marks: number;
-  /** What per-route configs are found by; null before there is a route. */
-  readonly routeRecord: RouteRecord | null;
+  /** What per-route configs are found by: the route, or the weighted cluster of it; null before there is a route. */
+  readonly filterScope: object | null;
   /**
    * The endpoint of this address ("127.0.0.1:80", copied) serves, whatever the policy says, as long as it is in the
    * cluster and not unhealthy; otherwise any does, or none when isStrict.
@@ -44,8 +59,17 @@ export interface FilterContext extends ExchangeView {
   takeToken(bucket: number, intervalNs: number, capacityNs: number, perConnection: boolean): boolean;
 }
 
+/** What a filter keeps of one exchange; pooled. */
+export interface FilterState {
+  /** As new, for the next exchange. */
+  reset(): void;
+}
+
+/** The state of filters that keep none. */
+export const STATELESS: FilterState = Object.freeze({ reset: () => undefined });
+
 /** A kind of filter: its config is checked on main, the hooks run on workers. Absent hooks cost nothing. */
-export interface FilterKind<Config> {
+export interface FilterKind<Config, State extends FilterState = FilterState> {
   /** Envoy's type URL without the "type.googleapis.com/" prefix. */
   readonly typeUrl: string;
   /**
@@ -53,7 +77,23 @@ export interface FilterKind<Config> {
    * mark: the filter's bit of FilterContext.marks.
    */
   build(record: unknown, mark: number): Config;
-  onRequestHead?(x: FilterContext, config: Config): Verdict;
-  /** May change the response head; it can't wait. */
-  onResponseHead?(x: FilterContext, config: Config): void;
+  newState?(): State;
+  onRequestHead?(x: FilterContext, config: Config, state: State, end: boolean): Verdict;
+  onRequestData?: DataHook<Config, State>;
+  onRequestTrailers?: TrailersHook<Config, State>;
+  /** x.response may be changed. */
+  onResponseHead?(x: FilterContext, config: Config, state: State, end: boolean): Verdict;
+  onResponseData?: DataHook<Config, State>;
+  onResponseTrailers?: TrailersHook<Config, State>;
 }
+
+type DataHook<Config, State> = (
+  x: FilterContext,
+  config: Config,
+  state: State,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  last: boolean,
+) => Verdict;
+type TrailersHook<Config, State> = (x: FilterContext, config: Config, state: State, trailers: Head) => Verdict;

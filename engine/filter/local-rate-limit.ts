@@ -49,12 +49,13 @@ export const LOCAL_RATE_LIMIT: FilterKind<LocalRateLimit | null> = {
     x.marks |= mark;
     return x.reply(record.status, BODY, record.saysExhausted ? RATE_LIMITED_EXHAUSTED : RATE_LIMITED);
   },
-  onResponseHead(x: FilterContext, config: LocalRateLimit | null): void {
+  onResponseHead(x: FilterContext, config: LocalRateLimit | null): Verdict {
     const { mark, mutations } = config as LocalRateLimit;
-    if ((x.marks & mark) === 0) return;
+    if ((x.marks & mark) === 0) return NEXT;
     x.response.removeAll(ENVOY_RATELIMITED);
     x.response.add(ENVOY_RATELIMITED, TRUE, 0, TRUE.length);
     mutations.applyToResponse(x.response, x);
+    return NEXT;
   },
 };
 

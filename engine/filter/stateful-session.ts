@@ -56,10 +56,11 @@ export const STATEFUL_SESSION: FilterKind<StatefulSession> = {
     if (carrier.read(x)) x.overrideHost(carried, addressStart, addressEnd, isStrict);
     return NEXT;
   },
-  onResponseHead(x: FilterContext, { carrier, mark }: StatefulSession): void {
+  onResponseHead(x: FilterContext, { carrier, mark }: StatefulSession): Verdict {
     // Our own answers bind nobody: an endpoint that could not be reached is none to come back to.
-    if ((x.marks & mark) === 0 || x.upstreamHeadUs === 0 || x.isAtOverrideHost) return;
+    if ((x.marks & mark) === 0 || x.upstreamHeadUs === 0 || x.isAtOverrideHost) return NEXT;
     if (x.upstreamAddress !== null) carrier.write(x, addressText(x.upstreamAddress));
+    return NEXT;
   },
 };
 

@@ -1,5 +1,6 @@
 /** Operators that read fields and the request target: REQ, RESP, TRAILER, PATH, QUERY_PARAM. */
 import type { ByteOutput } from '../base/byte-output.js';
+import { grpcStatusOfHttp, isGrpc, readGrpcStatus } from '../http/grpc.js';
 import type { Head } from '../http/head.js';
 import { METHOD_BYTES } from '../http/methods.js';
 import { N, type NameId, nameIdOf } from '../http/names.js';
@@ -7,6 +8,7 @@ import type { ExchangeView } from './exchange-view.js';
 import { ValueWriter } from './value-writer.js';
 
 const encoder = new TextEncoder();
+const GRPC_STATUS = N['grpc-status'];
 const COMMA = 0x2c;
 const QUESTION = 0x3f;
 const AMPERSAND = 0x26;
@@ -194,35 +196,16 @@ function cutQuery(out: ByteOutput, start: number): void {
     }
 }
 
-/** grpc-status of a gRPC exchange, from the trailers or the head (a response of trailers only). */
+/**
+ * grpc-status of a gRPC exchange, from the trailers or the head (a response of trailers only), else what the HTTP status
+ * means; -1 = there is none.
+ */
 export function grpcStatusOf(x: ExchangeView): number {
-  const type = x.request.find(N['content-type']);
-  if (type < 0 || !x.request.valueString(type).toLowerCase().startsWith('application/grpc')) return -1;
+  if (!isGrpc(x.request)) return -1;
   const trailers = x.responseTrailers;
-  const text = trailers?.joinedString('grpc-status') ?? x.response.joinedString('grpc-status');
-  if (text !== null) return /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  if (trailers !== null && trailers.find(GRPC_STATUS) >= 0) return readGrpcStatus(trailers);
+  if (x.response.find(GRPC_STATUS) >= 0) return readGrpcStatus(x.response);
   return x.responseStatus === 0 ? -1 : grpcStatusOfHttp(x.responseStatus);
-}
-
-/** The gRPC project's mapping of HTTP statuses, for answers that are not gRPC. */
-function grpcStatusOfHttp(status: number): number {
-  switch (status) {
-    case 400:
-      return 13;
-    case 401:
-      return 16;
-    case 403:
-      return 7;
-    case 404:
-      return 12;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return 14;
-    default:
-      return 2;
-  }
 }
 
 /** One field or pseudo-field by the name that a format uses. */

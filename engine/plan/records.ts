@@ -260,12 +260,24 @@ export interface ForwardRecord {
   /** Null = the connection manager's stream_idle_timeout; 0 = off. */
   readonly idleTimeoutMs: number | null;
   readonly maxStreamDurationMs: number | null;
+  /** Null: what a gRPC client says of its deadline is passed on, and that is all. */
+  readonly grpcTimeout: GrpcTimeoutRecord | null;
   readonly retryPolicy: RetryPolicyRecord | null;
   /** Null = the connection manager's list. */
   readonly upgrades: readonly (UpgradeRecord & { readonly connectTerminate: boolean })[] | null;
   readonly priority: 'DEFAULT' | 'HIGH';
   /** HASH_POLICIES_MAX at most. */
   readonly hashPolicies: readonly HashPolicyRecord[];
+}
+/** How far a gRPC client's own deadline (grpc-timeout) counts. */
+export interface GrpcTimeoutRecord {
+  /** As max_stream_duration, at most so long; 0 = as long as it says, null = not at all. */
+  readonly headerMaxMs: number | null;
+  /** So much less than it says: the answer is to be there before the client gives up. */
+  readonly headerOffsetMs: number;
+  /** The older form: as the route's timeout. */
+  readonly maxMs: number | null;
+  readonly offsetMs: number;
 }
 /** Each cookie policy that gives cookies has a bit of a signed number. */
 export const HASH_POLICIES_MAX = 31;
@@ -300,6 +312,8 @@ export interface WeightedClusterRecord {
   readonly criteria: number;
   readonly mutations: HeaderMutationsRecord;
   readonly hostRewriteLiteral: string | null;
+  /** As RouteRecord's, with what the cluster says of filters on top. */
+  readonly typedPerFilterConfig: Readonly<Record<string, unknown>>;
 }
 export interface RegexRewriteRecord {
   readonly pattern: string;

@@ -8,6 +8,7 @@ import {
   STREAM_IDLE_RESPONSE,
   UP_TIMEOUT,
 } from '../fault/faults.js';
+import { isGrpc, readGrpcTimeoutMs, setGrpcTimeout } from '../http/grpc.js';
 import type { HttpRecord, RouteActionRecord } from '../plan/records.js';
 import { type ExchangeRecord, REQUEST_ENDED, TUNNEL } from './exchange-record.js';
 
@@ -34,23 +35,54 @@ export function startDeadlines(x: ExchangeRecord, http: HttpRecord): void {
 /** What a route says comes before what its connection manager does. */
 export function routeDeadlines(x: ExchangeRecord, action: RouteActionRecord): void {
   if (action.kind !== 'forward') return;
+  x.routeTimeoutMs = action.timeoutMs;
   if (action.idleTimeoutMs !== null) {
     x.idleTimeoutMs = action.idleTimeoutMs;
     x.idleDeadlineMs = 0;
     x.touch();
   }
-  if (action.maxStreamDurationMs !== null)
-    x.durationDeadlineMs = action.maxStreamDurationMs === 0 ? 0 : x.core.transport.nowMs() + action.maxStreamDurationMs;
+  let durationMs = action.maxStreamDurationMs;
+  if (action.grpcTimeout !== null && isGrpc(x.request)) {
+    const { headerMaxMs, headerOffsetMs, maxMs, offsetMs } = action.grpcTimeout;
+    const askedMs = readGrpcTimeoutMs(x.request);
+    if (headerMaxMs !== null && askedMs >= 0) {
+      durationMs = Math.max(SOON_MS, withOffset(capped(askedMs, headerMaxMs), headerOffsetMs, SOON_MS));
+      setGrpcTimeout(x.request, durationMs);
+    }
+    if (maxMs !== null) {
+      // Here 0 is no limit, and an offset that leaves nothing doesn't count (Envoy).
+      const wantedMs = Math.max(0, askedMs);
+      const laterMs = withOffset(wantedMs, offsetMs, wantedMs);
+      x.routeTimeoutMs = laterMs === 0 ? maxMs : capped(laterMs, maxMs);
+      if (x.routeTimeoutMs !== 0) setGrpcTimeout(x.request, x.routeTimeoutMs);
+    }
+  }
+  if (durationMs !== null) x.durationDeadlineMs = durationMs === 0 ? 0 : x.core.transport.nowMs() + durationMs;
+}
+
+/** A deadline of 0 ms is one that is due, not one that is off. */
+const SOON_MS = 1;
+
+/** maxMs: 0 = there is none. */
+function capped(ms: number, maxMs: number): number {
+  return maxMs !== 0 && ms > maxMs ? maxMs : ms;
+}
+
+function withOffset(ms: number, offsetMs: number, otherwiseMs: number): number {
+  return offsetMs < ms ? ms - offsetMs : otherwiseMs;
+}
+
+/** Sets the timer for what is due next. */
+export function armTimer(x: ExchangeRecord): void {
+  // The route timer begins with the end of the request, which for one without a body is before the route is known.
+  if (x.routeDeadlineMs === 0 && x.routeTimeoutMs !== 0 && x.is(REQUEST_ENDED) && !x.is(TUNNEL))
+    x.routeDeadlineMs = x.core.transport.nowMs() + x.routeTimeoutMs;
+  const next = nextDeadlineMs(x);
+  if (next !== 0) x.core.wheel.arm(x, next);
 }
 
 /** The earliest due time, or 0 when every timeout is off. */
-export function nextDeadlineMs(x: ExchangeRecord): number {
-  // The route timer begins with the end of the request, which for one without a body is before the route is known.
-  if (x.routeDeadlineMs === 0 && x.is(REQUEST_ENDED) && x.route !== null && !x.is(TUNNEL)) {
-    const action = x.route.record.action;
-    if (action.kind === 'forward' && action.timeoutMs !== 0)
-      x.routeDeadlineMs = x.core.transport.nowMs() + action.timeoutMs;
-  }
+function nextDeadlineMs(x: ExchangeRecord): number {
   let next = x.idleDeadlineMs;
   if (x.routeDeadlineMs !== 0 && (next === 0 || x.routeDeadlineMs < next)) next = x.routeDeadlineMs;
   if (x.requestDeadlineMs !== 0 && (next === 0 || x.requestDeadlineMs < next)) next = x.requestDeadlineMs;

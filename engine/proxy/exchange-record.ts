@@ -2,12 +2,12 @@
 import { Timer } from '../base/timer-wheel.js';
 import { type FaultCode, FAULTS, UP_TLS_BROKEN, UP_TLS_HANDSHAKE, UP_TLS_VERIFY } from '../fault/faults.js';
 import type { FilterContext, Verdict } from '../filter/filter.js';
+import { type Direction, type FilterRun, REQUEST } from '../filter/filter-run.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
 import { servedAddress } from '../io/proxied.js';
 import type { Address } from '../io/transport.js';
 import { CONNECTION_SETS, rateCell } from '../limit/rate-memory.js';
 import { methodName } from '../http/methods.js';
-import type { RouteRecord } from '../plan/records.js';
 import type { ClusterChoice, CompiledRoute } from '../route/compiled-route.js';
 import type { HashedRequest } from '../route/hash-policy.js';
 import { RequestHash } from '../upstream/balance/request-hash.js';
@@ -47,6 +47,15 @@ export const CLIENT_ENDED = 2048;
 export const TRAILERS_SENT = 4096;
 /** What has been passed on of the body is kept, see replay.ts. */
 export const BODY_KEPT = 8192;
+/** The final head of the upstream has come. */
+export const UPSTREAM_HEAD = 16384;
+/** The upstream's answer has come whole. */
+export const UPSTREAM_ENDED = 32768;
+/** The end of the request has been passed on, or there is nothing behind its head. */
+export const REQUEST_RELAYED = 65536;
+/** They have taken all they can for now. */
+export const UPSTREAM_FULL = 131072;
+export const DOWNSTREAM_FULL = 262144;
 
 export abstract class ExchangeRecord extends Timer implements FilterContext, HashedRequest {
   readonly core: Core;
@@ -104,15 +113,19 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   uncreditedResponse = 0;
   /** Sec-WebSocket-Accept of the answer to an upgrade that goes from one version of HTTP to the other. */
   switchAccept: Uint8Array | null = null;
+  /** Of the request's body, as they left the filters. */
+  bytesRelayed = 0;
   // Due times on the wheel's clock, 0 = off; deadline.ts knows what each means.
+  /** Of the route, or what the request asks for within its limits; 0 = off. */
+  routeTimeoutMs = 0;
   routeDeadlineMs = 0;
   idleDeadlineMs = 0;
   requestDeadlineMs = 0;
   durationDeadlineMs = 0;
   goneDeadlineMs = 0;
   idleTimeoutMs = 0;
-  /** Goes up whenever a filter's wait becomes void. */
-  ticketNumber = 0;
+  /** Null: there are no filters. */
+  protected filters: FilterRun | null = null;
 
   constructor(core: Core) {
     super();
@@ -164,13 +177,16 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.uncreditedRequest = 0;
     this.uncreditedResponse = 0;
     this.switchAccept = null;
+    this.bytesRelayed = 0;
+    this.routeTimeoutMs = 0;
     this.routeDeadlineMs = 0;
     this.idleDeadlineMs = 0;
     this.requestDeadlineMs = 0;
     this.durationDeadlineMs = 0;
     this.goneDeadlineMs = 0;
     this.idleTimeoutMs = 0;
-    this.ticketNumber++;
+    if (this.filters !== null) this.filters.end();
+    this.filters = null;
   }
 
   /** Of the connection that this attempt goes on; its address only where a format asks, for it costs a system call. */
@@ -242,31 +258,9 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     return rateCells.takeKeyed(CONNECTION_SETS, low ^ (low >>> 15), high, nowNs, intervalNs, capacityNs) === 0;
   }
 
-  /** Something moved: stream_idle_timeout begins anew. */
-  touch(): void {
-    if (this.idleTimeoutMs !== 0) this.idleDeadlineMs = this.core.transport.nowMs() + this.idleTimeoutMs;
-  }
-
-  protected copyOf(trailers: Head): Head {
-    const copy = this.core.heads.take();
-    copy.copyFrom(trailers);
-    return copy;
-  }
-
-  /** The upstream's part is over: cells and counters of the attempt are given back, once. */
-  protected endUpstream(fault: FaultCode): void {
-    this.upstreamEndUs = this.core.transport.nowUs();
-    if (!this.is(UPSTREAM_COUNTED)) return;
-    this.state &= ~UPSTREAM_COUNTED;
-    const status = this.is(RESPONSE_HEAD) && !this.is(LOCAL_REPLY) ? this.response.status : 0;
-    const latencyUs = this.upstreamStartUs === 0 ? 0 : this.upstreamEndUs - this.upstreamStartUs;
-    const headUs = status === 0 ? latencyUs : this.upstreamHeadUs - this.upstreamStartUs;
-    const { pool, activeAtStart } = this;
-    this.cluster?.requestFinished(pool as Pool, this.isHighPriority(), status, fault, latencyUs, activeAtStart, headUs);
-  }
-
-  get routeRecord(): RouteRecord | null {
-    return this.route === null ? null : this.route.record;
+  get filterScope(): object | null {
+    if (this.route === null) return null;
+    return this.choice === null || this.choice.record === null ? this.route.record : this.choice.record;
   }
 
   is(bits: number): boolean {
@@ -284,8 +278,54 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     else if (!this.responseFlags.includes(row.flag)) this.responseFlags = `${this.responseFlags},${row.flag}`;
   }
 
-  abstract ticket(): number;
-  abstract resume(ticket: number): void;
+  /** A filter waits with a part of the request. */
+  get isFilterKeeping(): boolean {
+    return this.filters !== null && this.filters.isRequestWaiting;
+  }
+
+  ticket(): number {
+    return this.filters === null ? 0 : this.filters.ticket();
+  }
+
+  resume(ticket: number): void {
+    if (this.filters !== null && !this.is(FINISHED)) this.filters.resume(ticket);
+  }
+
+  emit(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (this.filters !== null) this.filters.emit(bytes, start, end, last);
+  }
+
+  keepHead(direction: Direction): void {
+    (direction === REQUEST ? this.request : this.response).retain();
+  }
+
+  keepTrailers(trailers: Head): Head {
+    const copy = this.core.heads.take();
+    copy.copyFrom(trailers);
+    return copy;
+  }
+
+  dropTrailers(trailers: Head): void {
+    this.core.heads.give(trailers);
+  }
+
+  /** Something moved: the idle timeout begins anew. */
+  touch(): void {
+    if (this.idleTimeoutMs !== 0) this.idleDeadlineMs = this.core.transport.nowMs() + this.idleTimeoutMs;
+  }
+
+  /** The upstream's part is over: cells and counters of the attempt are given back, once. */
+  protected endUpstream(fault: FaultCode): void {
+    this.upstreamEndUs = this.core.transport.nowUs();
+    if (!this.is(UPSTREAM_COUNTED)) return;
+    this.state &= ~UPSTREAM_COUNTED;
+    const status = this.is(UPSTREAM_HEAD) && !this.is(LOCAL_REPLY) ? this.response.status : 0;
+    const latencyUs = this.upstreamStartUs === 0 ? 0 : this.upstreamEndUs - this.upstreamStartUs;
+    const headUs = status === 0 ? latencyUs : this.upstreamHeadUs - this.upstreamStartUs;
+    const { pool, activeAtStart } = this;
+    this.cluster?.requestFinished(pool as Pool, this.isHighPriority(), status, fault, latencyUs, activeAtStart, headUs);
+  }
+
   abstract reply(status: number, body: Uint8Array, fault: FaultCode): Verdict;
 
   // ---- ExchangeView ----------------------------------------------------------------------------

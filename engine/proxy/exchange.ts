@@ -9,7 +9,8 @@ import {
   UP_STREAM_REFUSED,
   UP_TRUNCATED,
 } from '../fault/faults.js';
-import { DONE, NEXT, type Verdict } from '../filter/filter.js';
+import { DONE, type Verdict } from '../filter/filter.js';
+import { type Direction, type Filtered, REQUEST, RESPONSE } from '../filter/filter-run.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
 import { HEAD_UPGRADE, type Head } from '../http/head.js';
 import { isIdempotent, METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
@@ -19,29 +20,35 @@ import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
-import { dueFault, HALF_CLOSE_GRACE_MS, nextDeadlineMs, routeDeadlines, startDeadlines } from './deadline.js';
+import { armTimer, dueFault, HALF_CLOSE_GRACE_MS, routeDeadlines, startDeadlines } from './deadline.js';
 import {
   ACQUIRING,
   BODY_KEPT,
   CLIENT_ENDED,
+  DOWNSTREAM_FULL,
   ExchangeRecord,
   FINISHED,
   LOCAL_REPLY,
   REQUEST_ENDED,
   REQUEST_HEAD,
   REQUEST_PREPARED,
+  REQUEST_RELAYED,
   REQUEST_SENT,
   RESPONSE_ENDED,
   RESPONSE_HEAD,
   TRAILERS_SENT,
   TUNNEL,
   UPSTREAM_COUNTED,
+  UPSTREAM_ENDED,
+  UPSTREAM_FULL,
+  UPSTREAM_HEAD,
 } from './exchange-record.js';
 import { REDIRECT_TO_PATH } from '../http/normalize.js';
 import { faultBody, fillReply, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
 import { Replay } from './replay.js';
 import { prepareRequest, prepareUpstreamRequest } from './request-fields.js';
+import { canRetry, isRaceRetry } from './retry.js';
 import { prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
 import { asksForTunnel, translateSwitch, translateUpgrade } from './upgrade.js';
@@ -60,14 +67,10 @@ import { countFinish, countStart } from './statistics.js';
 //   finish            9: once, always: counters, log, release
 //   fail              one function: the fault table decides on retry, local reply or reset
 
-/** Retries of our own: the keep-alive race and refused connections. Each reused connection that died counts. */
-const ATTEMPTS_MAX = 4;
-
-export class Exchange extends ExchangeRecord implements MessageSink, StreamWaiter {
+export class Exchange extends ExchangeRecord implements MessageSink, StreamWaiter, Filtered {
   #down: MessageStream | null = null;
   #up: MessageStream | null = null;
   readonly #upstreamSide: UpstreamSide;
-  #filterAt = 0;
   /** Made for the first request that needs one, and kept. */
   #replay: Replay | null = null;
 
@@ -92,19 +95,22 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state |= REQUEST_HEAD;
     this.#admit();
     // In HTTP/2 a tunnel's bytes may follow at once; they are nobody's before the answer agrees to the tunnel.
-    if (!end && asksForTunnel(head)) {
-      this.#down?.hold(HOLD_TUNNEL);
+    const isTunnel = !end && asksForTunnel(head);
+    if (isTunnel) this.#down?.hold(HOLD_TUNNEL);
+    if (end || isTunnel) {
       this.#endRequest();
+      this.state |= REQUEST_RELAYED;
     }
-    if (end) this.#endRequest();
     this.#route();
     return spare;
   }
 
   #admit(): void {
-    const http = (this.listener as ListenerRuntime).record;
+    const listener = this.listener as ListenerRuntime;
     countStart(this);
-    startDeadlines(this, http);
+    this.filters = listener.filters.take();
+    if (this.filters !== null) this.filters.begin(this);
+    startDeadlines(this, listener.record);
   }
 
   #route(): void {
@@ -122,26 +128,17 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       return;
     }
     routeDeadlines(this, route.record.action);
-    this.#armTimer();
-    this.#filterAt = 0;
+    armTimer(this);
+    this.choice = route.chooseCluster(this, this.core.random);
     this.#filterRequest();
   }
 
   #filterRequest(): void {
-    const filters = (this.listener as ListenerRuntime).filters;
-    while (this.#filterAt < filters.requestHooks) {
-      const verdict = filters.runRequestHead(this.#filterAt++, this);
-      if (verdict === DONE) return;
-      if (verdict !== NEXT) {
-        this.request.retain();
-        this.#down?.hold(HOLD_FILTER);
-        return;
-      }
-    }
-    this.#pick();
+    if (this.filters === null) this.pick();
+    else this.filters.requestHead(this.is(REQUEST_ENDED));
   }
 
-  #pick(): void {
+  pick(): void {
     const listener = this.listener as ListenerRuntime;
     const route = this.route as NonNullable<typeof this.route>;
     if (this.cluster === null) {
@@ -155,10 +152,10 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
         this.fail(refused);
         return;
       }
-      this.cluster = listener.chooseCluster(this);
+      this.cluster = listener.chosenCluster(this);
       if (this.cluster === null) {
         this.note(NO_CLUSTER);
-        this.#replyLocal(action.clusterNotFoundStatus, faultBody(NO_CLUSTER));
+        this.#replyLocal(action.clusterNotFoundStatus, faultBody(NO_CLUSTER), NO_CLUSTER);
         return;
       }
     }
@@ -218,12 +215,12 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     }
     if ((this.request.flags & HEAD_UPGRADE) !== 0) translateUpgrade(this);
     this.state |= REQUEST_SENT;
-    const isAgain = this.bytesReceived > 0 || this.is(TRAILERS_SENT);
-    let isFull = stream.sendHead(this.request, this.is(REQUEST_ENDED) && !isAgain);
+    const isAgain = this.bytesRelayed > 0 || this.is(TRAILERS_SENT);
+    let isFull = stream.sendHead(this.request, this.is(REQUEST_RELAYED) && !isAgain);
     // Kept for a retry when the connection turns out to be dead, and for the log.
     this.request.retain();
-    if (isAgain) isFull = (this.#replay as Replay).send(stream, this.is(REQUEST_ENDED));
-    if (this.is(REQUEST_ENDED)) {
+    if (isAgain) isFull = (this.#replay as Replay).send(stream, this.is(REQUEST_RELAYED));
+    if (this.is(REQUEST_RELAYED)) {
       this.upstreamRequestEndUs = this.core.transport.nowUs();
       return;
     }
@@ -233,16 +230,19 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       this.#replay.begin(this.request.contentLength);
       this.state |= BODY_KEPT;
     }
-    if (isFull) this.#down?.hold(HOLD_PEER_FULL);
-    else this.#creditRequest();
+    if (isFull) {
+      this.state |= UPSTREAM_FULL;
+      this.#down?.hold(HOLD_PEER_FULL);
+    } else this.onUpstreamDrained();
     this.#down?.release(HOLD_CONNECTING);
   }
 
   /** What was passed on has left: the client may send as much again. */
-  #creditRequest(): void {
+  onUpstreamDrained(): void {
     const down = this.#down;
     if (this.uncreditedRequest > 0) down?.consumed(this.uncreditedRequest);
     this.uncreditedRequest = 0;
+    this.state &= ~UPSTREAM_FULL;
     down?.release(HOLD_PEER_FULL);
   }
 
@@ -250,16 +250,20 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.bytesReceived += end - start;
     this.touch();
     if (last) this.#endRequest();
+    if (this.filters === null) {
+      this.relayRequest(bytes, start, end, last);
+      this.credit(REQUEST, end - start);
+    } else this.filters.requestData(bytes, start, end, last);
+  }
+
+  relayRequest(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     const up = this.#up;
-    const down = this.#down;
+    this.bytesRelayed += end - start;
+    if (last) this.state |= REQUEST_RELAYED;
     if (this.is(BODY_KEPT)) (this.#replay as Replay).keep(bytes, start, end);
-    if (down === null) return;
     // No upstream any more: we have answered, and what is left of the body is dropped.
-    if (up === null) {
-      down.consumed(end - start);
-      return;
-    }
-    this.uncreditedRequest += relayData(down, up, bytes, start, end, last);
+    if (up === null || this.#down === null) return;
+    if (relayData(this.#down, up, bytes, start, end, last)) this.state |= UPSTREAM_FULL;
     if (last) {
       this.upstreamRequestEndUs = this.core.transport.nowUs();
       this.#finishTunnel();
@@ -268,9 +272,14 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   onTrailers(trailers: Head): void {
     this.#endRequest();
+    if (this.filters === null) this.relayRequestTrailers(trailers);
+    else this.filters.requestTrailers(trailers);
+  }
+
+  relayRequestTrailers(trailers: Head): void {
     this.upstreamRequestEndUs = this.core.transport.nowUs();
-    this.state |= TRAILERS_SENT;
-    if (this.is(BODY_KEPT)) (this.#replay as Replay).trailers = this.copyOf(trailers);
+    this.state |= TRAILERS_SENT | REQUEST_RELAYED;
+    if (this.is(BODY_KEPT)) (this.#replay as Replay).trailers = this.keepTrailers(trailers);
     this.#up?.sendTrailers(trailers);
   }
 
@@ -279,8 +288,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.is(FINISHED)) return;
     this.note(fault);
     this.#down = null;
-    this.#dropUpstream(fault);
-    this.finish();
+    this.#abandon(fault);
   }
 
   onInvalid(fault: FaultCode): void {
@@ -289,13 +297,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#endRequest();
     if (this.is(RESPONSE_HEAD)) {
       this.note(fault);
-      this.#down?.reset(fault);
-      this.#down = null;
-      this.#dropUpstream(fault);
-      this.finish();
-      return;
-    }
-    this.#refuse(fault);
+      this.#abandon(fault);
+    } else this.#refuse(fault);
   }
 
   /** The client ended its side after a whole request. */
@@ -304,7 +307,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state |= CLIENT_ENDED;
     if (this.is(RESPONSE_HEAD)) return;
     this.goneDeadlineMs = this.core.transport.nowMs() + HALF_CLOSE_GRACE_MS;
-    this.#armTimer();
+    armTimer(this);
   }
 
   /** The client's connection has room again. */
@@ -313,6 +316,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const up = this.#up;
     if (this.uncreditedResponse > 0) up?.consumed(this.uncreditedResponse);
     this.uncreditedResponse = 0;
+    this.state &= ~DOWNSTREAM_FULL;
     up?.release(HOLD_PEER_FULL);
   }
 
@@ -338,35 +342,60 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.responseStartUs = this.upstreamHeadUs;
     this.goneDeadlineMs = 0;
     this.responseCodeDetails = 'via_upstream';
-    this.state |= RESPONSE_HEAD;
+    this.state |= UPSTREAM_HEAD;
     if (head.status === 101 || (head.status < 300 && this.request.method === METHOD_CONNECT)) this.#beginTunnel();
-    prepareResponse(this);
-    if (end) this.endUpstream(0);
-    if (down.sendHead(head, end)) this.#up?.hold(HOLD_PEER_FULL);
-    if ((this.listener as ListenerRuntime).logsResponse) head.retain();
-    if (end) this.#endResponse();
+    readLoadReport(this, head);
+    if (end) {
+      this.state |= UPSTREAM_ENDED;
+      this.endUpstream(0);
+    }
+    if (this.filters === null) this.sendResponse(end);
+    else this.filters.responseHead(end);
     return this.core.heads.take();
   }
 
+  sendResponse(end: boolean): void {
+    if (this.is(FINISHED)) return;
+    this.state |= RESPONSE_HEAD;
+    if (this.is(LOCAL_REPLY)) prepareReply(this);
+    else prepareResponse(this);
+    if (this.#down?.sendHead(this.response, end) === true) this.#up?.hold(HOLD_PEER_FULL);
+    if ((this.listener as ListenerRuntime).logsResponse) this.response.retain();
+    if (end) this.#endResponse();
+  }
+
   onUpstreamData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
-    const down = this.#down;
-    const up = this.#up;
-    if (down === null || up === null || this.is(LOCAL_REPLY | FINISHED)) return;
+    if (this.#down === null || this.#up === null || this.is(LOCAL_REPLY | FINISHED)) return;
     this.touch();
-    this.bytesSent += end - start;
+    if (last) this.state |= UPSTREAM_ENDED;
     if (last && !this.is(TUNNEL)) this.endUpstream(0);
-    this.uncreditedResponse += relayData(up, down, bytes, start, end, last);
+    if (this.filters === null) {
+      this.relayResponse(bytes, start, end, last);
+      this.credit(RESPONSE, end - start);
+    } else this.filters.responseData(bytes, start, end, last);
+  }
+
+  relayResponse(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (this.is(FINISHED)) return;
+    this.bytesSent += end - start;
+    if (this.#down !== null && relayData(this.#up, this.#down, bytes, start, end, last)) this.state |= DOWNSTREAM_FULL;
     if (last) this.#endResponse();
   }
 
   onUpstreamTrailers(trailers: Head): void {
-    const down = this.#down;
-    if (down === null || this.is(LOCAL_REPLY | FINISHED)) return;
+    if (this.#down === null || this.is(LOCAL_REPLY | FINISHED)) return;
     this.touch();
     readLoadReport(this, trailers);
+    this.state |= UPSTREAM_ENDED;
     this.endUpstream(0);
-    down.sendTrailers(trailers);
-    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.copyOf(trailers);
+    if (this.filters === null) this.relayResponseTrailers(trailers);
+    else this.filters.responseTrailers(trailers);
+  }
+
+  relayResponseTrailers(trailers: Head): void {
+    if (this.is(FINISHED)) return;
+    this.#down?.sendTrailers(trailers);
+    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.keepTrailers(trailers);
     this.#endResponse();
   }
 
@@ -376,16 +405,15 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#up = null;
     if (this.is(LOCAL_REPLY)) return;
     // HTTP/2 says for certain that a stream was not processed, so any request may go again, to the same endpoint too.
-    if ((wasReused && this.#isRaceRetry(fault)) || (fault === UP_STREAM_REFUSED && this.#canRetry())) {
+    if (
+      (wasReused && isRaceRetry(this, fault, this.#replay)) ||
+      (fault === UP_STREAM_REFUSED && canRetry(this, this.#replay))
+    ) {
       this.endUpstream(fault);
       this.#retry(false);
       return;
     }
-    this.fail(this.is(RESPONSE_HEAD) ? UP_TRUNCATED : fault);
-  }
-
-  onUpstreamDrained(): void {
-    this.#creditRequest();
+    this.fail(this.is(UPSTREAM_HEAD) ? UP_TRUNCATED : fault);
   }
 
   #endResponse(): void {
@@ -416,19 +444,13 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const row = FAULTS[fault] as (typeof FAULTS)[number];
     if (row.source === 'upstream') this.endUpstream(fault);
     // Refused or unreachable: nothing was processed, so another endpoint may try. With one endpoint there is no other.
-    if (row.retry === 'fresh' && this.#canRetry() && this.hasOther()) {
+    if (row.retry === 'fresh' && canRetry(this, this.#replay) && this.hasOther()) {
       this.#retry(true);
       return;
     }
     this.note(fault);
-    this.#dropUpstream(fault);
-    if (this.is(RESPONSE_HEAD) || row.status === 0) {
-      this.#down?.reset(fault);
-      this.#down = null;
-      this.finish();
-      return;
-    }
-    this.#replyLocal(row.status, faultBody(fault));
+    if (this.is(RESPONSE_HEAD) || row.status === 0) this.#abandon(fault);
+    else this.#replyLocal(row.status, faultBody(fault), fault);
   }
 
   /** After the turn: ready for another request. */
@@ -440,58 +462,67 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.clear();
     this.#up = null;
     this.#down = null;
-    this.#filterAt = 0;
   }
 
   onTimer(nowMs: number): void {
     if (this.is(FINISHED)) return;
     const fault = dueFault(this, nowMs);
-    if (fault === 0) this.#armTimer();
+    if (fault === 0) armTimer(this);
     else this.fail(fault);
   }
 
   // ---- filters and our own answers -----------------------------------------------------------------
 
-  ticket(): number {
-    return this.ticketNumber;
+  holdSource(direction: Direction, isHeld: boolean): void {
+    const source = direction === REQUEST ? this.#down : this.#up;
+    if (isHeld) source?.hold(HOLD_FILTER);
+    else source?.release(HOLD_FILTER);
   }
 
-  resume(ticket: number): void {
-    if (ticket !== this.ticketNumber || this.is(FINISHED | LOCAL_REPLY)) return;
-    this.ticketNumber++;
-    this.#down?.release(HOLD_FILTER);
-    this.#filterRequest();
+  /** Bytes that went to who is full have not left us: as long as that is so, more of them must not come. */
+  credit(direction: Direction, byteCount: number): void {
+    if (direction === REQUEST) {
+      if (this.is(UPSTREAM_FULL)) this.uncreditedRequest += byteCount;
+      else this.#down?.consumed(byteCount);
+    } else if (this.is(DOWNSTREAM_FULL)) this.uncreditedResponse += byteCount;
+    else this.#up?.consumed(byteCount);
   }
 
   reply(status: number, body: Uint8Array, fault: FaultCode): Verdict {
     this.note(fault);
-    this.#replyLocal(status, body);
+    if (this.is(RESPONSE_HEAD)) this.#abandon(fault);
+    else this.#replyLocal(status, body, fault);
     return DONE;
   }
 
-  /** Answers with a head that the caller may have given fields already (redirects): see snapshot.ts. */
-  #replyLocal(status: number, body: Uint8Array): void {
-    fillReply(this.ownResponse(), status, body.length, this.core.dateBytes());
-    this.sendReply(body);
+  #replyLocal(status: number, body: Uint8Array, fault: FaultCode): void {
+    this.sendReply(fillReply(this, status, body, fault));
   }
 
-  /** Sends `response` as filled by local-reply.ts. */
+  /** Sends `response` as filled by local-reply.ts, which the caller may have given more fields (redirects). */
   sendReply(body: Uint8Array): void {
-    const down = this.#down;
-    this.state |= LOCAL_REPLY | RESPONSE_HEAD;
+    this.state |= LOCAL_REPLY;
     this.#dropUpstream(this.fault);
     this.responseStartUs = this.core.transport.nowUs();
-    prepareReply(this);
-    if (down !== null) {
-      const status = this.response.status;
-      // Without a head of this request, `request` still holds another one's; the codec knows what it could read.
-      const isHead = this.is(REQUEST_HEAD) && this.request.method === METHOD_HEAD;
-      const hasBody = body.length > 0 && !isHead && status !== 204 && status !== 304;
-      down.sendHead(this.response, !hasBody);
-      if (hasBody) down.sendData(body, 0, body.length, true);
-      if (hasBody) this.bytesSent += body.length;
+    const status = this.response.status;
+    // Without a head of this request, `request` still holds another one's; the codec knows what it could read.
+    const isHead = this.is(REQUEST_HEAD) && this.request.method === METHOD_HEAD;
+    const hasBody = body.length > 0 && !isHead && status !== 204 && status !== 304;
+    if (this.filters !== null) {
+      this.filters.reply(!hasBody);
+      if (hasBody) this.filters.responseData(body, 0, body.length, true);
+      return;
     }
-    this.#endResponse();
+    this.sendResponse(!hasBody);
+    if (hasBody) this.relayResponse(body, 0, body.length, true);
+  }
+
+  /** Nothing can be said any more but that it went wrong. */
+  #abandon(fault: FaultCode): void {
+    this.#down?.reset(fault);
+    this.#down = null;
+    this.#dropUpstream(fault);
+    this.finish();
   }
 
   // ---- small parts ----------------------------------------------------------------------------------
@@ -499,30 +530,14 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   #refuse(fault: FaultCode): void {
     this.note(fault);
     this.#dropUpstream(fault);
-    this.#replyLocal((FAULTS[fault] as (typeof FAULTS)[number]).status, faultBody(fault));
-  }
-
-  /** Keep-alive race: a reused connection died before any byte of an answer (RFC 9110 §9.2.2, RFC 9112 §9.3.1). */
-  #isRaceRetry(fault: FaultCode): boolean {
-    return (
-      (FAULTS[fault] as (typeof FAULTS)[number]).retry === 'reused' &&
-      isIdempotent(this.request.method) &&
-      this.#canRetry()
-    );
-  }
-
-  /** Nothing behind the head has been passed on, or all of it is still here: the same request can be sent again. */
-  #canRetry(): boolean {
-    if (this.attemptCount >= ATTEMPTS_MAX || this.is(RESPONSE_HEAD | LOCAL_REPLY)) return false;
-    if (this.is(BODY_KEPT)) return (this.#replay as Replay).has(this.bytesReceived);
-    return this.bytesReceived === 0 && !this.is(TRAILERS_SENT);
+    this.#replyLocal((FAULTS[fault] as (typeof FAULTS)[number]).status, faultBody(fault), fault);
   }
 
   #retry(elsewhere: boolean): void {
     if (elsewhere) this.leaveEndpoint();
     this.state &= ~REQUEST_SENT;
     this.cluster?.countRetry();
-    this.#pick();
+    this.pick();
   }
 
   #endRequest(): void {
@@ -530,17 +545,12 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.state |= REQUEST_ENDED;
     this.requestEndUs = this.core.transport.nowUs();
     this.requestDeadlineMs = 0;
-    if (this.route !== null) this.#armTimer();
-  }
-
-  #armTimer(): void {
-    const next = nextDeadlineMs(this);
-    if (next !== 0) this.core.wheel.arm(this, next);
+    if (this.route !== null) armTimer(this);
   }
 
   #beginTunnel(): void {
     this.state |= TUNNEL;
-    this.state &= ~REQUEST_ENDED;
+    this.state &= ~(REQUEST_ENDED | REQUEST_RELAYED);
     this.routeDeadlineMs = 0;
     this.requestDeadlineMs = 0;
     this.#down?.release(HOLD_TUNNEL);
@@ -560,8 +570,9 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       this.state &= ~ACQUIRING;
       this.pool?.cancel(this);
     }
+    if (this.is(UPSTREAM_FULL)) this.onUpstreamDrained();
     const wasCounted = this.is(UPSTREAM_COUNTED);
     this.endUpstream(fault);
-    if (up !== null && (wasCounted || !this.is(RESPONSE_ENDED) || !this.is(REQUEST_ENDED))) up.reset(fault);
+    if (up !== null && (wasCounted || !this.is(UPSTREAM_ENDED) || !this.is(REQUEST_RELAYED))) up.reset(fault);
   }
 }

@@ -2,18 +2,21 @@
 import { writeDecimal } from '../base/ascii.js';
 import { type Fault, FAULTS, type FaultCode } from '../fault/faults.js';
 import type { Head } from '../http/head.js';
+import { addGrpcMessage, grpcStatusOfHttp, isGrpc } from '../http/grpc.js';
 import { N } from '../http/names.js';
 import { statusText } from '../http/statuses.js';
 import type { Exchange } from './exchange.js';
+import { REQUEST_HEAD } from './exchange-record.js';
 
 // Read once: N has too many properties for the compiler to see through it.
 const CONTENT_LENGTH = N['content-length'];
 const CONTENT_TYPE = N['content-type'];
 const DATE = N.date;
+const GRPC_STATUS = N['grpc-status'];
 
 const encoder = new TextEncoder();
 const TEXT_PLAIN = encoder.encode('text/plain');
-const EMPTY = new Uint8Array(0);
+const GRPC = encoder.encode('application/grpc');
 
 /** Bodies are constant per fault: encoded once. */
 const bodies: (Uint8Array | undefined)[] = [];
@@ -29,17 +32,43 @@ export function faultBody(fault: FaultCode): Uint8Array {
   return body;
 }
 
-/** Fills a response head of ours; the codec adds what the connection needs. */
-export function fillReply(head: Head, status: number, bodyBytes: number, dateBytes: Uint8Array): void {
+/**
+ * Fills x.response with an answer of ours, in the form that the client understands; answers the body to send. The codec
+ * adds what the connection needs. fault: 0 = an ordinary answer.
+ */
+export function fillReply(x: Exchange, status: number, body: Uint8Array, fault: FaultCode): Uint8Array {
+  const head = x.ownResponse();
+  const date = x.core.dateBytes();
   head.reset();
+  // Before there is a head of this request, `request` still holds another one's.
+  if (x.is(REQUEST_HEAD) && isGrpc(x.request)) {
+    fillGrpcReply(head, grpcStatusOf(status, fault), body);
+    head.add(DATE, date, 0, date.length);
+    return NO_BODY;
+  }
   head.status = status;
-  head.contentLength = bodyBytes;
+  head.contentLength = body.length;
   const mayHaveBody = status !== 204 && status !== 304 && status >= 200;
   if (mayHaveBody) {
-    addDecimal(head, CONTENT_LENGTH, bodyBytes);
-    if (bodyBytes > 0) head.add(CONTENT_TYPE, TEXT_PLAIN, 0, TEXT_PLAIN.length);
+    addDecimal(head, CONTENT_LENGTH, body.length);
+    if (body.length > 0) head.add(CONTENT_TYPE, TEXT_PLAIN, 0, TEXT_PLAIN.length);
   }
-  head.add(DATE, dateBytes, 0, dateBytes.length);
+  head.add(DATE, date, 0, date.length);
+  return body;
+}
+
+/** The fault's own, unless the config gave it another status than the table's. */
+function grpcStatusOf(status: number, fault: FaultCode): number {
+  const row = FAULTS[fault] as Fault;
+  return fault !== 0 && row.status === status ? row.grpcStatus : grpcStatusOfHttp(status);
+}
+
+/** A response of trailers only (gRPC over HTTP/2, "Responses"); the text goes into grpc-message. */
+function fillGrpcReply(head: Head, grpcStatus: number, text: Uint8Array): void {
+  head.status = 200;
+  head.add(CONTENT_TYPE, GRPC, 0, GRPC.length);
+  addDecimal(head, GRPC_STATUS, grpcStatus);
+  if (text.length > 0) addGrpcMessage(head, text, 0, text.length);
 }
 
 /** Adds a field whose value is a whole number. */
@@ -53,11 +82,11 @@ export function addDecimal(head: Head, id: number, value: number): void {
   head.endAdd(at + 1);
 }
 
-export const NO_BODY = EMPTY;
+export const NO_BODY = new Uint8Array(0);
 
 /** 307 to the path as normalised (path_with_escaped_slashes_action UNESCAPE_AND_REDIRECT). */
 export function redirectToPath(x: Exchange): void {
-  fillReply(x.ownResponse(), 307, 0, x.core.dateBytes());
+  fillReply(x, 307, NO_BODY, 0);
   const path = x.request;
   x.response.add(N.location, path.pathBytes, path.pathFrom, path.pathTo);
   x.responseCodeDetails = 'path_normalization_redirect';

@@ -5,24 +5,18 @@ import type { Head } from '../http/head.js';
 import { HOLD_PEER_FULL } from '../io/transport.js';
 import type { Exchange } from './exchange.js';
 
-/**
- * Passes data on; a full target holds the source until its onDrained. Answers how many bytes the source's peer is not
- * given credit for yet: while they have not left us, more of them must not come (HTTP/2 windows are end-to-end this way).
- */
+/** Passes data on; a full target holds the source (null: we answer ourselves) until its onDrained. True = it is full. */
 export function relayData(
-  source: MessageStream,
+  source: MessageStream | null,
   target: MessageStream,
   bytes: Uint8Array,
   start: number,
   end: number,
   last: boolean,
-): number {
-  if (target.sendData(bytes, start, end, last) && !last) {
-    source.hold(HOLD_PEER_FULL);
-    return end - start;
-  }
-  source.consumed(end - start);
-  return 0;
+): boolean {
+  const isFull = target.sendData(bytes, start, end, last) && !last;
+  if (isFull) source?.hold(HOLD_PEER_FULL);
+  return isFull;
 }
 
 /** The upstream's side of an exchange: what the client codec calls. One per pooled exchange, for good. */

@@ -76,9 +76,10 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
     head.removeAll(ATTEMPT_COUNT);
     addDecimal(head, ATTEMPT_COUNT, x.attemptCount);
   }
-  if (action.timeoutMs !== 0 && !listener.record.router.suppressEnvoyHeaders) {
+  if (x.routeTimeoutMs !== 0 && !listener.record.router.suppressEnvoyHeaders) {
     if (head.has(EXPECTED_TIMEOUT)) head.removeAll(EXPECTED_TIMEOUT);
-    head.addLine(route.timeoutLine);
+    if (x.routeTimeoutMs === action.timeoutMs) head.addLine(route.timeoutLine);
+    else addDecimal(head, EXPECTED_TIMEOUT, x.routeTimeoutMs);
   }
   route.mutateRequest(head, x, x.choice);
   route.rewriteRequest(head, x, x.choice, !listener.record.router.suppressEnvoyHeaders);

@@ -15,13 +15,11 @@ const REQUEST_ID = N['x-request-id'];
 const SERVER = N.server;
 const SERVICE_TIME = N['x-envoy-upstream-service-time'];
 
-/** A final head from the upstream. */
+/** A final head from the upstream, as the filters left it. */
 export function prepareResponse(x: ExchangeRecord): void {
   const head = x.response;
   const listener = x.listener as ListenerRuntime;
   const http = listener.record;
-  readLoadReport(x, head);
-  listener.filters.runResponseHead(x);
   if (!http.router.suppressEnvoyHeaders) {
     if (head.has(SERVICE_TIME)) head.removeAll(SERVICE_TIME);
     const serviceMs = Math.max(0, Math.floor((x.upstreamHeadUs - x.upstreamStartUs) / 1000));
@@ -52,7 +50,6 @@ export function readLoadReport(x: ExchangeRecord, fields: Head): void {
 /** A reply of our own: header changes of the route hold for it too, as in Envoy. */
 export function prepareReply(x: ExchangeRecord): void {
   const listener = x.listener as ListenerRuntime;
-  listener.filters.runResponseHead(x);
   if (x.route !== null) x.route.mutateResponse(x.response, x, x.choice);
   finishFields(x, listener, 'OVERWRITE');
 }

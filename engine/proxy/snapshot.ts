@@ -1,6 +1,6 @@
 /** Snapshot: the runtime objects that a worker builds from one plan; a request keeps the ones it began with. */
 import { type FaultCode, NO_UPGRADE } from '../fault/faults.js';
-import { FilterChain } from '../filter/chain.js';
+import { FilterChain, type FilterScope } from '../filter/chain.js';
 import { FILTER_KINDS } from '../filter/filter-kinds.js';
 import { Forwarding } from '../http/forwarded.js';
 import { type FieldLine, fieldLine } from '../http/field-line.js';
@@ -13,14 +13,7 @@ import type { Http1ServerOptions } from '../http1/codec-server.js';
 import type { Http2Options } from '../http2/options.js';
 import { HTTP } from '../metrics/declare.js';
 import type { FilterChainRecord } from '../plan/chain-records.js';
-import type {
-  AccessLogRecord,
-  ClusterRecord,
-  HttpRecord,
-  ListenerRecord,
-  RouteRecord,
-  SnapshotPlan,
-} from '../plan/records.js';
+import type { AccessLogRecord, ClusterRecord, HttpRecord, ListenerRecord, SnapshotPlan } from '../plan/records.js';
 import { ClientCertDetails } from '../tls/client-cert-details.js';
 import type { TlsContextsDraft } from '../tls/contexts.js';
 import { Router } from '../route/router.js';
@@ -91,7 +84,7 @@ export class ListenerRuntime {
     this.forwarding = new Forwarding(http);
     this.normalization = new Normalization(http, listener.address.port);
     this.requestId = new RequestId(http, core.random);
-    this.filters = new FilterChain(http.filters, FILTER_KINDS, routesOf(http));
+    this.filters = new FilterChain(http.filters, FILTER_KINDS, scopesOf(http));
     this.http1 = http1ServerOptions(http);
     this.http2 = http2ServerOptions(http);
     this.accessLogs = logs;
@@ -128,10 +121,9 @@ export class ListenerRuntime {
   }
 
   /** And what the request hashes to, if the cluster asks for that. */
-  chooseCluster(x: Exchange): Cluster | null {
+  chosenCluster(x: Exchange): Cluster | null {
     const route = x.route as NonNullable<typeof x.route>;
-    const choice = route.chooseCluster(x, x.core.random);
-    x.choice = choice;
+    const choice = x.choice;
     const cluster = choice === null ? null : (this.#clusters.get(choice.name) ?? null);
     if (cluster?.usesHash === true && route.hashPolicies !== null)
       x.hash.isSet = route.hashPolicies.hash(x, x.hash, x.core.random);
@@ -142,18 +134,17 @@ export class ListenerRuntime {
   answer(x: Exchange): void {
     const route = x.route as NonNullable<typeof x.route>;
     const action = route.record.action;
-    const date = x.core.dateBytes();
     if (action.kind === 'redirect') {
-      fillReply(x.ownResponse(), action.status, 0, date);
+      fillReply(x, action.status, NO_BODY, 0);
       route.addLocation(x, x.response);
       x.responseCodeDetails = 'direct_response';
       x.core.metrics.add(this.record.metrics.counters + RQ_REDIRECT, 1);
       x.sendReply(NO_BODY);
     } else if (action.kind === 'direct_response') {
-      fillReply(x.ownResponse(), action.status, action.body.length, date);
+      const body = fillReply(x, action.status, action.body, 0);
       x.responseCodeDetails = 'direct_response';
       x.core.metrics.add(this.record.metrics.counters + RQ_DIRECT, 1);
-      x.sendReply(action.body);
+      x.sendReply(body);
     }
   }
 
@@ -166,8 +157,14 @@ const RQ_REDIRECT = HTTP.index.rq_redirect;
 const RQ_DIRECT = HTTP.index.rq_direct_response;
 const encoder = new TextEncoder();
 
-function routesOf(http: HttpRecord): RouteRecord[] {
-  return http.routeConfig.virtualHosts.flatMap(({ routes }) => routes);
+/** Everything that has a typed_per_filter_config of its own in force. */
+function scopesOf(http: HttpRecord): FilterScope[] {
+  return http.routeConfig.virtualHosts.flatMap(({ routes }) =>
+    routes.flatMap((route) => {
+      const choice = route.action.kind === 'forward' ? route.action.cluster : null;
+      return choice?.kind === 'weighted' ? [route, ...choice.clusters] : [route];
+    }),
+  );
 }
 
 function http1ServerOptions(http: HttpRecord): Http1ServerOptions {

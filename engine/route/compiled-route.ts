@@ -5,7 +5,13 @@ import type { ExchangeView } from '../format/exchange-view.js';
 import { type FieldLine, fieldLine } from '../http/field-line.js';
 import type { Head } from '../http/head.js';
 import { N } from '../http/names.js';
-import type { ForwardRecord, RedirectRecord, RouteConfigRecord, RouteRecord } from '../plan/records.js';
+import type {
+  ForwardRecord,
+  RedirectRecord,
+  RouteConfigRecord,
+  RouteRecord,
+  WeightedClusterRecord,
+} from '../plan/records.js';
 import { HashPolicies } from './hash-policy.js';
 import { HeaderMutations } from '../format/header-mutations.js';
 import { PathRewrite } from './path-rewrite.js';
@@ -29,6 +35,8 @@ export interface ClusterChoice {
   readonly criteria: number;
   readonly mutations: HeaderMutations | null;
   readonly hostRewriteLiteral: Uint8Array | null;
+  /** Null unless it is a weighted cluster. */
+  readonly record: WeightedClusterRecord | null;
 }
 
 export class CompiledRoute {
@@ -101,10 +109,10 @@ export class CompiledRoute {
     return true;
   }
 
-  /** Null when cluster_header names none. */
+  /** Null when cluster_header names none, and where nothing is forwarded. */
   chooseCluster(x: ExchangeView, random: Prng): ClusterChoice | null {
     if (this.#clusterHeader !== null) return this.#chooseByHeader(x.request, this.#clusterHeader);
-    if (this.#choices.length === 1) return this.#choices[0] as ClusterChoice;
+    if (this.#choices.length <= 1) return this.#choices[0] ?? null;
     let at = random.below(this.#totalWeight);
     for (let i = 0; i < this.#weights.length; i++) {
       at -= this.#weights[i] as number;
@@ -129,7 +137,7 @@ export class CompiledRoute {
     this.#headerBytes = bytes.slice(start, end);
     const name = Buffer.from(this.#headerBytes).toString('utf8');
     const criteria = (this.record.action as ForwardRecord).criteria;
-    this.#headerChoice = { name, criteria, mutations: null, hostRewriteLiteral: null };
+    this.#headerChoice = { name, criteria, mutations: null, hostRewriteLiteral: null, record: null };
     return this.#headerChoice;
   }
 
@@ -234,12 +242,14 @@ function appendForwardedHost(head: Head): void {
 
 function choicesOf(action: ForwardRecord): ClusterChoice[] {
   const { cluster, criteria } = action;
-  if (cluster.kind === 'cluster') return [{ name: cluster.name, criteria, mutations: null, hostRewriteLiteral: null }];
+  if (cluster.kind === 'cluster')
+    return [{ name: cluster.name, criteria, mutations: null, hostRewriteLiteral: null, record: null }];
   if (cluster.kind === 'cluster_header') return [];
   return cluster.clusters.map((each) => ({
     name: each.name,
     criteria: each.criteria,
     mutations: new HeaderMutations(each.mutations),
     hostRewriteLiteral: each.hostRewriteLiteral === null ? null : encoder.encode(each.hostRewriteLiteral),
+    record: each,
   }));
 }

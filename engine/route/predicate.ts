@@ -1,11 +1,11 @@
 /** Predicates of a route beside its path: headers, query parameters, gRPC, runtime fraction. */
-import { equalsIgnoreCase } from '../base/ascii.js';
 import { ByteOutput } from '../base/byte-output.js';
 import type { Prng } from '../base/prng.js';
 import type { ExchangeView } from '../format/exchange-view.js';
+import { isGrpc } from '../http/grpc.js';
 import type { Head } from '../http/head.js';
 import { METHOD_BYTES } from '../http/methods.js';
-import { N, nameIdOf } from '../http/names.js';
+import { nameIdOf } from '../http/names.js';
 import type { HeaderMatchRecord, QueryMatchRecord, RouteMatchRecord } from '../plan/records.js';
 import { QueryParameter } from './query-parameter.js';
 import { StringMatch } from './string-match.js';
@@ -46,20 +46,11 @@ export function compilePredicates(record: RouteMatchRecord, draw: RequestDraw): 
 }
 
 const encoder = new TextEncoder();
-const GRPC = encoder.encode('application/grpc');
 const EMPTY = new Uint8Array(0);
 
-/** content-type application/grpc or application/grpc+... */
 class GrpcPredicate implements Predicate {
   matches(x: ExchangeView): boolean {
-    const head = x.request;
-    const slot = head.find(N['content-type']);
-    if (slot < 0) return false;
-    const start = head.valueStart(slot);
-    const end = head.valueEnd(slot);
-    const bytes = head.fieldBytes(slot);
-    if (end - start < GRPC.length || !equalsIgnoreCase(bytes, start, start + GRPC.length, GRPC)) return false;
-    return end - start === GRPC.length || bytes[start + GRPC.length] === 0x2b;
+    return isGrpc(x.request);
   }
 }
 

@@ -67,6 +67,7 @@ export function forward(changes: Partial<ForwardRecord> = {}): ForwardRecord {
     timeoutMs: 15000,
     idleTimeoutMs: null,
     maxStreamDurationMs: null,
+    grpcTimeout: null,
     retryPolicy: null,
     upgrades: null,
     priority: 'DEFAULT',

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FAULTS, type FaultCode } from '../../../engine/fault/faults.js';
-import { DONE, type FilterContext, NEXT, type Verdict } from '../../../engine/filter/filter.js';
+import { DONE, type FilterContext, NEXT, STATELESS, type Verdict } from '../../../engine/filter/filter.js';
 import { LOCAL_RATE_LIMIT } from '../../../engine/filter/local-rate-limit.js';
 import type { Head } from '../../../engine/http/head.js';
 import { RATE_LIMIT } from '../../../engine/metrics/declare.js';
@@ -64,8 +64,8 @@ function run(record: LocalRateLimitRecord, hasToken: boolean, draws: number[] = 
       return DONE;
     },
   } as unknown as FilterContext;
-  const verdict = LOCAL_RATE_LIMIT.onRequestHead?.(x, config) as Verdict;
-  LOCAL_RATE_LIMIT.onResponseHead?.(x, config);
+  const verdict = LOCAL_RATE_LIMIT.onRequestHead?.(x, config, STATELESS, true) as Verdict;
+  LOCAL_RATE_LIMIT.onResponseHead?.(x, config, STATELESS, true);
   return {
     verdict,
     counted,
@@ -111,7 +111,7 @@ test('gRPC calls are told UNAVAILABLE, or RESOURCE_EXHAUSTED where the config sa
       fault = code;
       return DONE;
     };
-    LOCAL_RATE_LIMIT.onRequestHead?.(x, LOCAL_RATE_LIMIT.build({ ...RECORD, saysExhausted }, 1));
+    LOCAL_RATE_LIMIT.onRequestHead?.(x, LOCAL_RATE_LIMIT.build({ ...RECORD, saysExhausted }, 1), STATELESS, true);
     return FAULTS[fault]?.grpcStatus;
   };
   assert.deepEqual([told(false), told(true)], [14, 8]);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STATEFUL_SESSION } from '../../../engine/filter/stateful-session.js';
-import { type FilterContext, NEXT } from '../../../engine/filter/filter.js';
+import { type FilterContext, NEXT, STATELESS } from '../../../engine/filter/filter.js';
 import type { StatefulSessionRecord } from '../../../engine/plan/stateful-session-record.js';
 import { newHead } from '../../support/fake-conn.js';
 import { requestHead } from '../../support/routes.js';
@@ -34,11 +34,11 @@ class Seen {
     this.named = Buffer.from(address.subarray(start, end)).toString() + (isStrict ? ' strictly' : '');
   }
   asked(record: StatefulSessionRecord): this {
-    assert.equal(onRequestHead(this as unknown as FilterContext, build(record, MARK)), NEXT);
+    assert.equal(onRequestHead(this as unknown as FilterContext, build(record, MARK), STATELESS, true), NEXT);
     return this;
   }
   given(record: StatefulSessionRecord): string | null {
-    onResponseHead(this as unknown as FilterContext, build(record, MARK));
+    onResponseHead(this as unknown as FilterContext, build(record, MARK), STATELESS, true);
     return this.response.joinedString('set-cookie') ?? this.response.joinedString('x-home');
   }
 }

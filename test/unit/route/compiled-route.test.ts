@@ -100,6 +100,7 @@ test('weighted clusters are chosen by weight, each with its own changes', () => 
     criteria: 0,
     mutations,
     hostRewriteLiteral: name === 'b' ? 'b.example' : null,
+    typedPerFilterConfig: {},
   });
   const clusters = [cluster('a', 90), cluster('b', 10, additions([add('x-from', 'b')])), cluster('never', 0)];
   const found = compiled(ROOT, forward({ cluster: { kind: 'weighted', clusters, totalWeight: 100 } }), '/');

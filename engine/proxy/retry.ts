@@ -1,0 +1,23 @@
+/** Retries of our own: which requests may be sent once more without anybody having asked for that. */
+import { type FaultCode, FAULTS } from '../fault/faults.js';
+import { isIdempotent } from '../http/methods.js';
+import { BODY_KEPT, type ExchangeRecord, LOCAL_REPLY, TRAILERS_SENT, UPSTREAM_HEAD } from './exchange-record.js';
+import type { Replay } from './replay.js';
+
+/** The keep-alive race, refused connections and refused streams. Each reused connection that died counts. */
+const ATTEMPTS_MAX = 4;
+
+/** Keep-alive race: a reused connection died before any byte of an answer (RFC 9110 §9.2.2, RFC 9112 §9.3.1). */
+export function isRaceRetry(x: ExchangeRecord, fault: FaultCode, replay: Replay | null): boolean {
+  const row = FAULTS[fault] as (typeof FAULTS)[number];
+  return row.retry === 'reused' && isIdempotent(x.request.method) && canRetry(x, replay);
+}
+
+/** Nothing behind the head has been passed on, or all of it is still here: the same request can be sent again. */
+export function canRetry(x: ExchangeRecord, replay: Replay | null): boolean {
+  if (x.attemptCount >= ATTEMPTS_MAX || x.is(UPSTREAM_HEAD | LOCAL_REPLY)) return false;
+  // What a filter keeps would be given to it while there is no upstream.
+  if (x.isFilterKeeping) return false;
+  if (x.is(BODY_KEPT)) return (replay as Replay).has(x.bytesRelayed);
+  return x.bytesRelayed === 0 && !x.is(TRAILERS_SENT);
+}
