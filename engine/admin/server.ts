@@ -9,7 +9,7 @@ import type { Life } from '../life.js';
 import type { Log } from '../log.js';
 import { Totals } from '../metrics/totals.js';
 import type { Options } from '../options.js';
-import { compileRegex } from '../route/regex.js';
+import { compileRegex } from '../format/regex.js';
 import { renderPrometheus } from './prometheus.js';
 import { counters, histograms, renderJson, renderText, type StatsQuery } from './stats.js';
 import { certsJson } from './certificates.js';

@@ -2,7 +2,7 @@
 import type { Histogram } from 'hdr-histogram-js';
 import { PlanRegistry, type ScopeKind } from '../control/registry.js';
 import type { Totals } from '../metrics/totals.js';
-import type { Regex } from '../route/regex.js';
+import type { Regex } from '../format/regex.js';
 
 export interface StatsQuery {
   readonly usedOnly: boolean;

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { checkFormat, expandEnvironment } from '../format/substitution.js';
 import type { Address } from '../io/transport.js';
 import type { HeaderAddRecord, HeaderMutationsRecord, RegexRewriteRecord, StringMatchRecord } from '../plan/records.js';
-import { checkSubstitution, compileRegex } from '../route/regex.js';
+import { checkSubstitution, compileRegex } from '../format/regex.js';
 import type { DocumentReader, Value } from './document.js';
 
 export const HOUR_MS = 3600000;

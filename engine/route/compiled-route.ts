@@ -17,7 +17,7 @@ import { HeaderMutations } from '../format/header-mutations.js';
 import { PathRewrite } from './path-rewrite.js';
 import { compilePredicates, type Predicate, type RequestDraw } from './predicate.js';
 import { writeLocation } from './redirect.js';
-import { RegexRewrite } from './regex.js';
+import { RegexRewrite } from '../format/regex.js';
 import type { CompiledVirtualHost } from './virtual-host.js';
 
 const encoder = new TextEncoder();

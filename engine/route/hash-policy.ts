@@ -10,7 +10,7 @@ import { METHOD_BYTES } from '../http/methods.js';
 import { nameIdOf } from '../http/names.js';
 import type { HashPolicyRecord } from '../plan/records.js';
 import { QueryParameter } from './query-parameter.js';
-import { RegexRewrite } from './regex.js';
+import { RegexRewrite } from '../format/regex.js';
 
 // Envoy's rules and hashes, bit for bit, but for the value of a cookie that is given out: 64 random bits, where Envoy
 // takes a hash of the connection's addresses (behind another proxy its clients would share few of them).

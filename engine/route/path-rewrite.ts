@@ -2,7 +2,7 @@
 import type { ByteOutput } from '../base/byte-output.js';
 import type { Head } from '../http/head.js';
 import type { PathMatchRecord, RegexRewriteRecord } from '../plan/records.js';
-import { RegexRewrite } from './regex.js';
+import { RegexRewrite } from '../format/regex.js';
 
 const encoder = new TextEncoder();
 const SLASH = 0x2f;

@@ -2,7 +2,7 @@
 import { lowerCase } from '../base/ascii.js';
 import type { ExchangeView } from '../format/exchange-view.js';
 import type { CompiledRoute } from './compiled-route.js';
-import { matchesWhole, type Regex } from './regex.js';
+import { matchesWhole, type Regex } from '../format/regex.js';
 
 // A radix tree. An entry at a node is a route whose path, prefix, or certain beginning of an expression ends there, with
 // its order in the list; entries of a node are in that order. A walk visits the nodes along the path, so its cost depends

@@ -8,7 +8,7 @@ import { METHOD_BYTES } from '../http/methods.js';
 import { nameIdOf } from '../http/names.js';
 import type { HeaderMatchRecord, QueryMatchRecord, RouteMatchRecord } from '../plan/records.js';
 import { QueryParameter } from './query-parameter.js';
-import { StringMatch } from './string-match.js';
+import { StringMatch } from '../format/string-match.js';
 
 export interface Predicate {
   matches(x: ExchangeView): boolean;

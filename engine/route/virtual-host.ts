@@ -7,7 +7,7 @@ import { CompiledRoute } from './compiled-route.js';
 import { HeaderMutations } from '../format/header-mutations.js';
 import { PathTrie } from './path-trie.js';
 import type { RequestDraw } from './predicate.js';
-import { compileRegex, literalPrefix } from './regex.js';
+import { compileRegex, literalPrefix } from '../format/regex.js';
 
 const encoder = new TextEncoder();
 const ROOT = encoder.encode('/');

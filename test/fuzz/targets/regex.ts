@@ -6,7 +6,7 @@ import {
   matchesWhole,
   type Regex,
   RegexRewrite,
-} from '../../../engine/route/regex.js';
+} from '../../../engine/format/regex.js';
 import { corpusOf } from '../corpus.js';
 
 export const name = 'regex';

@@ -1,7 +1,7 @@
 /** Fuzz target: route tables. The compiled table finds what reading the routes in order finds. */
 import { Prng } from '../../../engine/base/prng.js';
 import type { PathMatchRecord, RouteRecord } from '../../../engine/plan/records.js';
-import { compileRegex } from '../../../engine/route/regex.js';
+import { compileRegex } from '../../../engine/format/regex.js';
 import { Router } from '../../../engine/route/router.js';
 import { isPathMatch } from '../../support/route-reference.js';
 import { host, requestHead, requestView, route, table } from '../../support/routes.js';

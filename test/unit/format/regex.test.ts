@@ -8,7 +8,7 @@ import {
   literalPrefix,
   matchesWhole,
   RegexRewrite,
-} from '../../../engine/route/regex.js';
+} from '../../../engine/format/regex.js';
 
 const rewrite = (pattern: string, substitution: string, text: string): string =>
   new RegexRewrite({ pattern, substitution }).apply(text);
