@@ -8,6 +8,7 @@ const LABELS: Readonly<Record<Exclude<ScopeKind, 'http2'>, string>> = {
   http: 'envoy_http_conn_manager_prefix',
   tcp: 'envoy_tcp_prefix',
   cluster: 'envoy_cluster_name',
+  grpc: 'envoy_grpc_method',
   listener: 'envoy_listener_address',
   worker: 'worker',
   endpoint: 'envoy_endpoint',

@@ -29,6 +29,7 @@ function prefixOf(kind: ScopeKind, name: string): string {
   const clean = name.replaceAll(':', '_');
   if (kind === 'http_local_rate_limit') return `${clean}.${kind}`;
   if (kind === 'http2') return `${clean}.http2`;
+  if (kind === 'grpc') return `cluster.${clean}`;
   return kind === 'worker' ? `server.worker_${clean}` : `${kind}.${clean}`;
 }
 

@@ -1,30 +1,49 @@
 /** http_filters and typed_per_filter_config to records. */
+import type { CorsRecord } from '../plan/cors-record.js';
 import type { FilterRecord } from '../plan/records.js';
 import type { StatefulSessionRecord } from '../plan/stateful-session-record.js';
 import { compileCookie, TOKEN } from './compile-cookie.js';
+import { compileCors, type CorsContext } from './compile-cors.js';
+import { compileGrpcStats, type GrpcStatsContext } from './compile-grpc-stats.js';
 import { fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
 import { compileRateLimit, type RateLimitContext } from './compile-rate-limit.js';
 import type { DocumentReader, Value } from './document.js';
 
 /** What compiling a filter needs beside it. */
-export type FilterSurroundings = RateLimitContext;
+export type FilterSurroundings = CorsContext & GrpcStatsContext & RateLimitContext;
 
 /** How one kind of filter is read. */
 interface FilterCompiler {
   /** typed_config of the filter, to what its kind builds from; null = nothing is done. */
   compile(context: FilterSurroundings, config: Value): unknown;
-  /** What a route gives, to the same, or null where it switches the filter off; by type of message. */
-  readonly perRoute: Readonly<Record<string, (context: FilterSurroundings, config: Value) => unknown>>;
+  /**
+   * What a route gives, to the same, or null where it switches the filter off; by type of message. outer: what holds
+   * around it.
+   */
+  readonly perRoute: Readonly<Record<string, (context: FilterSurroundings, config: Value, outer: unknown) => unknown>>;
   /** A second one in the same list could only contradict the first. */
   readonly isSingle: boolean;
 }
 
+const CORS = 'envoy.extensions.filters.http.cors.v3.Cors';
+const GRPC_STATS = 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig';
+const GRPC_WEB = 'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb';
 const LOCAL_RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 const STATEFUL_SESSION = 'envoy.extensions.filters.http.stateful_session.v3.StatefulSession';
 const ROUTER = 'envoy.extensions.filters.http.router.v3.Router';
 const FILTER_CONFIG = 'envoy.config.route.v3.FilterConfig';
 
 const COMPILERS: Readonly<Record<string, FilterCompiler>> = {
+  [CORS]: {
+    // The filter itself allows nothing: policies are those of routes.
+    compile: () => null,
+    perRoute: {
+      [`${CORS}Policy`]: (context, policy, outer) => compileCors(context, policy, outer as CorsRecord | null),
+    },
+    isSingle: true,
+  },
+  [GRPC_STATS]: { compile: compileGrpcStats, perRoute: {}, isSingle: true },
+  [GRPC_WEB]: { compile: () => ({}), perRoute: {}, isSingle: true },
   [LOCAL_RATE_LIMIT]: {
     compile: compileRateLimit,
     perRoute: { [LOCAL_RATE_LIMIT]: compileRateLimit },
@@ -126,8 +145,27 @@ export function compilePerFilter(
     if (filter === undefined) problem('warning', `has no effect: there is no filter ${shown} in http_filters`);
     else if (type === FILTER_CONFIG) configs[name] = null;
     else if (compile === undefined) problem('error', `${type} is not for filter ${shown}, a ${filter.typeUrl}`);
-    else configs[name] = compile(context, config as Value);
+    else configs[name] = compile(context, config as Value, outer[name] ?? null);
   }
+  return withOlderCors(context, filters, value, configs, outer);
+}
+
+/** `cors` beside a route or in a virtual host: holds where no typed_per_filter_config says anything. */
+function withOlderCors(
+  context: FilterSurroundings,
+  filters: readonly FilterRecord[],
+  value: Value,
+  configs: Record<string, unknown>,
+  outer: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const policy = fieldOf(fieldOf(value, 'route') ?? value, 'cors');
+  if (policy === undefined) return configs;
+  const name = filters.find(({ typeUrl }) => typeUrl === CORS)?.name;
+  if (name === undefined)
+    context.reader.report('warning', policy, '', 'has no effect: there is no cors filter in http_filters');
+  else if (configs[name] === outer[name])
+    configs[name] = compileCors(context, policy, (outer[name] as CorsRecord | undefined) ?? null);
+  else context.reader.report('warning', policy, '', 'has no effect beside the policy in typed_per_filter_config');
   return configs;
 }
 

@@ -192,8 +192,9 @@ function compileHttp(context: ListenerContext, http: Value): HttpRecord {
     compileAccessLog(reader, fieldOf(log, 'typed_config') ?? {}),
   );
   const statPrefix = textOf(http, 'stat_prefix');
-  const { filters, router } = compileFilters(context, http);
-  const routeConfig = compileRouteConfig({ ...context, filters }, fieldOf(http, 'route_config') ?? {});
+  const surroundings = { ...context, statPrefix };
+  const { filters, router } = compileFilters(surroundings, http);
+  const routeConfig = compileRouteConfig({ ...surroundings, filters }, fieldOf(http, 'route_config') ?? {});
   const ranges = fieldsOf(fieldOf(http, 'internal_address_config') ?? {}, 'cidr_ranges');
   return {
     statPrefix,

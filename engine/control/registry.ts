@@ -1,5 +1,16 @@
 /** PlanRegistry: the dense numbers of listeners, clusters, endpoints and metrics scopes, stable as long as they are used. */
-import { CLUSTER, ENDPOINT, HTTP, HTTP2, LISTENER, RATE_LIMIT, type Scope, TCP, WORKER } from '../metrics/declare.js';
+import {
+  CLUSTER,
+  ENDPOINT,
+  GRPC,
+  HTTP,
+  HTTP2,
+  LISTENER,
+  RATE_LIMIT,
+  type Scope,
+  TCP,
+  WORKER,
+} from '../metrics/declare.js';
 import { RATE_LIMITS_MAX } from '../limit/rate-memory.js';
 import { COUNTERS_MAX, HISTOGRAMS_MAX } from '../metrics/slots.js';
 import type { EndpointRecord, MetricsBase, SnapshotPlan } from '../plan/records.js';
@@ -12,6 +23,7 @@ export type ScopeKind =
   | 'http2'
   | 'tcp'
   | 'cluster'
+  | 'grpc'
   | 'listener'
   | 'endpoint'
   | 'worker'
@@ -21,6 +33,7 @@ const SCOPES: Readonly<Record<ScopeKind, Scope<string>>> = {
   http2: HTTP2,
   tcp: TCP,
   cluster: CLUSTER,
+  grpc: GRPC,
   listener: LISTENER,
   endpoint: ENDPOINT,
   worker: WORKER,

@@ -1,6 +1,8 @@
 /** Messages of HTTP filters, and of what routes say of them. */
 import { LocalRateLimit } from './schema-rate-limit.js';
 import { Cookie } from './schema-hash-policy.js';
+import { Cors, CorsPolicy } from './schema-cors.js';
+import { GrpcStats, GrpcWeb } from './schema-grpc.js';
 import { bool, type Field, type Message, message, only, string, text } from './schema.js';
 
 export const Router: Message = {
@@ -75,6 +77,9 @@ const FilterConfig: Message = {
 export const HTTP_FILTERS: Readonly<Record<string, Message>> = {
   [Router.typeUrl as string]: Router,
   'envoy.config.filter.http.router.v2.Router': Router,
+  [Cors.typeUrl as string]: Cors,
+  [GrpcStats.typeUrl as string]: GrpcStats,
+  [GrpcWeb.typeUrl as string]: GrpcWeb,
   [LocalRateLimit.typeUrl as string]: LocalRateLimit,
   [StatefulSession.typeUrl as string]: StatefulSession,
 };
@@ -85,6 +90,7 @@ export const PER_FILTER_CONFIG: Field = {
   of: {
     kind: 'any',
     types: () => ({
+      [CorsPolicy.typeUrl as string]: CorsPolicy,
       [FilterConfig.typeUrl as string]: FilterConfig,
       [LocalRateLimit.typeUrl as string]: LocalRateLimit,
       [StatefulSessionPerRoute.typeUrl as string]: StatefulSessionPerRoute,

@@ -9,6 +9,7 @@ import {
   RegexMatcher,
   RuntimeFractionalPercent,
 } from './schema-core.js';
+import { RouteCorsPolicy } from './schema-cors.js';
 import { PER_FILTER_CONFIG } from './schema-filters.js';
 import { HashPolicy } from './schema-hash-policy.js';
 import { bool, duration, fieldValue, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
@@ -97,6 +98,7 @@ const RouteAction: Message = {
     idle_timeout: duration,
     max_stream_duration: message(() => MaxStreamDuration),
     max_grpc_timeout: duration,
+    cors: message(() => RouteCorsPolicy),
     grpc_timeout_offset: duration,
     priority: oneOf('DEFAULT', 'HIGH'),
     hash_policy: list(message(() => HashPolicy)),
@@ -108,7 +110,6 @@ const RouteAction: Message = {
     'request_mirror_policies',
     'rate_limits',
     'include_vh_rate_limits',
-    'cors',
     'internal_redirect_policy',
     'internal_redirect_action',
     'max_internal_redirects',
@@ -199,6 +200,7 @@ const VirtualHost: Message = {
     response_headers_to_add: LIST_OF_HEADERS,
     response_headers_to_remove: list(text),
     typed_per_filter_config: PER_FILTER_CONFIG,
+    cors: message(() => RouteCorsPolicy),
     include_request_attempt_count: bool,
     include_attempt_count_in_response: bool,
   },
@@ -206,7 +208,6 @@ const VirtualHost: Message = {
     'matcher',
     'virtual_clusters',
     'rate_limits',
-    'cors',
     'retry_policy',
     'retry_policy_typed_config',
     'hedge_policy',

@@ -370,6 +370,17 @@ export const RATE_LIMITED_EXHAUSTED = row(
   'local_rate_limited',
   'debug',
 );
+export const GRPC_WEB_BAD_BASE64 = row(
+  'grpc_web_invalid_base64',
+  'local',
+  'never',
+  400,
+  13,
+  '',
+  'grpc_base_64_decode_failed',
+  'debug',
+  'Bad gRPC-web request, invalid base64 data.',
+);
 export const SHUT_DOWN = row('shut_down', 'local', 'never', 0, 0, 'DT', 'shutdown', 'debug');
 
 export const FAULTS: readonly Fault[] = table;

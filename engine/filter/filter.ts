@@ -52,6 +52,10 @@ export interface FilterContext extends ExchangeView {
   draw(bound: number): number;
   /** Adds one to a counter of metrics/slots.ts. */
   count(slot: number): void;
+  /** Adds so many. */
+  addTo(slot: number, amount: number): void;
+  /** Microseconds, to a histogram of metrics/slots.ts. */
+  record(histogram: number, valueUs: number): void;
   /**
    * A token of a bucket that all workers take from, or of the one that this client connection has under that number;
    * false when it is empty. See limit/rate-cells.ts.

@@ -3,8 +3,9 @@ import { RATE_LIMITED, RATE_LIMITED_EXHAUSTED } from '../fault/faults.js';
 import { HeaderMutations } from '../format/header-mutations.js';
 import { N } from '../http/names.js';
 import { RATE_LIMIT } from '../metrics/declare.js';
-import type { FractionRecord, LocalRateLimitRecord } from '../plan/local-rate-limit-record.js';
+import type { LocalRateLimitRecord } from '../plan/local-rate-limit-record.js';
 import { type FilterContext, type FilterKind, NEXT, type Verdict } from './filter.js';
+import { isDrawn } from './fraction.js';
 
 const ENABLED = RATE_LIMIT.index.enabled;
 const OK = RATE_LIMIT.index.ok;
@@ -58,9 +59,3 @@ export const LOCAL_RATE_LIMIT: FilterKind<LocalRateLimit | null> = {
     return NEXT;
   },
 };
-
-/** Whole fractions draw nothing. */
-function isDrawn(x: FilterContext, { numerator, denominator }: FractionRecord): boolean {
-  if (numerator >= denominator) return true;
-  return numerator > 0 && x.draw(denominator) < numerator;
-}

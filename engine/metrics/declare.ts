@@ -71,6 +71,8 @@ export const HTTP = scope(
     'rq_reset_after_downstream_response_started',
     'no_route',
     'no_cluster',
+    'cors.origin_valid',
+    'cors.origin_invalid',
   ],
   ['downstream_cx_active', 'downstream_cx_http1_active', 'downstream_cx_http2_active', 'downstream_rq_active'],
   ['downstream_rq_time', 'downstream_cx_length_ms'],
@@ -221,6 +223,37 @@ export const LISTENER = scope(
   ],
   ['downstream_cx_active', 'downstream_pre_cx_active'],
   ['downstream_cx_length_ms'],
+);
+
+/** cluster.<name>.grpc. and cluster.<name>.grpc.<service>.<method>. : grpc_stats; a number is a grpc-status. */
+export const GRPC = scope(
+  [
+    'total',
+    'success',
+    'failure',
+    'request_message_count',
+    'response_message_count',
+    '0',
+    '1',
+    '2',
+    '3',
+    '4',
+    '5',
+    '6',
+    '7',
+    '8',
+    '9',
+    '10',
+    '11',
+    '12',
+    '13',
+    '14',
+    '15',
+    '16',
+    'other',
+  ],
+  [],
+  ['upstream_rq_time'],
 );
 
 /** <stat_prefix>.http_local_rate_limit. */

@@ -247,6 +247,14 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.core.metrics.add(slot, 1);
   }
 
+  addTo(slot: number, amount: number): void {
+    this.core.metrics.add(slot, amount);
+  }
+
+  record(histogram: number, valueUs: number): void {
+    this.core.metrics.record(histogram, valueUs);
+  }
+
   takeToken(bucket: number, intervalNs: number, capacityNs: number, perConnection: boolean): boolean {
     const { rateCells } = this.core.options;
     const nowNs = Math.floor(this.core.cells.clock.nowUs()) * 1000;

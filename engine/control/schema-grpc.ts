@@ -1,0 +1,31 @@
+/** Messages of the gRPC filters. */
+import { bool, list, type Message, message, only, text } from './schema.js';
+
+export const GrpcWeb: Message = {
+  name: 'GrpcWeb',
+  typeUrl: 'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb',
+  fields: {},
+};
+
+const GrpcService: Message = {
+  name: 'Service',
+  fields: { name: text, method_names: { kind: 'list', of: text, notEmpty: true } },
+  required: ['name', 'method_names'],
+};
+const GrpcMethodList: Message = { name: 'GrpcMethodList', fields: { services: list(message(() => GrpcService)) } };
+
+export const GrpcStats: Message = {
+  name: 'FilterConfig',
+  typeUrl: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',
+  fields: {
+    emit_filter_state: only('there is no filter state to read it from', false),
+    individual_method_stats_allowlist: message(() => GrpcMethodList),
+    stats_for_all_methods: only(
+      'clients choose the names: whoever sends others would fill the memory; list yours in individual_method_stats_allowlist',
+      false,
+    ),
+    enable_upstream_stats: bool,
+    replace_dots_in_grpc_service_name: bool,
+  },
+  oneof: [['?', 'individual_method_stats_allowlist', 'stats_for_all_methods']],
+};

@@ -1,0 +1,135 @@
+/** GrpcStats: calls of a cluster by method and status, messages in both directions, and how long calls took (Envoy). */
+import { isGrpc, readGrpcStatus } from '../http/grpc.js';
+import { GrpcFrames } from '../http/grpc-frames.js';
+import type { Head } from '../http/head.js';
+import { GRPC as COUNTERS } from '../metrics/declare.js';
+import type { GrpcStatsRecord } from '../plan/grpc-stats-record.js';
+import type { MetricsBase } from '../plan/records.js';
+import { type FilterContext, type FilterKind, type FilterState, NEXT, type Verdict } from './filter.js';
+
+const TOTAL = COUNTERS.index.total;
+const SUCCESS = COUNTERS.index.success;
+const FAILURE = COUNTERS.index.failure;
+const REQUEST_MESSAGES = COUNTERS.index.request_message_count;
+const RESPONSE_MESSAGES = COUNTERS.index.response_message_count;
+/** Statuses 0 to 16 follow each other. */
+const STATUS_0 = COUNTERS.index['0'];
+const OTHER = COUNTERS.index.other;
+const STATUS_MAX = 16;
+const UPSTREAM_RQ_TIME = COUNTERS.histograms.indexOf('upstream_rq_time');
+
+const encoder = new TextEncoder();
+const SLASH = 0x2f;
+const QUESTION = 0x3f;
+
+class Counted {
+  readonly record: GrpcStatsRecord;
+  /** "/service/method" of each. */
+  readonly paths: readonly Uint8Array[];
+  readonly scopes: ReadonlyMap<string, readonly MetricsBase[]>;
+
+  constructor(record: GrpcStatsRecord) {
+    this.record = record;
+    this.paths = record.methods.map(({ service, method }) => encoder.encode(`/${service}/${method}`));
+    this.scopes = new Map(Object.entries(record.scopes));
+  }
+
+  /** Place of the request's scope among its cluster's; -1 = its path is that of no method. */
+  placeOf(head: Head): number {
+    const bytes = head.pathBytes;
+    const start = head.pathFrom;
+    let end = start;
+    let slashes = 0;
+    for (; end < head.pathTo && bytes[end] !== QUESTION; end++) if (bytes[end] === SLASH) slashes++;
+    if (slashes !== 2 || bytes[start] !== SLASH || bytes[start + 1] === SLASH || bytes[end - 1] === SLASH) return -1;
+    for (let i = 0; i < this.paths.length; i++) {
+      const path = this.paths[i] as Uint8Array;
+      if (path.length !== end - start) continue;
+      let at = 0;
+      while (at < path.length && path[at] === bytes[start + at]) at++;
+      if (at === path.length) return i + 1;
+    }
+    return 0;
+  }
+}
+
+class Call implements FilterState {
+  place = -1;
+  isGrpcResponse = false;
+  /** Messages that came before there was a cluster. */
+  early = 0;
+  readonly request = new GrpcFrames();
+  readonly response = new GrpcFrames();
+
+  reset(): void {
+    if (this.place < 0) return;
+    this.place = -1;
+    this.isGrpcResponse = false;
+    this.early = 0;
+    this.request.reset();
+    this.response.reset();
+  }
+}
+
+export const GRPC_STATS: FilterKind<Counted, Call> = {
+  typeUrl: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',
+  build: (record) => new Counted(record as GrpcStatsRecord),
+  newState: () => new Call(),
+
+  onRequestHead(x: FilterContext, config: Counted, call: Call): Verdict {
+    if (isGrpc(x.request)) call.place = config.placeOf(x.request);
+    return NEXT;
+  },
+
+  onRequestData(x, config, call, bytes, start, end): Verdict {
+    if (call.place < 0) return NEXT;
+    const begun = call.request.countIn(bytes, start, end);
+    const scope = scopeOf(x, config, call);
+    if (scope === null) call.early += begun;
+    else if (begun > 0) x.addTo(scope.counters + REQUEST_MESSAGES, begun);
+    return NEXT;
+  },
+
+  onResponseHead(x: FilterContext, config: Counted, call: Call, end: boolean): Verdict {
+    if (call.place < 0) return NEXT;
+    call.isGrpcResponse = !end && x.response.status === 200 && isGrpc(x.response);
+    charge(x, config, call, x.response);
+    return NEXT;
+  },
+
+  onResponseData(x, config, call, bytes, start, end): Verdict {
+    if (!call.isGrpcResponse) return NEXT;
+    const begun = call.response.countIn(bytes, start, end);
+    const scope = begun === 0 ? null : scopeOf(x, config, call);
+    if (scope !== null) x.addTo(scope.counters + RESPONSE_MESSAGES, begun);
+    return NEXT;
+  },
+
+  onResponseTrailers(x, config, call, trailers): Verdict {
+    if (call.place >= 0) charge(x, config, call, trailers);
+    return NEXT;
+  },
+};
+
+/** Null before a cluster was chosen, and for one that no config knew. */
+function scopeOf(x: FilterContext, config: Counted, call: Call): MetricsBase | null {
+  const scope = config.scopes.get(x.clusterName)?.[call.place] ?? null;
+  if (scope !== null && call.early > 0) {
+    x.addTo(scope.counters + REQUEST_MESSAGES, call.early);
+    call.early = 0;
+  }
+  return scope;
+}
+
+/** Counts the call once its status is known: from the head of a response of trailers only, or from the trailers. */
+function charge(x: FilterContext, config: Counted, call: Call, fields: Head): void {
+  const status = readGrpcStatus(fields);
+  if (status < 0) return;
+  const scope = scopeOf(x, config, call);
+  if (scope === null) return;
+  x.addTo(scope.counters + TOTAL, 1);
+  x.addTo(scope.counters + (status === 0 ? SUCCESS : FAILURE), 1);
+  x.addTo(scope.counters + (status <= STATUS_MAX ? STATUS_0 + status : OTHER), 1);
+  if (config.record.timesUpstream && scope.histograms >= 0 && x.upstreamRequestEndUs !== 0)
+    x.record(scope.histograms + UPSTREAM_RQ_TIME, x.nowUs - x.upstreamRequestEndUs);
+}
