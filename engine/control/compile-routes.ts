@@ -1,9 +1,9 @@
 /** Route table of the document to its record, with the mistakes that only the whole table shows. */
+import type { GrpcTimeoutRecord } from '../plan/grpc-timeout-record.js';
 import type {
   ClusterChoiceRecord,
   FilterRecord,
   ForwardRecord,
-  GrpcTimeoutRecord,
   PathMatchRecord,
   RedirectRecord,
   RouteActionRecord,

@@ -2,21 +2,21 @@
 import { isGrpc, readGrpcStatus } from '../http/grpc.js';
 import { GrpcFrames } from '../http/grpc-frames.js';
 import type { Head } from '../http/head.js';
-import { GRPC as COUNTERS } from '../metrics/declare.js';
+import { GRPC } from '../metrics/declare.js';
 import type { GrpcStatsRecord } from '../plan/grpc-stats-record.js';
 import type { MetricsBase } from '../plan/records.js';
 import { type FilterContext, type FilterKind, type FilterState, NEXT, type Verdict } from './filter.js';
 
-const TOTAL = COUNTERS.index.total;
-const SUCCESS = COUNTERS.index.success;
-const FAILURE = COUNTERS.index.failure;
-const REQUEST_MESSAGES = COUNTERS.index.request_message_count;
-const RESPONSE_MESSAGES = COUNTERS.index.response_message_count;
+const TOTAL = GRPC.index.total;
+const SUCCESS = GRPC.index.success;
+const FAILURE = GRPC.index.failure;
+const REQUEST_MESSAGES = GRPC.index.request_message_count;
+const RESPONSE_MESSAGES = GRPC.index.response_message_count;
 /** Statuses 0 to 16 follow each other. */
-const STATUS_0 = COUNTERS.index['0'];
-const OTHER = COUNTERS.index.other;
+const STATUS_0 = GRPC.index['0'];
+const OTHER = GRPC.index.other;
 const STATUS_MAX = 16;
-const UPSTREAM_RQ_TIME = COUNTERS.histograms.indexOf('upstream_rq_time');
+const UPSTREAM_RQ_TIME = GRPC.histograms.indexOf('upstream_rq_time');
 
 const encoder = new TextEncoder();
 const SLASH = 0x2f;

@@ -4,6 +4,7 @@ import type { FilterChainRecord, InspectionRecord } from './chain-records.js';
 import type { UpstreamTlsRecord } from './tls-records.js';
 import type { Http2Options } from '../http2/options.js';
 import type { ClientCertRecord } from '../tls/client-cert-details.js';
+import type { GrpcTimeoutRecord } from './grpc-timeout-record.js';
 import type { LbPolicyRecord } from './lb-policy-record.js';
 import type { LocalityRecord } from './locality-record.js';
 import type { SubsetsRecord } from './subsets-record.js';
@@ -268,16 +269,6 @@ export interface ForwardRecord {
   readonly priority: 'DEFAULT' | 'HIGH';
   /** HASH_POLICIES_MAX at most. */
   readonly hashPolicies: readonly HashPolicyRecord[];
-}
-/** How far a gRPC client's own deadline (grpc-timeout) counts. */
-export interface GrpcTimeoutRecord {
-  /** As max_stream_duration, at most so long; 0 = as long as it says, null = not at all. */
-  readonly headerMaxMs: number | null;
-  /** So much less than it says: the answer is to be there before the client gives up. */
-  readonly headerOffsetMs: number;
-  /** The older form: as the route's timeout. */
-  readonly maxMs: number | null;
-  readonly offsetMs: number;
 }
 /** Each cookie policy that gives cookies has a bit of a signed number. */
 export const HASH_POLICIES_MAX = 31;

@@ -288,7 +288,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
 
   /** A filter waits with a part of the request. */
   get isFilterKeeping(): boolean {
-    return this.filters !== null && this.filters.isRequestWaiting;
+    return this.filters?.isRequestWaiting === true;
   }
 
   ticket(): number {
