@@ -106,6 +106,7 @@ class TlsContext {
   void SetSessions(const TlsOptions& options);
   void KeepSession(const std::string& key, SSL_SESSION* session);
 
+  static int OnUnverified(X509_STORE_CTX* store, void* nothing);
   static int OnVerify(int is_fine, X509_STORE_CTX* store);
   static int OnAlpn(SSL* ssl, const unsigned char** out, unsigned char* out_length, const unsigned char* in,
                     unsigned int in_length, void* self);

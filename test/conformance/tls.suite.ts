@@ -302,6 +302,19 @@ function failureLaws(law: Law, fixture: TlsFixture): void {
       assert.equal(conn.tls?.verifyReason !== '', hasError);
     });
 
+  const lenient: [string, Changes, boolean][] = [
+    ['not verified', { verify: 'none' }, false],
+    ['accepted all the same', { acceptUntrusted: true }, true],
+  ];
+  for (const [what, client, hasError] of lenient)
+    law(`a server of an unknown authority: ${what}`, { client }, async (world) => {
+      world.peerOptions = { secureContext: tls.createSecureContext(credentials(strange)) };
+      const { owner, conn } = dial(world);
+      await world.until('it is open', () => owner.calls.includes('open'));
+      assert.equal(conn.tls?.verifyError !== 0, hasError);
+      assert.deepEqual(Buffer.from(conn.tls?.peerCertificateDer ?? []), strange.certificate.raw);
+    });
+
   law('T2: the policy refuses, and says why', { server: trust }, async (world) => {
     world.transport.onAccepted = (conn) => {
       const owner = new Recorder(world.transport);
