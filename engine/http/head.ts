@@ -67,6 +67,8 @@ export const HEAD_KEEP_ALIVE = 4096;
 export const HEAD_UPGRADE_NAMED = 8192;
 /** An upgrade that is, or is to be, an extended CONNECT in HTTP/2 (RFC 8441): GET with an Upgrade field here. */
 export const HEAD_EXTENDED_CONNECT = 16384;
+/** Path, authority or method came with the wish that no hop puts them into a table (RFC 7541 §6.2.3). */
+export const HEAD_NEVER_INDEXED = 32768;
 
 const CONTENT_LENGTH = N['content-length'];
 const decoder = new TextDecoder('latin1');
@@ -220,6 +222,10 @@ export class Head {
   fieldFlags(slot: number): number {
     return this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number;
   }
+  flagField(slot: number, flags: number): void {
+    const at = this.slotsStart + slot * STRIDE + FLAGS;
+    this.slots[at] = (this.slots[at] as number) | flags;
+  }
   isRemoved(slot: number): boolean {
     return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & FIELD_REMOVED) !== 0;
   }
@@ -322,6 +328,17 @@ export class Head {
     if (this.internHold !== 0) this.#letLinesGo();
     this.interned = lines;
     this.internHold = lines.hold();
+  }
+
+  /** Slots of interned fields all at once, into a head without fields: `count` of them at source[0...]. */
+  pushSlots(source: Int32Array, count: number, present: number): void {
+    const ints = count * STRIDE;
+    if (this.slotsStart + ints > this.#slotsEnd) this.growSlots(ints);
+    const slots = this.slots;
+    const to = this.slotsStart;
+    for (let i = 0; i < ints; i++) slots[to + i] = source[i] as number;
+    this.fieldCount = count;
+    this.present = present;
   }
 
   /** Makes room for byteCount bytes at storeUsed; answers that offset. */

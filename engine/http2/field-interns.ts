@@ -2,7 +2,17 @@
 import { viewOf } from '../base/words.js';
 import { InternedLines } from '../http/interned-lines.js';
 import type { Arena } from '../io/transport.js';
-import { idOf, kindOf, LINE_AUTHORITY, LINE_COOKIE, lineArg, type NameFacts, nameFacts } from './header-rules.js';
+import {
+  idOf,
+  kindOf,
+  LINE_AUTHORITY,
+  LINE_COOKIE,
+  LINE_PATH,
+  PSEUDO_NAMES,
+  lineArg,
+  type NameFacts,
+  nameFacts,
+} from './header-rules.js';
 import { ENTRY_OVERHEAD } from './hpack-table.js';
 import { STATIC_COUNT, STATIC_TABLE } from './hpack-static.js';
 import { N } from '../http/names.js';
@@ -40,6 +50,7 @@ const MAX_LINE_BYTES = 512;
 const BUCKETS = 4096;
 /** A peer that knows the hash makes lookups longer up to here. */
 const MAX_CHAIN = 16;
+const PATH_NAME = PSEUDO_NAMES[LINE_PATH] as Uint8Array;
 const HOST_NAME = new TextEncoder().encode('host');
 const SECRETS: ReadonlySet<number> = new Set([N.authorization, N['proxy-authorization'], N['set-cookie']]);
 
@@ -115,6 +126,14 @@ export class FieldInterns {
     return this.#put(source, start, nameLength, valueLength, known, arg, hash);
   }
 
+  /** The line ":path: value" at source[start...], which passed the rules; 0 = it is not interned. */
+  internPath(source: Uint8Array, start: number, valueLength: number): number {
+    const nameLength = PATH_NAME.length;
+    const valueStart = start + nameLength + 2;
+    const arg = lineArg(LINE_PATH, source, valueStart, valueStart + valueLength);
+    return this.intern(source, start, nameLength, valueLength, LINE_PATH << 8, arg);
+  }
+
   /** Begins another segment; false when there is none to write to now. */
   #openNext(): boolean {
     const { segments, segmentBytes, segmentLines } = this.#sizes;
@@ -158,6 +177,12 @@ export class FieldInterns {
   nameFactsOf(number: number): NameFacts {
     const at = number * LINE_STRIDE;
     return ((this.facts[at + LINE_KIND] as number) << 8) | (this.facts[at + LINE_ID] as number);
+  }
+  valueStart(number: number): number {
+    return this.facts[number * LINE_STRIDE + LINE_VALUE_START] as number;
+  }
+  valueEnd(number: number): number {
+    return this.facts[number * LINE_STRIDE + LINE_VALUE_END] as number;
   }
   nameStart(number: number): number {
     return this.facts[number * LINE_STRIDE + LINE_START] as number;

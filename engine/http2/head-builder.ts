@@ -1,10 +1,6 @@
 /** HeadBuilder: lines of a header block to a Head in the common form, with the rules that need the whole block. */
 import {
-  BAD_CONNECTION_FIELD,
   BAD_CONTENT_LENGTH_DUPLICATE,
-  BAD_EXPECT,
-  BAD_FIELD_NAME,
-  BAD_FIELD_VALUE,
   BAD_HOST,
   BAD_HOST_DUPLICATE,
   BAD_HOST_MISMATCH,
@@ -15,14 +11,8 @@ import {
   BAD_TRAILER,
   BAD_UNDERSCORE,
   type FaultCode,
-  TOO_BIG_HEAD,
-  TOO_BIG_TRAILERS,
-  TOO_MANY_FIELDS,
   UP_BAD_FRAMING,
-  UP_BAD_HEADER,
   UP_BAD_STATUS_LINE,
-  UP_TOO_BIG_HEAD,
-  UP_TOO_MANY_FIELDS,
 } from '../fault/faults.js';
 import {
   FIELD_INTERNED,
@@ -31,6 +21,7 @@ import {
   HEAD_EXPECT_CONTINUE,
   HEAD_EXTENDED_CONNECT,
   HEAD_HTTPS,
+  HEAD_NEVER_INDEXED,
   HEAD_UPGRADE,
   type Head,
   INTERN_SHIFT,
@@ -53,15 +44,11 @@ import {
 } from './field-interns.js';
 import {
   ARG_BAD,
-  ARG_REFUSED,
   bit,
   idOf,
   kindOf,
   LENGTH_BIG,
   LINE_AUTHORITY,
-  LINE_BAD_NAME,
-  LINE_BAD_PSEUDO,
-  LINE_CONNECTION,
   LINE_CONTENT_LENGTH,
   LINE_COOKIE,
   LINE_EXPECT,
@@ -72,13 +59,13 @@ import {
   LINE_PROTOCOL,
   LINE_SCHEME,
   LINE_STATUS,
-  LINE_TE,
   LINE_UNDERSCORE,
   type LineKind,
   type NameFacts,
 } from './header-rules.js';
 import { ENTRY_OVERHEAD } from './hpack-table.js';
-import type { HeaderLimits } from './hpack-decoder.js';
+import type { BlockKind, HeaderLimits } from './hpack-decoder.js';
+import { faultIn, fieldFault, tooBig, tooMany } from './line-faults.js';
 import { joinCookies } from './join-cookies.js';
 import { finishRequest, takeOddLength } from './request-rules.js';
 
@@ -86,8 +73,8 @@ const HOST = N.host;
 const UPGRADE = N.upgrade;
 const HOST_START = new TextEncoder().encode('host: ');
 
-const REQUEST = 0;
-const TRAILERS = 2;
+const BLOCK_REQUEST: BlockKind = 0;
+const BLOCK_TRAILERS: BlockKind = 2;
 
 const SEEN_REGULAR = 1;
 const REQUEST_PSEUDO = bit(LINE_METHOD) | bit(LINE_SCHEME) | bit(LINE_AUTHORITY) | bit(LINE_PATH) | bit(LINE_PROTOCOL);
@@ -96,8 +83,10 @@ const RESPONSE_PSEUDO = bit(LINE_STATUS);
 export class HeadBuilder {
   readonly #interns: FieldInterns;
   readonly #limits: HeaderLimits;
+  readonly #maxHeadBytes: number;
+  readonly #maxFields: number;
   #head!: Head;
-  #kind = REQUEST;
+  #kind: BlockKind = BLOCK_REQUEST;
   /** The first fault; nothing more is put into the head behind it. */
   #fault: FaultCode = 0;
   #sizeBytes = 0;
@@ -113,9 +102,11 @@ export class HeadBuilder {
   constructor(interns: FieldInterns, limits: HeaderLimits) {
     this.#interns = interns;
     this.#limits = limits;
+    this.#maxHeadBytes = limits.maxHeadBytes;
+    this.#maxFields = limits.maxFields;
   }
 
-  begin(head: Head, kind: number): void {
+  begin(head: Head, kind: BlockKind): void {
     this.#head = head;
     this.#kind = kind;
     this.#fault = 0;
@@ -130,10 +121,31 @@ export class HeadBuilder {
     const facts = this.#interns.facts;
     const at = number * LINE_STRIDE;
     const kind = facts[at + LINE_KIND] as number;
+    const arg = facts[at + LINE_ARG] as number;
     this.#sizeBytes += facts[at + LINE_SIZE] as number;
+    const head = this.#head;
+    if (
+      kind === LINE_PLAIN &&
+      arg === 0 &&
+      this.#kind !== BLOCK_TRAILERS &&
+      this.#sizeBytes <= this.#maxHeadBytes &&
+      head.fieldCount < this.#maxFields
+    ) {
+      // What follows in #take() comes to the same.
+      this.#seen |= SEEN_REGULAR;
+      head.push(
+        facts[at + LINE_START] as number,
+        facts[at + LINE_NAME_END] as number,
+        facts[at + LINE_VALUE_START] as number,
+        facts[at + LINE_VALUE_END] as number,
+        facts[at + LINE_ID] as number,
+        FIELD_INTERNED | (number << INTERN_SHIFT),
+      );
+      return;
+    }
     this.#take(
       kind,
-      facts[at + LINE_ARG] as number,
+      arg,
       facts[at + LINE_ID] as number,
       facts[at + LINE_START] as number,
       facts[at + LINE_NAME_END] as number,
@@ -193,8 +205,8 @@ export class HeadBuilder {
     flags: number,
   ): void {
     // Inside the loop: a block of a few bytes that refers to a long entry again and again ends here.
-    if (this.#sizeBytes > this.#limits.maxHeadBytes) {
-      this.#fault = this.#sized(TOO_BIG_HEAD, UP_TOO_BIG_HEAD);
+    if (this.#sizeBytes > this.#maxHeadBytes) {
+      this.#fault = tooBig(this.#kind);
       return;
     }
     if (kind <= LINE_PROTOCOL) {
@@ -211,25 +223,15 @@ export class HeadBuilder {
       }
       if (action < 0) flags |= FIELD_REMOVED;
     }
-    if (head.fieldCount >= this.#limits.maxFields) {
-      this.#fault = this.#sized(TOO_MANY_FIELDS, UP_TOO_MANY_FIELDS);
+    if (head.fieldCount >= this.#maxFields) {
+      this.#fault = tooMany(this.#kind);
       return;
     }
-    if (this.#kind === TRAILERS && isFramingTrailer(id)) {
+    if (this.#kind === BLOCK_TRAILERS && isFramingTrailer(id)) {
       this.#fault = BAD_TRAILER;
       return;
     }
     head.push(nameStart, nameEnd, valueStart, valueEnd, id, flags);
-  }
-
-  #sized(request: FaultCode, response: FaultCode): FaultCode {
-    if (this.#kind === TRAILERS) return TOO_BIG_TRAILERS;
-    return this.#kind === REQUEST ? request : response;
-  }
-
-  #bad(request: FaultCode): FaultCode {
-    if (this.#kind === TRAILERS) return BAD_TRAILER;
-    return this.#kind === REQUEST ? request : UP_BAD_HEADER;
   }
 
   /** RFC 9113 §8.3: before all others, each once, of this direction, none in trailers. */
@@ -242,12 +244,13 @@ export class HeadBuilder {
     valueEnd: number,
     flags: number,
   ): FaultCode {
-    const allowed = this.#kind === REQUEST ? REQUEST_PSEUDO : this.#kind === TRAILERS ? 0 : RESPONSE_PSEUDO;
+    const allowed = this.#kind === BLOCK_REQUEST ? REQUEST_PSEUDO : this.#kind === BLOCK_TRAILERS ? 0 : RESPONSE_PSEUDO;
     if ((allowed & bit(kind)) === 0 || (this.#seen & (bit(kind) | SEEN_REGULAR)) !== 0)
-      return this.#bad(BAD_PSEUDO_FIELD);
+      return faultIn(this.#kind, BAD_PSEUDO_FIELD);
     this.#seen |= bit(kind);
     const head = this.#head;
     const intern = flags >>> INTERN_SHIFT;
+    if ((flags & FIELD_NEVER_INDEXED) !== 0) head.flags |= HEAD_NEVER_INDEXED;
     switch (kind) {
       case LINE_METHOD:
         if (arg === ARG_BAD) return BAD_METHOD;
@@ -313,35 +316,26 @@ export class HeadBuilder {
     flags: number,
   ): number {
     const head = this.#head;
-    const isRequest = this.#kind === REQUEST;
+    const isRequest = this.#kind === BLOCK_REQUEST;
     const isInterned = (flags & FIELD_INTERNED) !== 0;
     const bytes = isInterned ? this.#interns.lines.bytes : head.store;
     const base = isInterned ? 0 : head.base;
     const isRepeated = (this.#seen & bit(kind)) !== 0;
     this.#seen |= bit(kind);
-    if (kind === LINE_BAD_NAME) return this.#bad(BAD_FIELD_NAME);
-    if (arg === ARG_BAD) return this.#bad(BAD_FIELD_VALUE);
+    const fault = fieldFault(this.#kind, kind, arg);
+    if (fault !== 0) return fault;
     switch (kind) {
-      case LINE_CONNECTION:
-        return this.#bad(BAD_CONNECTION_FIELD);
-      case LINE_BAD_PSEUDO:
-        return this.#bad(BAD_PSEUDO_FIELD);
       case LINE_HOST:
-        return isRequest ? this.#host(arg, bytes, valueStart + base, valueEnd + base, isRepeated) : 0;
+        return isRequest ? this.#host(bytes, valueStart + base, valueEnd + base, isRepeated) : 0;
       case LINE_CONTENT_LENGTH:
-        if (this.#kind === TRAILERS) return BAD_TRAILER;
         if (isRepeated) return isRequest ? BAD_CONTENT_LENGTH_DUPLICATE : UP_BAD_FRAMING;
         if (arg >= 0 && arg < LENGTH_BIG) {
           head.contentLength = arg;
           return 0;
         }
         return takeOddLength(head, arg, isRequest, bytes, valueStart + base, valueEnd + base);
-      case LINE_TE:
-        return arg === ARG_REFUSED || !isRequest ? this.#bad(BAD_CONNECTION_FIELD) : 0;
       case LINE_EXPECT:
-        if (!isRequest) return 0;
-        if (arg === ARG_REFUSED) return BAD_EXPECT;
-        head.flags |= HEAD_EXPECT_CONTINUE;
+        if (isRequest) head.flags |= HEAD_EXPECT_CONTINUE;
         return 0;
       case LINE_COOKIE:
         this.#cookies++;
@@ -357,9 +351,8 @@ export class HeadBuilder {
   }
 
   /** Host beside :authority says the same, or the request could go to two places (RFC 9113 §8.3.1); then it is dropped. */
-  #host(arg: number, bytes: Uint8Array, start: number, end: number, isRepeated: boolean): number {
+  #host(bytes: Uint8Array, start: number, end: number, isRepeated: boolean): number {
     if (isRepeated) return BAD_HOST_DUPLICATE;
-    if (arg === ARG_REFUSED) return BAD_HOST;
     if ((this.#seen & bit(LINE_AUTHORITY)) === 0) return 0;
     const head = this.#head;
     const authority = head.authorityBytes;
@@ -372,8 +365,8 @@ export class HeadBuilder {
   finish(): FaultCode {
     if (this.#fault !== 0) return this.#fault;
     if (this.#cookies > 1) joinCookies(this.#head);
-    if (this.#kind === REQUEST) return this.#finishRequest();
-    if (this.#kind === TRAILERS) return 0;
+    if (this.#kind === BLOCK_REQUEST) return this.#finishRequest();
+    if (this.#kind === BLOCK_TRAILERS) return 0;
     return (this.#seen & bit(LINE_STATUS)) === 0 ? UP_BAD_STATUS_LINE : 0;
   }
 

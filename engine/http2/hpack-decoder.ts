@@ -2,6 +2,7 @@
 import { type FaultCode, H2_COMPRESSION } from '../fault/faults.js';
 import type { Head } from '../http/head.js';
 import type { UnderscorePolicy } from '../http/underscores.js';
+import { BlockMemo } from './block-memo.js';
 import type { FieldInterns } from './field-interns.js';
 import { LINE_SERIAL, LINE_STRIDE } from './field-interns.js';
 import { HeadBuilder } from './head-builder.js';
@@ -65,6 +66,7 @@ const HUFFMAN = 0x80;
 export class HpackDecoder {
   readonly #interns: FieldInterns;
   readonly #builder: LineSink;
+  readonly #memo: BlockMemo | null;
   readonly #table = new HpackTable(DEFAULT_TABLE_BYTES);
   /** What the peer may choose; the setting's default until it has acknowledged another. */
   #maxTableBytes = DEFAULT_TABLE_BYTES;
@@ -77,9 +79,10 @@ export class HpackDecoder {
   #valueLength = 0;
   #nameFacts: NameFacts = 0;
 
-  constructor(interns: FieldInterns, limits: HeaderLimits, sink: LineSink = new HeadBuilder(interns, limits)) {
+  constructor(interns: FieldInterns, limits: HeaderLimits, sink: LineSink | null = null) {
     this.#interns = interns;
-    this.#builder = sink;
+    this.#builder = sink ?? new HeadBuilder(interns, limits);
+    this.#memo = sink === null ? new BlockMemo(interns) : null;
   }
 
   /** Our SETTINGS_HEADER_TABLE_SIZE, once the peer has acknowledged it; 4096 until then. */
@@ -94,16 +97,24 @@ export class HpackDecoder {
    */
   decode(bytes: Uint8Array, start: number, end: number, head: Head, kind: BlockKind): FaultCode {
     const builder = this.#builder;
+    const table = this.#table;
+    const memo = this.#memo;
+    if (memo?.isFor(bytes, start, end, kind, table.inserted, table.oldest) === true && !this.#mustShrink) {
+      memo.fill(head);
+      return 0;
+    }
+    const { inserted, oldest } = table;
     builder.begin(head, kind);
     let at = start;
     while (at < end && ((bytes[at] as number) & 0xe0) === SIZE_UPDATE) {
       const maxBytes = this.#integer(bytes, at, end, 0x1f);
       if (maxBytes < 0 || maxBytes > this.#maxTableBytes) return H2_COMPRESSION;
-      this.#table.setMaxBytes(maxBytes);
+      table.setMaxBytes(maxBytes);
       this.#mustShrink = false;
       at = this.#at;
     }
     if (this.#mustShrink) return H2_COMPRESSION;
+    const isResized = at > start;
     while (at < end) {
       const byte = bytes[at] as number;
       if ((byte & INDEXED) !== 0) {
@@ -123,7 +134,10 @@ export class HpackDecoder {
         at = this.#at;
       }
     }
-    return builder.finish();
+    const fault = builder.finish();
+    if (fault === 0 && table.inserted === inserted && table.oldest === oldest && memo !== null && !isResized)
+      memo.consider(bytes, start, end, kind, inserted, oldest, head);
+    return fault;
   }
 
   /** back: 1 for the newest entry. */

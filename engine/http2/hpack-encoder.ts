@@ -3,11 +3,13 @@ import { isNominated, listsTrailers } from '../http/connection-options.js';
 import {
   FIELD_ADDED,
   FIELD_INTERNED,
+  FIELD_NEVER_INDEXED,
   FIELD_ODD,
   FIELD_REMOVED,
   HEAD_AUTHORITY_FORM,
   HEAD_EXTENDED_CONNECT,
   HEAD_HTTPS,
+  HEAD_NEVER_INDEXED,
   HEAD_NOMINATES,
   type Head,
   INTERN_SHIFT,
@@ -59,6 +61,8 @@ const BLOCK_OVERHEAD = 128;
 
 export class HpackEncoder {
   readonly #lines: LineEncoder;
+  /** Flag for pseudo-header fields of the head being written. */
+  #never = 0;
 
   /** maxTableBytes: what this side spends on a table, whatever the peer offers. */
   constructor(interns: FieldInterns, maxTableBytes: number) {
@@ -88,6 +92,7 @@ export class HpackEncoder {
    */
   encode(head: Head, kind: BlockKind, out: Uint8Array, at: number): number {
     at = this.#lines.writeSizes(out, at);
+    this.#never = 0;
     if (kind === BLOCK_REQUEST) at = this.#request(head, out, at);
     else if (kind === BLOCK_RESPONSE) at = this.#status(head.status, out, at);
     let hasLength = kind === BLOCK_RESPONSE && (head.status < 200 || head.status === 204);
@@ -147,6 +152,7 @@ export class HpackEncoder {
   }
 
   #request(head: Head, out: Uint8Array, at: number): number {
+    this.#never = (head.flags & HEAD_NEVER_INDEXED) !== 0 ? FIELD_NEVER_INDEXED : 0;
     const isExtended = (head.flags & HEAD_EXTENDED_CONNECT) !== 0;
     if (isExtended) at = this.#extended(head, out, at);
     else if (head.method === METHOD_GET) out[at++] = INDEXED | GET_INDEX;
@@ -189,7 +195,7 @@ export class HpackEncoder {
   }
 
   #pseudo(id: number, value: Uint8Array, start: number, end: number, out: Uint8Array, at: number): number {
-    return this.#lines.apart(id, PSEUDO_NAMES[id - PSEUDO_ID] as Uint8Array, value, start, end, out, at);
+    return this.#lines.apart(id, PSEUDO_NAMES[id - PSEUDO_ID] as Uint8Array, value, start, end, this.#never, out, at);
   }
 
   #status(status: number, out: Uint8Array, at: number): number {
@@ -205,7 +211,7 @@ export class HpackEncoder {
   }
 
   #te(out: Uint8Array, at: number): number {
-    return this.#lines.apart(TE, NAME_BYTES[TE] as Uint8Array, TRAILERS, 0, TRAILERS.length, out, at);
+    return this.#lines.apart(TE, NAME_BYTES[TE] as Uint8Array, TRAILERS, 0, TRAILERS.length, 0, out, at);
   }
 }
 

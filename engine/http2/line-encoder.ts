@@ -116,7 +116,7 @@ export class LineEncoder {
     const bytes = interns.lines.bytes;
     const end =
       id >= PSEUDO_ID
-        ? this.apart(id, PSEUDO_NAMES[id - PSEUDO_ID] as Uint8Array, bytes, valueStart, valueEnd, out, at)
+        ? this.apart(id, PSEUDO_NAMES[id - PSEUDO_ID] as Uint8Array, bytes, valueStart, valueEnd, 0, out, at)
         : this.line(key, id, bytes, nameStart, valueStart, valueEnd, 0, out, at);
     if (this.#entry >= 0) table.noteInterned(number, serial, this.#entry);
     return end;
@@ -144,22 +144,25 @@ export class LineEncoder {
     return this.search(key, id, bytes, nameStart, valueStart - 2, bytes, valueStart, valueEnd, flags, out, at);
   }
 
-  /** A line of an id whose name and value lie apart. */
+  /** A line of an id whose name and value lie apart; flags: FIELD_NEVER_INDEXED. */
   apart(
     id: number,
     name: Uint8Array,
     value: Uint8Array,
     valueStart: number,
     valueEnd: number,
+    flags: number,
     out: Uint8Array,
     at: number,
   ): number {
-    const entry = this.#table.findRecent(id, id, value, 0, valueStart, valueEnd);
-    if (entry >= 0) {
-      this.#entry = entry;
-      return this.#index(entry, out, at);
+    if (flags === 0) {
+      const entry = this.#table.findRecent(id, id, value, 0, valueStart, valueEnd);
+      if (entry >= 0) {
+        this.#entry = entry;
+        return this.#index(entry, out, at);
+      }
     }
-    return this.search(id, id, name, 0, name.length, value, valueStart, valueEnd, 0, out, at);
+    return this.search(id, id, name, 0, name.length, value, valueStart, valueEnd, flags, out, at);
   }
 
   #index(entry: number, out: Uint8Array, at: number): number {

@@ -220,3 +220,19 @@ test('ids of requests take no places from what repeats', () => {
   // Status, the index of the name, a length, and Server's index; the id itself is coded.
   assert.ok(size <= 4, `${size} bytes beside the id`);
 });
+
+test('cookies of which one was not to be indexed are one that is not', () => {
+  const pair = new BlockPair();
+  const block = Uint8Array.from([
+    0x88,
+    ...literalBlock([['cookie', 'a=0123456789']]),
+    0x10,
+    ...literalBlock([['cookie', 'b=0123456789']]).subarray(1),
+  ]);
+  for (let i = 0; i < 3; i++) {
+    const { head } = pair.decode(block, BLOCK_RESPONSE);
+    const out = pair.encode(head, BLOCK_RESPONSE);
+    assert.equal((out[1] as number) & 0xf0, 0x10);
+    assert.deepEqual(pair.decode(out, BLOCK_RESPONSE).fields, [['cookie', 'a=0123456789; b=0123456789']]);
+  }
+});
