@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { Bench } from 'tinybench';
 import type { Interruption } from './interruption.js';
 import { http2Operations } from './micro/http2-operations.js';
+import { hpackOperations } from './micro/hpack-operations.js';
 import {
   balancerOperations,
   type Operation,
@@ -50,6 +51,7 @@ export class MicroBench {
     this.#operations = [
       ...parserOperations(),
       ...http2Operations(),
+      ...hpackOperations(),
       ...routerOperations(),
       ...balancerOperations(readPolicies().filter(({ isPerWorker }) => !isPerWorker)),
       ...refinementOperations(),

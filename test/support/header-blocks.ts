@@ -27,7 +27,7 @@ export const LIMITS: HeaderLimits = {
 
 export type Fields = readonly (readonly [string, string])[];
 
-/** An arena that carves and nothing else. */
+/** An arena that carves, at multiples of eight, and nothing else. */
 export function carvingArena(byteCount = 2 << 20): Arena {
   let at = 0;
   return {
@@ -38,8 +38,9 @@ export function carvingArena(byteCount = 2 << 20): Arena {
     commit: () => undefined,
     carve: (count) => {
       if (at + count > byteCount) return -1;
-      at += count;
-      return at - count;
+      const start = at;
+      at = (at + count + 7) & ~7;
+      return start;
     },
   };
 }
