@@ -74,6 +74,10 @@ const CONTENT_LENGTH = N['content-length'];
 const decoder = new TextDecoder('latin1');
 const EMPTY = new Uint8Array(0);
 const NO_LINES = new InternedLines(EMPTY);
+// V8 folds constants that are not exported; the others are read from a cell at each use.
+const REMOVED = FIELD_REMOVED;
+const ADDED = FIELD_ADDED;
+const INTERNED = FIELD_INTERNED;
 
 export class Head {
   /** Received bytes: borrowed, or `store` after retain(). */
@@ -177,11 +181,6 @@ export class Head {
     this.internHold = 0;
   }
 
-  /** Has it an array of its own, which reset() lets go? */
-  get isGrown(): boolean {
-    return this.store !== this.#home;
-  }
-
   /** Has it anything that reset() gives back? */
   get owesReset(): boolean {
     return this.internHold !== 0 || this.store !== this.#home;
@@ -199,7 +198,7 @@ export class Head {
     if (id < 32 && (this.present & (1 << id)) === 0) return -1;
     const slots = this.slots;
     for (let slot = from, at = this.slotsStart + from * STRIDE; slot < this.fieldCount; slot++, at += STRIDE)
-      if (slots[at + ID] === id && ((slots[at + FLAGS] as number) & FIELD_REMOVED) === 0) return slot;
+      if (slots[at + ID] === id && ((slots[at + FLAGS] as number) & REMOVED) === 0) return slot;
     return -1;
   }
 
@@ -227,13 +226,13 @@ export class Head {
     this.slots[at] = (this.slots[at] as number) | flags;
   }
   isRemoved(slot: number): boolean {
-    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & FIELD_REMOVED) !== 0;
+    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & REMOVED) !== 0;
   }
   /** The array that the offsets of this field are into. */
   fieldBytes(slot: number): Uint8Array {
     const flags = this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number;
-    if ((flags & FIELD_INTERNED) !== 0) return this.interned.bytes;
-    return (flags & FIELD_ADDED) !== 0 ? this.store : this.bytes;
+    if ((flags & INTERNED) !== 0) return this.interned.bytes;
+    return (flags & ADDED) !== 0 ? this.store : this.bytes;
   }
   nameStart(slot: number): number {
     return (this.slots[this.slotsStart + slot * STRIDE + NAME_START] as number) + this.fieldBase(slot);
@@ -369,7 +368,7 @@ export class Head {
 
   remove(slot: number): void {
     const at = this.slotsStart + slot * STRIDE + FLAGS;
-    this.slots[at] = (this.slots[at] as number) | FIELD_REMOVED;
+    this.slots[at] = (this.slots[at] as number) | REMOVED;
     // Without the field nothing announces a length: a writer must delimit the body in another way.
     if (this.slots[at - FLAGS + ID] === CONTENT_LENGTH) this.contentLength = -1;
   }
@@ -394,7 +393,7 @@ export class Head {
     if (this.storeUsed + need > this.storeEnd) this.growStore(need);
     const start = this.storeUsed - this.storeStart;
     const valueStart = start + name.length;
-    this.push(start, valueStart - 2, valueStart, valueStart, id, FIELD_ADDED);
+    this.push(start, valueStart - 2, valueStart, valueStart, id, ADDED);
     // set() moves short arrays several times faster than a loop over bytes does.
     this.store.set(name, this.storeUsed);
     return this.storeUsed + name.length;
@@ -406,7 +405,7 @@ export class Head {
     if (this.storeUsed + bytes.length + 2 > this.storeEnd) this.growStore(bytes.length + 2);
     const start = this.storeUsed - this.storeStart;
     const nameEnd = start + line.nameLength;
-    this.push(start, nameEnd, nameEnd + 2, start + bytes.length - 2, line.id, FIELD_ADDED);
+    this.push(start, nameEnd, nameEnd + 2, start + bytes.length - 2, line.id, ADDED);
     this.store.set(bytes, this.storeUsed);
     this.storeUsed += bytes.length;
   }
@@ -416,7 +415,7 @@ export class Head {
     if (this.storeUsed + need > this.storeEnd) this.growStore(need);
     const start = this.storeUsed - this.storeStart;
     const nameEnd = start + lowercase.length;
-    this.push(start, nameEnd, nameEnd + 2, nameEnd + 2, id, FIELD_ADDED);
+    this.push(start, nameEnd, nameEnd + 2, nameEnd + 2, id, ADDED);
     const store = this.store;
     let at = this.storeUsed;
     for (let i = 0; i < lowercase.length; i++) store[at++] = lowercase[i] as number;
@@ -522,8 +521,8 @@ export class Head {
 
   private fieldBase(slot: number): number {
     const flags = this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number;
-    if ((flags & FIELD_INTERNED) !== 0) return 0;
-    return (flags & FIELD_ADDED) !== 0 ? this.storeStart : this.base;
+    if ((flags & INTERNED) !== 0) return 0;
+    return (flags & ADDED) !== 0 ? this.storeStart : this.base;
   }
 
   /** Copies into the store; answers the offset relative to storeStart. */

@@ -69,6 +69,28 @@ import { faultIn, fieldFault, tooBig, tooMany } from './line-faults.js';
 import { joinCookies } from './join-cookies.js';
 import { finishRequest, takeOddLength } from './request-rules.js';
 
+// V8 folds the constants of the module at hand; another module's are read from a cell at each use.
+const STRIDE = LINE_STRIDE;
+const NAME_START = LINE_START;
+const NAME_END = LINE_NAME_END;
+const VALUE_START = LINE_VALUE_START;
+const VALUE_END = LINE_VALUE_END;
+const ID = LINE_ID;
+const KIND = LINE_KIND;
+const ARG = LINE_ARG;
+const SIZE = LINE_SIZE;
+const INTERNED = FIELD_INTERNED;
+const SHIFT = INTERN_SHIFT;
+const PLAIN = LINE_PLAIN;
+const LAST_PSEUDO = LINE_PROTOCOL;
+const METHOD = LINE_METHOD;
+const SCHEME = LINE_SCHEME;
+const AUTHORITY = LINE_AUTHORITY;
+const PATH = LINE_PATH;
+const STATUS = LINE_STATUS;
+const BAD = ARG_BAD;
+const NEVER_INDEXED = FIELD_NEVER_INDEXED;
+
 const HOST = N.host;
 const UPGRADE = N.upgrade;
 const HOST_START = new TextEncoder().encode('host: ');
@@ -77,8 +99,8 @@ const BLOCK_REQUEST: BlockKind = 0;
 const BLOCK_TRAILERS: BlockKind = 2;
 
 const SEEN_REGULAR = 1;
-const REQUEST_PSEUDO = bit(LINE_METHOD) | bit(LINE_SCHEME) | bit(LINE_AUTHORITY) | bit(LINE_PATH) | bit(LINE_PROTOCOL);
-const RESPONSE_PSEUDO = bit(LINE_STATUS);
+const REQUEST_PSEUDO = bit(METHOD) | bit(SCHEME) | bit(AUTHORITY) | bit(PATH) | bit(LAST_PSEUDO);
+const RESPONSE_PSEUDO = bit(STATUS);
 
 export class HeadBuilder {
   readonly #interns: FieldInterns;
@@ -119,39 +141,17 @@ export class HeadBuilder {
   takeInterned(number: number): void {
     if (this.#fault !== 0) return;
     const facts = this.#interns.facts;
-    const at = number * LINE_STRIDE;
-    const kind = facts[at + LINE_KIND] as number;
-    const arg = facts[at + LINE_ARG] as number;
-    this.#sizeBytes += facts[at + LINE_SIZE] as number;
-    const head = this.#head;
-    if (
-      kind === LINE_PLAIN &&
-      arg === 0 &&
-      this.#kind !== BLOCK_TRAILERS &&
-      this.#sizeBytes <= this.#maxHeadBytes &&
-      head.fieldCount < this.#maxFields
-    ) {
-      // What follows in #take() comes to the same.
-      this.#seen |= SEEN_REGULAR;
-      head.push(
-        facts[at + LINE_START] as number,
-        facts[at + LINE_NAME_END] as number,
-        facts[at + LINE_VALUE_START] as number,
-        facts[at + LINE_VALUE_END] as number,
-        facts[at + LINE_ID] as number,
-        FIELD_INTERNED | (number << INTERN_SHIFT),
-      );
-      return;
-    }
+    const at = number * STRIDE;
+    this.#sizeBytes += facts[at + SIZE] as number;
     this.#take(
-      kind,
-      arg,
-      facts[at + LINE_ID] as number,
-      facts[at + LINE_START] as number,
-      facts[at + LINE_NAME_END] as number,
-      facts[at + LINE_VALUE_START] as number,
-      facts[at + LINE_VALUE_END] as number,
-      FIELD_INTERNED | (number << INTERN_SHIFT),
+      facts[at + KIND] as number,
+      facts[at + ARG] as number,
+      facts[at + ID] as number,
+      facts[at + NAME_START] as number,
+      facts[at + NAME_END] as number,
+      facts[at + VALUE_START] as number,
+      facts[at + VALUE_END] as number,
+      INTERNED | (number << SHIFT),
     );
   }
 
@@ -174,7 +174,7 @@ export class HeadBuilder {
     const valueEnd = valueStart + valueLength;
     store[valueEnd] = 0x0d;
     store[valueEnd + 1] = 0x0a;
-    if (kindOf(known) === LINE_AUTHORITY) {
+    if (kindOf(known) === AUTHORITY) {
       // It is longer than "host", so the line of that name fits in front of the value.
       nameStart = valueStart - HOST_START.length;
       nameEnd = valueStart - 2;
@@ -190,7 +190,7 @@ export class HeadBuilder {
       nameEnd - base,
       valueStart - base,
       valueEnd - base,
-      isNeverIndexed === 1 ? FIELD_NEVER_INDEXED : 0,
+      isNeverIndexed === 1 ? NEVER_INDEXED : 0,
     );
   }
 
@@ -209,13 +209,13 @@ export class HeadBuilder {
       this.#fault = tooBig(this.#kind);
       return;
     }
-    if (kind <= LINE_PROTOCOL) {
+    if (kind <= LAST_PSEUDO) {
       this.#fault = this.#pseudo(kind, arg, nameStart, nameEnd, valueStart, valueEnd, flags);
       return;
     }
     this.#seen |= SEEN_REGULAR;
     const head = this.#head;
-    if (kind !== LINE_PLAIN || arg === ARG_BAD) {
+    if (kind !== PLAIN || arg === BAD) {
       const action = this.#rule(kind, arg, nameStart, nameEnd, valueStart, valueEnd, flags);
       if (action > 0) {
         this.#fault = action;
@@ -249,39 +249,39 @@ export class HeadBuilder {
       return faultIn(this.#kind, BAD_PSEUDO_FIELD);
     this.#seen |= bit(kind);
     const head = this.#head;
-    const intern = flags >>> INTERN_SHIFT;
-    if ((flags & FIELD_NEVER_INDEXED) !== 0) head.flags |= HEAD_NEVER_INDEXED;
+    const intern = flags >>> SHIFT;
+    if ((flags & NEVER_INDEXED) !== 0) head.flags |= HEAD_NEVER_INDEXED;
     switch (kind) {
-      case LINE_METHOD:
-        if (arg === ARG_BAD) return BAD_METHOD;
+      case METHOD:
+        if (arg === BAD) return BAD_METHOD;
         head.method = arg;
         if (arg === 0) this.#keepMethod(valueStart, valueEnd, flags);
         return 0;
-      case LINE_SCHEME:
-        if (arg === ARG_BAD) return BAD_SCHEME;
+      case SCHEME:
+        if (arg === BAD) return BAD_SCHEME;
         if (arg === 1) head.flags |= HEAD_HTTPS;
         return 0;
-      case LINE_AUTHORITY:
-        if (arg === ARG_BAD) return BAD_HOST;
+      case AUTHORITY:
+        if (arg === BAD) return BAD_HOST;
         this.#authorityArg = arg;
         head.authorityIntern = intern;
         head.authorityStart = valueStart;
         head.authorityEnd = valueEnd;
         head.push(nameStart, nameEnd, valueStart, valueEnd, HOST, flags);
         return 0;
-      case LINE_PATH:
-        if (arg === ARG_BAD) return BAD_TARGET;
+      case PATH:
+        if (arg === BAD) return BAD_TARGET;
         this.#pathArg = arg;
         head.pathIntern = intern;
         head.pathStart = valueStart;
         head.pathEnd = valueEnd;
         return 0;
-      case LINE_STATUS:
-        if (arg === ARG_BAD) return UP_BAD_STATUS_LINE;
+      case STATUS:
+        if (arg === BAD) return UP_BAD_STATUS_LINE;
         head.status = arg;
         return 0;
       default:
-        if (arg === ARG_BAD || !this.#limits.allowExtendedConnect) return BAD_PSEUDO_FIELD;
+        if (arg === BAD || !this.#limits.allowExtendedConnect) return BAD_PSEUDO_FIELD;
         this.#protocolIntern = intern;
         this.#protocolStart = valueStart;
         this.#protocolEnd = valueEnd;
@@ -292,7 +292,7 @@ export class HeadBuilder {
   /** A method that is not in the table: its name is kept in the store. */
   #keepMethod(start: number, end: number, flags: number): void {
     const head = this.#head;
-    if ((flags & FIELD_INTERNED) === 0) {
+    if ((flags & INTERNED) === 0) {
       head.methodStart = start;
       head.methodEnd = end;
       return;
@@ -317,7 +317,7 @@ export class HeadBuilder {
   ): number {
     const head = this.#head;
     const isRequest = this.#kind === BLOCK_REQUEST;
-    const isInterned = (flags & FIELD_INTERNED) !== 0;
+    const isInterned = (flags & INTERNED) !== 0;
     const bytes = isInterned ? this.#interns.lines.bytes : head.store;
     const base = isInterned ? 0 : head.base;
     const isRepeated = (this.#seen & bit(kind)) !== 0;
@@ -353,7 +353,7 @@ export class HeadBuilder {
   /** Host beside :authority says the same, or the request could go to two places (RFC 9113 §8.3.1); then it is dropped. */
   #host(bytes: Uint8Array, start: number, end: number, isRepeated: boolean): number {
     if (isRepeated) return BAD_HOST_DUPLICATE;
-    if ((this.#seen & bit(LINE_AUTHORITY)) === 0) return 0;
+    if ((this.#seen & bit(AUTHORITY)) === 0) return 0;
     const head = this.#head;
     const authority = head.authorityBytes;
     const from = head.authorityFrom;
@@ -367,13 +367,13 @@ export class HeadBuilder {
     if (this.#cookies > 1) joinCookies(this.#head);
     if (this.#kind === BLOCK_REQUEST) return this.#finishRequest();
     if (this.#kind === BLOCK_TRAILERS) return 0;
-    return (this.#seen & bit(LINE_STATUS)) === 0 ? UP_BAD_STATUS_LINE : 0;
+    return (this.#seen & bit(STATUS)) === 0 ? UP_BAD_STATUS_LINE : 0;
   }
 
   #finishRequest(): FaultCode {
     const head = this.#head;
     const fault = finishRequest(head, this.#seen, this.#pathArg, this.#authorityArg);
-    if (fault === 0 && (this.#seen & bit(LINE_PROTOCOL)) !== 0) this.#upgrade();
+    if (fault === 0 && (this.#seen & bit(LAST_PSEUDO)) !== 0) this.#upgrade();
     return fault;
   }
 

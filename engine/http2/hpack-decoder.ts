@@ -20,6 +20,11 @@ import {
   HpackTable,
 } from './hpack-table.js';
 
+// V8 folds the constants of the module at hand; another module's are read from a cell at each use.
+const STATICS = STATIC_COUNT;
+const STRIDE = LINE_STRIDE;
+const SERIAL_OF_LINE = LINE_SERIAL;
+
 export type BlockKind = 0 | 1 | 2;
 export const BLOCK_REQUEST = 0;
 export const BLOCK_RESPONSE = 1;
@@ -125,8 +130,8 @@ export class HpackDecoder {
           at = this.#at;
         }
         if (index <= 0) return H2_COMPRESSION;
-        if (index <= STATIC_COUNT) builder.takeInterned(index);
-        else if (!this.#takeEntry(head, index - STATIC_COUNT)) return H2_COMPRESSION;
+        if (index <= STATICS) builder.takeInterned(index);
+        else if (!this.#takeEntry(head, index - STATICS)) return H2_COMPRESSION;
       } else {
         // A size update is allowed at the beginning only (RFC 7541 §4.2).
         if ((byte & 0xe0) === SIZE_UPDATE) return H2_COMPRESSION;
@@ -149,7 +154,7 @@ export class HpackDecoder {
     const facts = table.facts;
     const intern = facts[at + INTERN] as number;
     const interns = this.#interns;
-    if (intern > 0 && interns.facts[intern * LINE_STRIDE + LINE_SERIAL] === facts[at + SERIAL]) {
+    if (intern > 0 && interns.facts[intern * STRIDE + SERIAL_OF_LINE] === facts[at + SERIAL]) {
       this.#builder.takeInterned(intern);
       return true;
     }
@@ -169,7 +174,7 @@ export class HpackDecoder {
     if (facts[at + INTERN] !== NOT_INTERNED || facts[at + SERIAL] !== interns.round) {
       const intern = interns.intern(bytes, start, nameLength, valueLength, known, arg);
       facts[at + INTERN] = intern > 0 ? intern : NOT_INTERNED;
-      facts[at + SERIAL] = intern > 0 ? (interns.facts[intern * LINE_STRIDE + LINE_SERIAL] as number) : interns.round;
+      facts[at + SERIAL] = intern > 0 ? (interns.facts[intern * STRIDE + SERIAL_OF_LINE] as number) : interns.round;
       if (intern > 0) {
         this.#builder.takeInterned(intern);
         return;
@@ -233,7 +238,7 @@ export class HpackDecoder {
 
   /** Copies the name of an entry to the head's store. */
   #knownName(head: Head, index: number): boolean {
-    if (index <= STATIC_COUNT) {
+    if (index <= STATICS) {
       const interns = this.#interns;
       this.#nameFacts = interns.nameFactsOf(index);
       const kind = kindOf(this.#nameFacts);
@@ -243,7 +248,7 @@ export class HpackDecoder {
       return true;
     }
     const table = this.#table;
-    const number = table.inserted - (index - STATIC_COUNT);
+    const number = table.inserted - (index - STATICS);
     if (number < table.oldest) return false;
     const at = table.entryAt(number);
     this.#nameFacts = table.facts[at + ENTRY_NAME_FACTS] as number;
