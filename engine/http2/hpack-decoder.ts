@@ -59,8 +59,11 @@ export interface LineSink {
 
 const INTERN = ENTRY_FIRST;
 const SERIAL = ENTRY_SECOND;
-/** In the place of the number: it wasn't interned in the round in the place of the serial. */
-const NOT_INTERNED = -1;
+// In the place of the number, when it is not above 0: minus the references that are to come before the line is interned.
+// What nobody refers to again takes no place, and with more lines in use than there is room for, the busiest have it.
+const TURNS_NEW = -1;
+const TURNS_GIVEN_UP = -8;
+const TURNS_REFUSED = -64;
 
 const INDEXED = 0x80;
 const WITH_INDEXING = 0x40;
@@ -162,7 +165,7 @@ export class HpackDecoder {
     return true;
   }
 
-  /** An entry that is referred to for the first time, or that was not or is no longer interned. */
+  /** An entry that is not, or no longer, interned: now it is its turn, or its line is copied. */
   #takeUnknown(head: Head, at: number): void {
     const { bytes, facts } = this.#table;
     const start = facts[at + ENTRY_START] as number;
@@ -170,12 +173,15 @@ export class HpackDecoder {
     const valueLength = facts[at + ENTRY_VALUE_LENGTH] as number;
     const known = facts[at + ENTRY_NAME_FACTS] as number;
     const arg = facts[at + ENTRY_ARG] as number;
-    const interns = this.#interns;
-    if (facts[at + INTERN] !== NOT_INTERNED || facts[at + SERIAL] !== interns.round) {
+    const turn = facts[at + INTERN] as number;
+    if (turn > 0) facts[at + INTERN] = TURNS_GIVEN_UP;
+    else if (turn < 0) facts[at + INTERN] = turn + 1;
+    else {
+      const interns = this.#interns;
       const intern = interns.intern(bytes, start, nameLength, valueLength, known, arg);
-      facts[at + INTERN] = intern > 0 ? intern : NOT_INTERNED;
-      facts[at + SERIAL] = intern > 0 ? (interns.facts[intern * STRIDE + SERIAL_OF_LINE] as number) : interns.round;
+      facts[at + INTERN] = intern > 0 ? intern : TURNS_REFUSED;
       if (intern > 0) {
+        facts[at + SERIAL] = interns.facts[intern * STRIDE + SERIAL_OF_LINE] as number;
         this.#builder.takeInterned(intern);
         return;
       }
@@ -225,7 +231,7 @@ export class HpackDecoder {
     const facts = table.facts;
     facts[at + ENTRY_NAME_FACTS] = known;
     facts[at + ENTRY_ARG] = arg;
-    facts[at + INTERN] = 0;
+    facts[at + INTERN] = TURNS_NEW;
   }
 
   #newName(bytes: Uint8Array, end: number, head: Head): boolean {

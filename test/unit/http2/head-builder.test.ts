@@ -53,7 +53,7 @@ function decode(fields: Fields, kind: 0 | 1 | 2 = BLOCK_REQUEST, limits: Partial
   assert.equal(pair.decode(inserting, kind).reason, literal.reason, 'inserting');
   const indices = fields.map((_, at) => 0xbe + fields.length - 1 - at);
   if (indices.every((index) => index < 0xff))
-    for (let i = 0; i < 2; i++) {
+    for (let i = 0; i < 4; i++) {
       const indexed = pair.decode(Uint8Array.from(indices), kind);
       assert.equal(indexed.reason, literal.reason, 'indexed');
       if (literal.reason === '') assert.deepEqual(indexed.fields, literal.fields);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BLOCK_RESPONSE } from '../../../engine/http2/hpack-decoder.js';
+import { FIELD_INTERNED } from '../../../engine/http/head.js';
 import { BlockPair, fromHex } from '../../support/header-blocks.js';
 
 const REQUESTS = {
@@ -74,3 +75,72 @@ for (const [name, blocks] of Object.entries(RESPONSES))
       ['set-cookie', 'foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1'],
     ]);
   });
+
+test('a line is interned when it is referred to again, and copied until then', () => {
+  const pair = new BlockPair();
+  const isInterned = (block: string): boolean => {
+    const { reason, head, fields } = pair.decode(fromHex(block), BLOCK_RESPONSE);
+    assert.equal(reason, '');
+    assert.deepEqual(fields, [['x-a', '1']]);
+    return (head.fieldFlags(0) & FIELD_INTERNED) !== 0;
+  };
+  assert.equal(isInterned('8840 03782d61 0131'), false);
+  assert.equal(isInterned('88be'), false);
+  assert.equal(isInterned('88be'), true);
+  assert.equal(isInterned('88be'), true);
+});
+
+const ERRORS: readonly [string, string][] = [
+  ['§6.1 index 0', '80'],
+  ['§2.3.3 an index behind the table', 'be'],
+  ['§2.3.3 the index of a name behind the table', '7e0161'],
+  ['§5.1 an integer that is cut off', 'ff'],
+  ['§5.1 an integer that goes on for ever', 'ff8080808000'],
+  ['§5.1 an integer above what anyone has', '7fffffffff7f00'],
+  ['§5.2 a string behind the end', '0001610561'],
+  ['§5.2 no string', '000161'],
+  ['§5.2 padding with zeros', '0001618118'],
+  ['§5.2 padding of eight ones', '000161821fff'],
+  ['§5.2 EOS', '00016184ffffffff'],
+  ['§4.2 a size above the allowance', '3fe2 1f'],
+  ['§4.2 a size behind a field', '8820'],
+];
+
+for (const [name, hex] of ERRORS)
+  test(`a compression error: RFC 7541 ${name}`, () => {
+    assert.equal(new BlockPair().decode(fromHex(hex)).reason, 'http2_compression_error');
+  });
+
+test('RFC 7541 §4.4: an entry that is larger than the table empties it', () => {
+  const pair = new BlockPair();
+  assert.equal(pair.decode(fromHex('3f2188 4003782d610131'), BLOCK_RESPONSE).reason, '');
+  assert.deepEqual(pair.decode(fromHex('88be'), BLOCK_RESPONSE).fields, [['x-a', '1']]);
+  const large = `884003782d62 40${'61'.repeat(64)}`;
+  assert.equal(pair.decode(fromHex(large), BLOCK_RESPONSE).reason, '');
+  assert.equal(pair.decode(fromHex('88be'), BLOCK_RESPONSE).reason, 'http2_compression_error');
+});
+
+test('RFC 7541 §4.4: the name of an entry that its own insertion evicts', () => {
+  const pair = new BlockPair();
+  // 64 bytes hold one entry of 32 + 3 + 1, and not two.
+  assert.equal(pair.decode(fromHex('3f2188 4003782d610131'), BLOCK_RESPONSE).reason, '');
+  assert.deepEqual(pair.decode(fromHex('887e0132'), BLOCK_RESPONSE).fields, [['x-a', '2']]);
+  assert.deepEqual(pair.decode(fromHex('88be'), BLOCK_RESPONSE).fields, [['x-a', '2']]);
+});
+
+test('RFC 9113 §4.3.1: an allowance that was cut has to be answered with a size', () => {
+  const pair = new BlockPair();
+  pair.decoder.setMaxTableBytes(64);
+  assert.equal(pair.decode(fromHex('88'), BLOCK_RESPONSE).reason, 'http2_compression_error');
+  const other = new BlockPair();
+  other.decoder.setMaxTableBytes(64);
+  assert.equal(other.decode(fromHex('3f2188'), BLOCK_RESPONSE).reason, '');
+  assert.equal(other.decode(fromHex('88'), BLOCK_RESPONSE).reason, '');
+});
+
+test('a long name or value that makes the head grow while it is read', () => {
+  const pair = new BlockPair();
+  const value = 'v'.repeat(9000);
+  const block = Uint8Array.from([0x88, 0, 3, 0x78, 0x2d, 0x61, 0x7f, 0xa9, 0x45, ...Buffer.from(value)]);
+  assert.deepEqual(pair.decode(block, BLOCK_RESPONSE).fields, [['x-a', value]]);
+});
