@@ -36,7 +36,9 @@ export function takeOddLength(
   start: number,
   end: number,
 ): number {
-  const length = parseDecimal(bytes, start, end);
+  let from = start;
+  while (from < end - 1 && bytes[from] === 0x30) from++;
+  const length = parseDecimal(bytes, from, end);
   if (length < 0 || (arg === ARG_REFUSED && !isRequest)) return isRequest ? BAD_CONTENT_LENGTH : UP_BAD_FRAMING;
   head.contentLength = length;
   return arg === ARG_REFUSED ? -1 : 0;
