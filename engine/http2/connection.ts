@@ -300,8 +300,8 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     stream.sink = null;
     this.store.remove(stream.id);
     this.closed.note(stream.id, how);
-    this.outbox.forget(stream);
-    this.intake.forget(stream);
+    if (stream.queue !== null) this.outbox.forget(stream);
+    if (stream.unconsumed > 0 || stream.kept !== null) this.intake.forget(stream);
     this.add(STREAMS_ACTIVE, -1);
     this.#retired.push(stream);
     if (!this.isDead) this.onStreamClosed();

@@ -41,6 +41,8 @@ export class NativeConn implements Conn {
   queuedBytes = 0;
   holdBits: HoldBits = 0;
   highMark = DEFAULT_HIGH_MARK_BYTES;
+  /** Somebody was told so and waits for onWritable. */
+  wasFull = false;
   isOpen: boolean;
   /** Nothing may be written any more. */
   isEnded = false;
@@ -76,10 +78,12 @@ export class NativeConn implements Conn {
   }
 
   write(bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.isEnded || end <= start) return this.queuedBytes >= this.highMark;
+    const isFull = this.queuedBytes >= this.highMark;
+    if (isFull) this.wasFull = true;
+    if (this.isEnded || end <= start) return isFull;
     this.bytesWritten += end - start;
     this.transport.pushWrite(this.slot, bytes, start, end);
-    return this.queuedBytes >= this.highMark;
+    return isFull;
   }
 
   hold(reason: HoldBits): void {

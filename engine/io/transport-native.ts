@@ -289,9 +289,12 @@ export class NativeTransport implements Transport {
     if (conn == null) return;
     if (kind === EVENT_QUEUED) conn.queuedBytes = a;
     else if (kind === EVENT_WRITABLE) {
-      const wasFull = conn.queuedBytes >= conn.highMark;
       conn.queuedBytes = a;
-      if (wasFull && !conn.isEnded) conn.owner.onWritable(conn);
+      // Not by what was queued last: a few bytes more may have said meanwhile that it is less than the mark.
+      if (conn.wasFull && !conn.isEnded) {
+        conn.wasFull = false;
+        conn.owner.onWritable(conn);
+      }
     } else if (kind === EVENT_OPENED) {
       conn.isOpen = true;
       if (!conn.isEnded) conn.owner.onOpen(conn);

@@ -195,6 +195,29 @@ export function transportLaws(
     assert.equal(conn.queuedBytes, 0);
   });
 
+  each('6: who heard that it is full hears of room, also when it was less than full by then', async (world, pair) => {
+    const { conn, owner, peer } = pair;
+    owner.calling(() => conn.setHighMark(65536));
+    peer.pause();
+    const piece = pattern(32768);
+    for (let i = 0; i < 600; i++) {
+      if (owner.calling(() => conn.write(piece, 0, piece.length)) && conn.queuedBytes > 262_144) break;
+      if (i % 4 === 3) await world.settle();
+    }
+    await world.settle();
+    owner.calls.length = 0;
+    assert.equal(
+      owner.calling(() => conn.write(piece, 0, 1)),
+      true,
+    );
+    // As if some had left: full no more, but not below the low mark either.
+    owner.calling(() => conn.setHighMark(conn.queuedBytes + 1000));
+    owner.calling(() => conn.write(piece, 0, 1));
+    await world.settle();
+    peer.resume();
+    await world.until('there is room', () => owner.calls.includes('writable'));
+  });
+
   each('7: while anything holds no bytes come, and none are lost', async (world, { conn, owner, peer }) => {
     owner.calling(() => {
       conn.hold(HOLD_FILTER);
