@@ -21,6 +21,14 @@ test('the preface, SETTINGS and the window go out with the first stream', () => 
   ]);
 });
 
+test('a server that speaks first is answered behind the preface', () => {
+  const harness = new Http2ClientHarness().greet();
+  assert.deepEqual(
+    harness.written().map((line) => line.split(' ', 3).join(' ')),
+    ['PREFACE', 'SETTINGS 0 ENABLE_PUSH=0', 'WINDOW_UPDATE 0 25100289', 'SETTINGS 0 ACK'],
+  );
+});
+
 test('streamsFree: what we may, and the peer allows, and is not used', () => {
   const harness = new Http2ClientHarness({ maxConcurrentStreams: 4 });
   assert.equal(harness.codec.streamsFree(), 4);
