@@ -146,7 +146,7 @@ export class Http2ClientCodec extends Http2Connection {
 
   override feed(bytes: Uint8Array, start: number, end: number): FaultCode {
     // A server may speak first (RFC 9113 §3.4); what answers it goes behind the preface.
-    if (!this.#isStarted) this.#start();
+    if (!this.#isStarted) this.start();
     if (this.options.connectionKeepalive.connectionIdleIntervalMs !== 0) this.#lastUsedMs = this.nowMs();
     return super.feed(bytes, start, end);
   }

@@ -7,6 +7,7 @@ import { ENGINE } from './sources.js';
 
 /** What has no effect in Envoy either, or is what the reader itself goes by. */
 const INERT: ReadonlyMap<string, string> = new Map([
+  ['SocketAddress.protocol', 'TCP alone is accepted'],
   ['ClusterLoadAssignment.cluster_name', 'a name for discovery; a static one is for the reader'],
   ['HttpFilter.is_optional', 'for filters that are not known; those are refused'],
 ]);
