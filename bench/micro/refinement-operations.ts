@@ -4,12 +4,17 @@ import { Prng } from '../../engine/base/prng.js';
 import { TimerWheel } from '../../engine/base/timer-wheel.js';
 import { loadConfig, planOf } from '../../engine/control/load.js';
 import { PlanRegistry } from '../../engine/control/registry.js';
+import type { Head } from '../../engine/http/head.js';
 import { newMetricsMemory, WorkerMetrics } from '../../engine/metrics/slots.js';
 import type { ClusterRecord } from '../../engine/plan/records.js';
+import { PrequalPicker } from '../../engine/upstream/balance/prequal.js';
 import { NO_HASH } from '../../engine/upstream/balance/request-hash.js';
 import { Cluster, type UpstreamContext } from '../../engine/upstream/cluster.js';
+import { EndpointTable } from '../../engine/upstream/endpoint-table.js';
 import { newSharedCellsMemory, SharedCells } from '../../engine/upstream/shared-cells.js';
 import { bootstrap } from '../../test/support/bootstrap.js';
+import { newHead } from '../../test/support/fake-conn.js';
+import { endpointRecord } from '../../test/support/upstream-harness.js';
 import type { Operation } from './operations.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -95,6 +100,10 @@ function clusterOf(refinement: Refinement, lbPolicy: string, size: number): { cl
 }
 
 export function refinementOperations(): Operation[] {
+  return [...surrounded(), ...probed()];
+}
+
+function surrounded(): Operation[] {
   return ['ROUND_ROBIN', 'LEAST_REQUEST'].flatMap((lbPolicy) =>
     REFINEMENTS.flatMap((refinement) =>
       [10, 1000].map((size): Operation => {
@@ -111,4 +120,60 @@ export function refinementOperations(): Operation[] {
       }),
     ),
   );
+}
+
+const PROBE = {
+  path: '/',
+  host: 'probes',
+  timeoutMs: 100,
+  probesPerRequest: 1,
+  poolSize: 16,
+  maxAgeUs: 1e6,
+  removalsPerRequest: 0.25,
+} as const;
+
+/** The pool is full: each pick finds sixteen answers, and each answer takes the place of another one. */
+function probed(): Operation[] {
+  const size = 1000;
+  const clock = { us: 1e6, nowUs: () => clock.us };
+  const cells = new SharedCells(newSharedCellsMemory(), newSharedCellsMemory(), clock);
+  const records = Array.from({ length: size }, (_, row) => endpointRecord(row));
+  const table = new EndpointTable(records, 0, cells);
+  const random = Prng.fromSeed(1);
+  const rule = { quantile: 0.6, choiceCount: 3, failurePenaltyUs: 5e6, expiryUs: 6e7 };
+  const picker = new PrequalPicker(table, random, { ...rule, probe: PROBE });
+  const heads = Array.from({ length: 8 }, (_, rif) =>
+    reporting(`named_metrics.rif=${rif},named_metrics.latency_us=900`),
+  );
+  const answer = (at: number): void => picker.answered(random.below(size), heads[at & 7] as Head);
+  return [
+    {
+      group: 'prequal with probes',
+      name: 'an answer is read',
+      run(times) {
+        for (let i = 0; i < times; i++) answer(i);
+        return times;
+      },
+    },
+    {
+      group: 'prequal with probes',
+      name: 'an answer is read, and a pick among 16',
+      run(times) {
+        let sum = 0;
+        for (let i = 0; i < times; i++) {
+          clock.us++;
+          answer(i);
+          sum += picker.pick(NO_HASH, 0);
+        }
+        return sum;
+      },
+    },
+  ];
+}
+
+function reporting(text: string): Head {
+  const head = newHead();
+  const value = Buffer.from(`TEXT ${text}`);
+  head.addName(Buffer.from('endpoint-load-metrics'), 0, value, 0, value.length);
+  return head;
 }
