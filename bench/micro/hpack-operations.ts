@@ -2,6 +2,7 @@
 import type { Head } from '../../engine/http/head.js';
 import { HeadPool } from '../../engine/http/head-pool.js';
 import { METHOD_GET } from '../../engine/http/methods.js';
+import { nameIdOf } from '../../engine/http/names.js';
 import { parseResponseHead } from '../../engine/http1/head-parser.js';
 import { FieldInterns } from '../../engine/http2/field-interns.js';
 import { BLOCK_REQUEST, BLOCK_RESPONSE, type BlockKind, HpackDecoder } from '../../engine/http2/hpack-decoder.js';
@@ -15,12 +16,13 @@ const TABLE_BYTES = 4096;
 const OUT_BYTES = 4096;
 /** Paths that come in turn, so that no block is like the one before it. */
 const PATHS = 64;
-/** Fields that a client sends with every request: indices 63 to 65, behind its last path. */
+/** Fields that a client sends with every request, which then are indices. */
 const CLIENT: readonly (readonly [string, string])[] = [
   ['user-agent', 'h2load nghttp2/1.52.0'],
   ['accept', '*/*'],
-  ['x-client', 'abc'],
+  ['accept-encoding', 'gzip, deflate, br'],
 ];
+const COOKIE: readonly [string, string] = ['cookie', 'session=0123456789abcdef0123456789abcdef; theme=dark'];
 const ANSWER = [
   'HTTP/1.1 200 OK',
   'server: origin',
@@ -46,20 +48,20 @@ class Bed {
     return this.#heads.take();
   }
 
-  request(path: string): Head {
+  request(path: string, fields: typeof CLIENT): Head {
     const head = this.newHead();
     head.reset();
     head.method = METHOD_GET;
     head.setPath(text(path), 0, path.length);
     head.setAuthority(text('127.0.0.1:8080'), 0, 14);
-    for (const [name, value] of CLIENT) head.addName(text(name), 0, text(value), 0, value.length);
+    for (const [name, value] of fields) head.addName(text(name), nameIdOf(name), text(value), 0, value.length);
     return head;
   }
 
   /** Blocks as a client with such a table sends them, in an array of the arena; the first ones were decoded. */
-  blocks(paths: readonly string[]): [number, number][] {
+  blocks(paths: readonly string[], fields: typeof CLIENT): [number, number][] {
     const written = paths.map((path) => {
-      const end = this.client.encode(this.request(path), BLOCK_REQUEST, this.out, 0);
+      const end = this.client.encode(this.request(path, fields), BLOCK_REQUEST, this.out, 0);
       const start = this.arena.carve(end);
       this.arena.bytes.set(this.out.subarray(0, end), start);
       return [start, start + end] as [number, number];
@@ -132,16 +134,21 @@ function answers(bed: Bed, count: number): Head[] {
 export function hpackOperations(): Operation[] {
   const bed = new Bed();
   const other = new Bed();
-  const same = bed.blocks(Array.from({ length: 4 }, () => '/api/users?id=1234')).slice(-1);
+  const baked = new Bed();
+  const repeated = Array.from({ length: 8 }, () => '/api/users?id=1234');
+  const same = bed.blocks(repeated, CLIENT).slice(-1);
+  const cookies = baked.blocks(repeated, [...CLIENT, COOKIE]).slice(-1);
   const paths = Array.from({ length: PATHS }, (_, i) => `/api/users?id=${1000 + i}`);
-  const various = other.blocks([...paths, ...paths]);
+  const various = other.blocks([...paths, ...paths], CLIENT);
   const answer = bed.arena.carve(6);
   bed.arena.bytes.set(fromHex('88c1c0bfc1c0'), answer);
   return [
     bed.decoding('decode a request of 7 indexed fields, the same again', same, BLOCK_REQUEST),
+    baked.decoding('decode the same with a cookie', cookies, BLOCK_REQUEST),
     other.decoding('decode a request of 6 indexed fields and another path', various, BLOCK_REQUEST),
     bed.decoding('decode a response of 6 indexed fields, the same again', [[answer, answer + 6]], BLOCK_RESPONSE),
     bed.encoding('encode a request that came by HTTP/2', [bed.decoded(same[0] as [number, number])], BLOCK_REQUEST),
+    baked.encoding('encode the same with a cookie', [baked.decoded(cookies[0] as [number, number])], BLOCK_REQUEST),
     other.encoding(
       'encode a request that came by HTTP/2, another path',
       various.slice(0, 8).map((block) => other.decoded(block)),

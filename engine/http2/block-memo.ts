@@ -1,15 +1,17 @@
 /** BlockMemo: the last header block and the head that it became, for a peer that sends the same one again and again. */
 import { sameWords, viewOf } from '../base/words.js';
-import { FIELD_INTERNED, FIELD_REMOVED, HEAD_NEVER_INDEXED, type Head } from '../http/head.js';
+import { HEAD_NEVER_INDEXED, type Head } from '../http/head.js';
 import type { FieldInterns } from './field-interns.js';
 import { LINE_PATH, PSEUDO_NAMES } from './header-rules.js';
 
 // The same bytes mean the same head as long as the dynamic table is the same (nothing was inserted or evicted) and the
-// interned lines are (the round). Only heads that consist of interned lines are remembered: nothing is to be copied but
-// their slots. A path that came as a literal is interned for that.
+// interned lines are (the round). What of the head is not interned lies in its store, with offsets relative to that, so
+// it is copied as it is: cookies, for one, which are kept for the connection alone. A path that came as a literal is
+// interned, so that the encoder of the other side knows it again.
 
 const MAX_BYTES = 128;
 const MAX_FIELDS = 24;
+const MAX_STORE_BYTES = 512;
 const SLOT_INTS = 6;
 /** Between the name of :path and its value. */
 const PATH_LINE = (PSEUDO_NAMES[LINE_PATH] as Uint8Array).length + 2;
@@ -23,6 +25,9 @@ export class BlockMemo {
   #bytes = NOTHING;
   #view = viewOf(NOTHING);
   #slots = new Int32Array(0);
+  #store = NOTHING;
+  #storeView = viewOf(NOTHING);
+  #storeLength = 0;
   #length = 0;
   #kind = 0;
   #inserted = 0;
@@ -32,6 +37,8 @@ export class BlockMemo {
   #wait = 1;
 
   #method = 0;
+  #methodStart = 0;
+  #methodEnd = 0;
   #status = 0;
   #flags = 0;
   #contentLength = -1;
@@ -65,7 +72,10 @@ export class BlockMemo {
     this.#patience = 1;
     this.#wait = 1;
     head.beginOwn(this.#interns.lines);
+    if (this.#storeLength !== 0) this.#fillStore(head);
     head.method = this.#method;
+    head.methodStart = this.#methodStart;
+    head.methodEnd = this.#methodEnd;
     head.status = this.#status;
     head.flags = this.#flags;
     head.contentLength = this.#contentLength;
@@ -76,6 +86,18 @@ export class BlockMemo {
     head.authorityStart = this.#authorityStart;
     head.authorityEnd = this.#authorityEnd;
     head.pushSlots(this.#slots, this.#fieldCount, this.#present);
+  }
+
+  /** Word by word, the last of which may go beyond the end. */
+  #fillStore(head: Head): void {
+    const length = this.#storeLength;
+    const to = head.room(length + 4);
+    if (head.store === this.#interns.lines.bytes) {
+      const { view } = this.#interns;
+      const own = this.#storeView;
+      for (let i = 0; i < length; i += 4) view.setInt32(to + i, own.getInt32(i, true), true);
+    } else for (let i = 0; i < length; i++) head.store[to + i] = this.#store[i] as number;
+    head.storeUsed = to + length;
   }
 
   /** Considers a block that was decoded without a fault, and without a change of the table. */
@@ -91,11 +113,14 @@ export class BlockMemo {
     if (--this.#wait > 0 || end - start > MAX_BYTES) return;
     this.#patience = Math.min(this.#patience * 2, PATIENCE_MAX);
     this.#wait = this.#patience;
-    if (head.fieldCount > MAX_FIELDS || !this.#isInterned(head)) return;
+    if (head.fieldCount > MAX_FIELDS || head.storeUsed - head.storeStart > MAX_STORE_BYTES) return;
+    if (head.pathIntern === 0 && head.pathEnd !== head.pathStart) this.#internPath(head);
     if (this.#bytes.length === 0) {
       this.#bytes = new Uint8Array(MAX_BYTES);
       this.#view = viewOf(this.#bytes);
       this.#slots = new Int32Array(MAX_FIELDS * SLOT_INTS);
+      this.#store = new Uint8Array(MAX_STORE_BYTES);
+      this.#storeView = viewOf(this.#store);
     }
     for (let at = start; at < end; at++) this.#bytes[at - start] = bytes[at] as number;
     this.#length = end - start;
@@ -119,28 +144,22 @@ export class BlockMemo {
     this.#authorityEnd = head.authorityEnd;
     this.#fieldCount = head.fieldCount;
     this.#present = head.present;
+    this.#methodStart = head.methodStart;
+    this.#methodEnd = head.methodEnd;
+    this.#storeLength = head.storeUsed - head.storeStart;
+    for (let i = 0; i < this.#storeLength; i++) this.#store[i] = head.store[head.storeStart + i] as number;
     const ints = head.fieldCount * SLOT_INTS;
     for (let i = 0; i < ints; i++) this.#slots[i] = head.slots[head.slotsStart + i] as number;
   }
 
-  /** Is all of it interned, or can be? */
-  #isInterned(head: Head): boolean {
-    if (head.authorityIntern === 0 && head.authorityEnd !== head.authorityStart) return false;
-    if (head.methodEnd !== head.methodStart) return false;
-    for (let slot = 0; slot < head.fieldCount; slot++)
-      if ((head.fieldFlags(slot) & (FIELD_INTERNED | FIELD_REMOVED)) !== FIELD_INTERNED) return false;
-    return head.pathIntern !== 0 || head.pathEnd === head.pathStart || this.#internPath(head);
-  }
-
   /** The literal line is still in the store, in front of its value. */
-  #internPath(head: Head): boolean {
-    if ((head.flags & HEAD_NEVER_INDEXED) !== 0) return false;
+  #internPath(head: Head): void {
+    if ((head.flags & HEAD_NEVER_INDEXED) !== 0) return;
     const valueStart = head.pathStart + head.base;
     const number = this.#interns.internPath(head.store, valueStart - PATH_LINE, head.pathEnd - head.pathStart);
-    if (number === 0) return false;
+    if (number === 0) return;
     head.pathIntern = number;
     head.pathStart = this.#interns.valueStart(number);
     head.pathEnd = this.#interns.valueEnd(number);
-    return true;
   }
 }

@@ -63,6 +63,7 @@ const SERIAL = ENTRY_SECOND;
 // What nobody refers to again takes no place, and with more lines in use than there is room for, the busiest have it.
 const TURNS_NEW = -1;
 const TURNS_GIVEN_UP = -8;
+/** It can't be, for now or for ever: tried again after as many, down to TURNS_GIVEN_UP. */
 const TURNS_REFUSED = -64;
 
 const INDEXED = 0x80;
@@ -80,6 +81,8 @@ export class HpackDecoder {
   #maxTableBytes = DEFAULT_TABLE_BYTES;
   /** The allowance was cut below what the peer uses: the next block has to begin with less (RFC 9113 §4.3.1). */
   #mustShrink = false;
+  /** No line of this block is about to be interned, so it will be the same the next time. */
+  #isSettled = true;
   /** What the last integer or string left behind: the offset after it. */
   #at = 0;
   /** Of the line being decoded, in the head's store. */
@@ -113,6 +116,7 @@ export class HpackDecoder {
     }
     const { inserted, oldest } = table;
     builder.begin(head, kind);
+    this.#isSettled = true;
     let at = start;
     while (at < end && ((bytes[at] as number) & 0xe0) === SIZE_UPDATE) {
       const maxBytes = this.#integer(bytes, at, end, 0x1f);
@@ -143,7 +147,14 @@ export class HpackDecoder {
       }
     }
     const fault = builder.finish();
-    if (fault === 0 && table.inserted === inserted && table.oldest === oldest && memo !== null && !isResized)
+    if (
+      fault === 0 &&
+      table.inserted === inserted &&
+      table.oldest === oldest &&
+      memo !== null &&
+      !isResized &&
+      this.#isSettled
+    )
       memo.consider(bytes, start, end, kind, inserted, oldest, head);
     return fault;
   }
@@ -174,9 +185,11 @@ export class HpackDecoder {
     const known = facts[at + ENTRY_NAME_FACTS] as number;
     const arg = facts[at + ENTRY_ARG] as number;
     const turn = facts[at + INTERN] as number;
-    if (turn > 0) facts[at + INTERN] = TURNS_GIVEN_UP;
-    else if (turn < 0) facts[at + INTERN] = turn + 1;
-    else {
+    if (turn < TURNS_GIVEN_UP) facts[at + INTERN] = turn + 1 === TURNS_GIVEN_UP ? 0 : turn + 1;
+    else if (turn !== 0) {
+      facts[at + INTERN] = turn > 0 ? TURNS_GIVEN_UP : turn + 1;
+      this.#isSettled = false;
+    } else {
       const interns = this.#interns;
       const intern = interns.intern(bytes, start, nameLength, valueLength, known, arg);
       facts[at + INTERN] = intern > 0 ? intern : TURNS_REFUSED;

@@ -1,6 +1,8 @@
 /** BlockMemo: a block that comes again is the same head, for as long as its bytes mean the same. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FIELD_INTERNED } from '../../../engine/http/head.js';
+import { N } from '../../../engine/http/names.js';
 import { FieldInterns } from '../../../engine/http2/field-interns.js';
 import { HeadBuilder } from '../../../engine/http2/head-builder.js';
 import { BLOCK_REQUEST, BLOCK_RESPONSE, HpackDecoder } from '../../../engine/http2/hpack-decoder.js';
@@ -58,7 +60,7 @@ test('an allowance that was cut is not passed over', () => {
   assert.equal(pair.decode(fromHex('88'), BLOCK_RESPONSE).reason, 'http2_compression_error');
 });
 
-test('malformed blocks and secrets are not remembered', () => {
+test('malformed blocks are not remembered, and secrets for their connection alone', () => {
   const pair = new BlockPair();
   const malformed = literalBlock([
     [':status', '200'],
@@ -68,7 +70,42 @@ test('malformed blocks and secrets are not remembered', () => {
   pair.decode(secret, BLOCK_RESPONSE);
   for (let i = 0; i < 5; i++) {
     assert.equal(pair.decode(malformed, BLOCK_RESPONSE).reason, 'upstream_invalid_header');
-    assert.deepEqual(pair.decode(fromHex('88be'), BLOCK_RESPONSE).fields, [['cookie', 'session=0123456789abcdef']]);
+    const { head, fields } = pair.decode(fromHex('88be'), BLOCK_RESPONSE);
+    assert.deepEqual(fields, [['cookie', 'session=0123456789abcdef']]);
+    assert.equal(head.fieldFlags(0) & FIELD_INTERNED, 0);
+    assert.equal(head.fieldBytes(0), head.store);
+  }
+});
+
+test('what was composed of several lines comes again as it was', () => {
+  const pair = new BlockPair();
+  const block = literalBlock([
+    [':method', 'PURGE'],
+    [':scheme', 'http'],
+    [':path', '/ab'],
+    [':authority', 'a'],
+    ['cookie', 'a=1'],
+    ['x-b', ''],
+    ['cookie', 'b=2'],
+  ]);
+  for (let i = 0; i < 6; i++) {
+    const { reason, head, fields } = pair.decode(block);
+    assert.equal(reason, '');
+    assert.deepEqual(fields, [
+      ['host', 'a'],
+      ['x-b', ''],
+      ['cookie', 'a=1; b=2'],
+    ]);
+    assert.equal(head.authorityString(), 'a');
+    assert.equal(head.pathString(), '/ab');
+    const method = head.bytes.subarray(head.base + head.methodStart, head.base + head.methodEnd);
+    assert.equal(Buffer.from(method).toString(), 'PURGE');
+    // A filter adds behind what is there.
+    head.add(N.server, Buffer.from('me'), 0, 2);
+    assert.deepEqual(fieldsOf(head).slice(2), [
+      ['cookie', 'a=1; b=2'],
+      ['server', 'me'],
+    ]);
   }
 });
 
