@@ -5,8 +5,10 @@ import type { World } from './world.js';
 
 /** Bytes that one turn may add to a queue that was not full when it began. */
 const TURN_BYTES_MAX = 256 * 1024;
-/** Heads that a worker shares, beside two per exchange. */
-const SHARED_HEADS = 3;
+/** Heads that a worker shares, beside those of exchanges: three of HTTP/1.1, two of HTTP/2, and its interned lines. */
+const SHARED_HEADS = 6;
+/** 100, and what script.ts has of others. */
+const INTERIMS_MAX = 3;
 
 export function checkNothingLeft(world: World): void {
   const { core, transport, metrics } = world;
@@ -23,8 +25,9 @@ export function checkNothingLeft(world: World): void {
   }
   if (transport.links.length > 0) world.violation(`${transport.links.length} connections are left`);
   const pooled = metrics.counters[core.workerBase + WORKER.index.exchanges_pooled] as number;
-  // A head more per exchange at most: trailers that a log keeps.
-  if (transport.arena.carvedCount > SHARED_HEADS + 3 * pooled)
+  // A head more per exchange at most: trailers that a log keeps; and interim heads of HTTP/2, which rest for a turn.
+  const perExchange = world.climate.hasHttp2Origins ? 3 + INTERIMS_MAX : 3;
+  if (transport.arena.carvedCount > SHARED_HEADS + perExchange * pooled)
     world.violation(`${transport.arena.carvedCount} heads for ${pooled} exchanges`);
   if (transport.queuedMax > world.climate.bufferBytes + TURN_BYTES_MAX)
     world.violation(`${transport.queuedMax} bytes waited for a peer at once`);

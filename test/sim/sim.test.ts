@@ -78,3 +78,41 @@ test('a drain between head and end of a response loses no request behind it', as
   }
   assert.deepEqual(broken, []);
 });
+
+const HTTP2_BOTH = { ...CALM, hasHttp2Clients: true, hasHttp2Origins: true };
+const MANY = Array.from({ length: 40 }, (_, i) => ({ ...PLAIN, id: i + 1, responseLength: 5000 * (i % 4) }));
+
+test('many requests at a time over HTTP/2 on both sides are all answered', async () => {
+  const world = new World(3, HTTP2_BOTH);
+  const client = world.inviteHttp2(MANY, { ...POLITE, isPipelined: true }, 1);
+  await world.run();
+  assert.deepEqual(world.violations, []);
+  assert.deepEqual(
+    client.answers.map(({ status, text, isWhole }) => [status, text.length, isWhole]),
+    MANY.map(({ responseLength }) => [200, responseLength, true]),
+  );
+});
+
+test('the oracle sees a wrong byte over HTTP/2', async () => {
+  const world = new World(7, HTTP2_BOTH);
+  const client = world.inviteHttp2([PLAIN], POLITE, 1);
+  const judge = client.judge.bind(client);
+  client.judge = () => {
+    (client.answers[0] as { text: string }).text = `${client.answers[0]?.text.slice(0, -1)}!`;
+    judge();
+  };
+  await world.run();
+  assert.equal(world.violations.length, 1, world.violations.join());
+});
+
+test('a drain loses no request of an HTTP/2 client that was sent before the last GOAWAY', async () => {
+  const broken: string[] = [];
+  for (let seed = 1; seed <= 60; seed++) {
+    const world = new World(seed, { ...HTTP2_BOTH, drains: true });
+    world.inviteHttp2(MANY, { ...POLITE, isPipelined: seed % 2 === 0 }, 1);
+    world.drainAtMs = seed;
+    await world.run();
+    broken.push(...world.violations.map((what) => `seed ${seed}: ${what}`));
+  }
+  assert.deepEqual(broken, []);
+});

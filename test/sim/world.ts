@@ -14,8 +14,10 @@ import { PORTABLE_FILL } from '../../engine/upstream/balance/portable-fill.js';
 import { newSharedCellsMemory, SharedCells } from '../../engine/upstream/shared-cells.js';
 import { bootstrap } from '../support/bootstrap.js';
 import { Client, type Manners, newManners } from './client.js';
+import { Http2Client } from './client-http2.js';
 import { checkNothingLeft } from './leaks.js';
 import { Origin } from './origin.js';
+import { Http2Origin } from './origin-http2.js';
 import { Schedule } from './schedule.js';
 import { failureAt, newScript, type Script, type Weather } from './script.js';
 import { SimTransport } from './sim-transport.js';
@@ -34,6 +36,9 @@ export interface Climate extends Weather {
   /** No delay is long. */
   readonly isQuick: boolean;
   readonly bufferBytes: number;
+  /** What clients speak, and origins. */
+  readonly hasHttp2Clients: boolean;
+  readonly hasHttp2Origins: boolean;
 }
 
 /** No failures, no limits, no changes. */
@@ -46,6 +51,8 @@ export const CALM: Climate = {
   drains: false,
   isQuick: true,
   bufferBytes: 1048576,
+  hasHttp2Clients: false,
+  hasHttp2Origins: false,
 };
 
 export class World {
@@ -63,7 +70,7 @@ export class World {
   readonly cells: SharedArrayBuffer;
   readonly #schedule = new Schedule();
   readonly #random: Prng;
-  readonly clients: Client[] = [];
+  readonly clients: (Client | Http2Client)[] = [];
   readonly #arrivals = new Map<number, number>();
   readonly #whole = new Map<number, number>();
   readonly #active = new Set<Exchange>();
@@ -71,12 +78,12 @@ export class World {
 
   constructor(seed: number, climate?: Climate) {
     this.#random = Prng.fromSeed(seed);
-    this.climate = climate ?? newClimate(this.#random);
+    this.climate = climate ?? newClimate(this.#random, Prng.fromSeed(seed ^ 0x4832));
     this.cells = newSharedCellsMemory();
     this.metrics = new WorkerMetrics(memory);
     this.metrics.counters.fill(0, 0, 8192);
     this.transport = new SimTransport(this.#schedule, Prng.fromSeed(seed ^ 0x5eed), (address) => {
-      if (address.port !== BAD_PORT) return new Origin(this);
+      if (address.port !== BAD_PORT) return this.climate.hasHttp2Origins ? new Http2Origin(this) : new Origin(this);
       return this.climate.badEndpoint === 'refuses'
         ? { fault: UP_CONNECT_REFUSED, afterMs: 1 }
         : { fault: UP_CONNECT_TIMEOUT, afterMs: 60_000 };
@@ -129,6 +136,9 @@ export class World {
   }
   get isQuick(): boolean {
     return this.climate.isQuick;
+  }
+  get hasHttp2(): boolean {
+    return this.climate.hasHttp2Clients || this.climate.hasHttp2Origins;
   }
   get exchanges(): number {
     return this.#exchanges;
@@ -193,17 +203,28 @@ export class World {
     return client;
   }
 
+  /** The same, as streams of one HTTP/2 connection. */
+  inviteHttp2(scripts: readonly Script[], manners: Manners, afterMs: number): Http2Client {
+    for (const script of scripts) this.scripts.set(script.id, script);
+    const client = new Http2Client(this, scripts, manners);
+    this.clients.push(client);
+    this.#schedule.after(afterMs, () => this.transport.connect(0, client));
+    return client;
+  }
+
   #inviteClients(): void {
     const random = this.#random;
     let id = 1;
     for (let clients = 1 + random.below(10); clients > 0; clients--) {
       const scripts: Script[] = [];
       for (let requests = 1 + random.below(7); requests > 0; requests--) {
-        const script = newScript(id++, this.climate, requests === 1, random);
+        const script = newScript(id++, this.climate, requests === 1 && !this.hasHttp2, random);
         scripts.push(script);
       }
       const manners = newManners(scripts, random);
-      this.invite(scripts, manners, random.below(this.isQuick ? 5 : 500));
+      const afterMs = random.below(this.isQuick ? 5 : 500);
+      if (this.climate.hasHttp2Clients) this.inviteHttp2(scripts, manners, afterMs);
+      else this.invite(scripts, manners, afterMs);
     }
   }
 
@@ -230,7 +251,7 @@ export class World {
       cluster: {
         lb_policy: (['ROUND_ROBIN', 'RANDOM', 'LEAST_REQUEST'] as const)[version % 3],
         per_connection_buffer_limit_bytes: climate.bufferBytes,
-        common_http_protocol_options: { idle_timeout: climate.hasTimeouts ? '0.05s' : '3s' },
+        ...upstreamProtocol(climate.hasHttp2Origins, { idle_timeout: climate.hasTimeouts ? '0.05s' : '3s' }),
       },
     })(8080, 9901);
     const source = { path: null, text, name: 'sim', allowsUnknownFields: false, environment: {} };
@@ -243,7 +264,21 @@ export class World {
 /** Reserved once: a gigabyte of address space per run would be too much. */
 const memory = newMetricsMemory();
 
-function newClimate(random: Prng): Climate {
+function upstreamProtocol(isHttp2: boolean, options: unknown): Record<string, unknown> {
+  if (!isHttp2) return { common_http_protocol_options: options };
+  return {
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+        '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+        common_http_protocol_options: options,
+        explicit_http_config: { http2_protocol_options: {} },
+      },
+    },
+  };
+}
+
+/** protocols: a source of its own, so that the rest of a seed's run does not depend on them. */
+function newClimate(random: Prng, protocols: Prng): Climate {
   const chance = (percent: number): boolean => random.below(100) < percent;
   return {
     hasFailures: chance(40),
@@ -254,5 +289,7 @@ function newClimate(random: Prng): Climate {
     drains: chance(15),
     isQuick: chance(40),
     bufferBytes: [1024, 16384, 1048576][random.below(3)] as number,
+    hasHttp2Clients: protocols.below(100) < 40,
+    hasHttp2Origins: protocols.below(100) < 40,
   };
 }
