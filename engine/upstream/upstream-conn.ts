@@ -256,7 +256,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
       this.#pool.tlsFailure = conn.tlsFailure;
       this.#tls?.countFailure(conn, fault, this.#wasRefused);
     }
-    if (!this.#isOpen) {
+    if (!this.#isSettled) {
       this.#count(fault === UP_CONNECT_TIMEOUT ? CONNECT_TIMEOUT : CONNECT_FAIL);
       if (fault === UP_CONNECT_TIMEOUT) this.#count(CONNECT_FAIL);
       this.#pool.countEndpoint(ENDPOINT_CONNECT_FAIL, 1);
