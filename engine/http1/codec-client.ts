@@ -275,6 +275,9 @@ export class Http1ClientCodec implements Codec, MessageStream {
 
   feedEnd(): FaultCode {
     if (this.#state === BODY && (this.#body.kind === BODY_UNTIL_CLOSE || this.#body.kind === BODY_TUNNEL)) {
+      // RFC 9112 §9.8: over TLS only close_notify says that this was all of it; anybody on the way can send a FIN.
+      const isCutOff = this.#body.kind === BODY_UNTIL_CLOSE && this.#conn.tls?.isTruncated === true;
+      if (isCutOff) return this.#fail(UP_TRUNCATED);
       this.#body.endByPeer(this.#sink);
       this.#endResponse();
       return 0;

@@ -303,7 +303,7 @@ export class NativeTransport implements Transport {
       if (!conn.isEnded) conn.owner.onPeerEnd(conn);
     } else if (kind === EVENT_HANDSHAKE) this.#onHandshake(conn, a);
     else if (kind === EVENT_CLOSED) {
-      if (a < 0) conn.tlsFailure = this.tlsFact(conn, FACT_FAILURE) as string;
+      if (a < 0 && !conn.isClosed) conn.tlsFailure = this.tlsFact(conn, FACT_FAILURE) as string;
       this.#closeConn(conn, b === 1 ? conn.abortFault : closeFault(conn, a));
       this.#conns[slot] = null;
     }

@@ -31,7 +31,7 @@ export class FakeConn implements Conn {
   readonly localAddress: Address = UNKNOWN_ADDRESS;
   readonly secure = false;
   readonly alpn: string = '';
-  readonly tls: TlsSession | null = null;
+  tls: TlsSession | null = null;
   proxied: ProxiedAddresses | null = null;
   tlsFailure = '';
   bytesRead = 0;

@@ -1,6 +1,7 @@
 /** Http1ClientCodec: framing of requests, reuse, the keep-alive race, and what an upstream must not be able to do. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TlsSession } from '../../../engine/io/tls.js';
 import { FAULTS } from '../../../engine/fault/faults.js';
 import type { MessageStream } from '../../../engine/http/codec.js';
 import { HEAD_UPGRADE } from '../../../engine/http/head.js';
@@ -152,6 +153,20 @@ test('the keep-alive race is told from an answer cut off', () => {
   assert.equal(other.sawResponseBytes, true);
   begun.codec.feedEnd();
   assert.deepEqual(begun.sink.faults, ['upstream_response_truncated']);
+});
+
+test('until close over TLS: a FIN without close_notify cuts it off, a counted body is whole all the same', () => {
+  const ends = (isTruncated: boolean, response: string): [string, number] => {
+    const manual = new Manual();
+    manual.conn.tls = { isTruncated } as TlsSession;
+    manual.send('GET', true);
+    manual.feed(response);
+    const reason = FAULTS[manual.codec.feedEnd()]?.reason as string;
+    return [reason, manual.sink.ended];
+  };
+  assert.deepEqual(ends(false, 'HTTP/1.1 200 OK\r\n\r\nok'), ['', 1]);
+  assert.deepEqual(ends(true, 'HTTP/1.1 200 OK\r\n\r\nok'), ['upstream_response_truncated', 0]);
+  assert.deepEqual(ends(true, OK), ['', 1]);
 });
 
 test('until close ends with FIN, and with RST it is cut off', () => {
