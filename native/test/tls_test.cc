@@ -200,6 +200,42 @@ static void TestKeyUpdateCloseAndForgery() {
   CHECK(duo.server->end() == kTlsEndBroken && duo.server->failure().find("bad record mac") != std::string::npos);
 }
 
+// Whatever a peer sends: an error, or a wait for more, and nothing of it reaches the owner.
+static void TestDamage() {
+  uint32_t seed = 1;
+  auto next = [&seed](uint32_t below) {
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 8) % below;
+  };
+  int failed = 0;
+  for (int times = 0; times < 300; times++) {
+    Duo duo;
+    std::vector<uint8_t> wire;
+    TlsStream* sides[] = {duo.client.get(), duo.server.get()};
+    uint32_t at_turn = next(3) + 1;
+    for (uint32_t turn = 0; turn < 4; turn++) {
+      if (turn == at_turn && !wire.empty()) {
+        if (next(3) == 0) wire.resize(next(static_cast<uint32_t>(wire.size())) + 1);
+        for (uint32_t i = next(4); i > 0; i--) wire[next(static_cast<uint32_t>(wire.size()))] = static_cast<uint8_t>(next(256));
+      }
+      TlsStream* side = sides[turn % 2];
+      duo.io.SetInput(wire.data(), wire.size());
+      if (side->is_done()) {
+        uint8_t to[100];
+        TlsResult why = TlsResult::kDone;
+        CHECK(side->Read(duo.io, to, sizeof to, &why) == 0);
+        if (why == TlsResult::kFailed) failed++;
+      } else if (side->Handshake() == TlsResult::kFailed) {
+        CHECK(side->end() != 0 && !side->failure().empty());
+        failed++;
+        break;
+      }
+      wire = duo.Output();
+    }
+  }
+  CHECK(failed > 100);
+}
+
 // Clients that are dialled and servers that accepted them, all in one poller; no handshake has begun.
 static void DialMany(Bench* bench, int count, std::vector<int32_t>* clients, std::vector<int32_t>* servers) {
   auto server = ContextOf(true);
@@ -336,11 +372,12 @@ int main() {
   TestHandshakeInPieces();
   TestShortRoom();
   TestKeyUpdateCloseAndForgery();
+  TestDamage();
   TestManyHandshakes();
   TestHandshakesPerRound();
   TestBackpressureAndEnd();
   TestGarbage();
   TestTimeout();
-  std::puts("tls: 9 passed");
+  std::puts("tls: 10 passed");
   return 0;
 }
