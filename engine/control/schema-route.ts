@@ -189,12 +189,7 @@ const VirtualHost: Message = {
     name: text,
     domains: { kind: 'list', of: text, notEmpty: true },
     routes: list(message(() => Route)),
-    require_tls: {
-      kind: 'enum',
-      values: ['NONE'],
-      unsupported: ['EXTERNAL_ONLY', 'ALL'],
-      numbers: ['NONE', 'EXTERNAL_ONLY', 'ALL'],
-    },
+    require_tls: oneOf('NONE', 'EXTERNAL_ONLY', 'ALL'),
     request_headers_to_add: LIST_OF_HEADERS,
     request_headers_to_remove: list(text),
     response_headers_to_add: LIST_OF_HEADERS,

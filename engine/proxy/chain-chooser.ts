@@ -43,6 +43,7 @@ export class ChainChooser extends Timer implements ConnOwner {
   #hello: ClientHello | null = null;
   /** What came while the hello was not whole. */
   #held: Uint8Array = NO_BYTES;
+  #heldBytes = 0;
   #wasInspected = false;
   #isHandshaking = false;
   /** Which of the chain's TLS contexts. */
@@ -100,7 +101,7 @@ export class ChainChooser extends Timer implements ConnOwner {
     const hello = this.#hello;
     if (hello === null || this.#isOver) return;
     const state = hello.feed(bytes, start, end);
-    if (state === HELLO_PARTIAL && this.#held.length + end - start <= HELD_MAX_BYTES) {
+    if (state === HELLO_PARTIAL && this.#heldBytes + end - start <= HELD_MAX_BYTES) {
       this.#hold(bytes, start, end);
       return;
     }
@@ -109,10 +110,10 @@ export class ChainChooser extends Timer implements ConnOwner {
       this.cut(BAD_CLIENT_HELLO);
       return;
     }
-    if (this.#held.length === 0) this.#onInspected(hello, bytes, start, end);
+    if (this.#heldBytes === 0) this.#onInspected(hello, bytes, start, end);
     else {
       this.#hold(bytes, start, end);
-      this.#onInspected(hello, this.#held, 0, this.#held.length);
+      this.#onInspected(hello, this.#held, 0, this.#heldBytes);
     }
   }
 
@@ -120,7 +121,8 @@ export class ChainChooser extends Timer implements ConnOwner {
   #readPreface(preface: ProxyPreface, bytes: Uint8Array, start: number, end: number): void {
     this.#hold(bytes, start, end);
     const held = this.#held;
-    const consumed = preface.read(held, 0, held.length);
+    const heldBytes = this.#heldBytes;
+    const consumed = preface.read(held, 0, heldBytes);
     if (consumed === PREFACE_MORE) return;
     const { allowsOthers, versions } = this.#listener.record.inspection.proxyProtocol as ProxyProtocolRecord;
     const isGood = consumed === PREFACE_NONE ? allowsOthers : consumed > 0 && versions.includes(preface.version);
@@ -133,15 +135,21 @@ export class ChainChooser extends Timer implements ConnOwner {
     if (source !== null && destination !== null) this.#conn.proxied = { source, destination };
     this.#preface = null;
     this.#held = NO_BYTES;
+    this.#heldBytes = 0;
     this.#core.wheel.forget(this);
-    this.#beginInspection(held, Math.max(consumed, 0), held.length);
+    this.#beginInspection(held, Math.max(consumed, 0), heldBytes);
   }
 
   #hold(bytes: Uint8Array, start: number, end: number): void {
-    const whole = new Uint8Array(this.#held.length + end - start);
-    whole.set(this.#held);
-    whole.set(bytes.subarray(start, end), this.#held.length);
-    this.#held = whole;
+    const heldBytes = this.#heldBytes + end - start;
+    if (heldBytes > this.#held.length) {
+      // Twice as much: bytes that trickle are not copied again with each of them.
+      const larger = new Uint8Array(Math.max(heldBytes, this.#held.length * 2));
+      larger.set(this.#held.subarray(0, this.#heldBytes));
+      this.#held = larger;
+    }
+    this.#held.set(bytes.subarray(start, end), this.#heldBytes);
+    this.#heldBytes = heldBytes;
   }
 
   #onInspected(hello: ClientHello, bytes: Uint8Array, start: number, end: number): void {
@@ -169,8 +177,11 @@ export class ChainChooser extends Timer implements ConnOwner {
     }
     this.#chain = chain;
     // The chain is chosen without a look at the bytes, but its certificate is not.
-    if (!this.#wasInspected && chain.tls?.needsName === true) this.#inspect();
-    else this.#begin(chain, serverName, bytes, start, end);
+    if (!this.#wasInspected && chain.tls?.needsName === true) {
+      this.#inspect();
+      // Behind a PROXY preface some may have come.
+      if (end > start) this.onBytes(this.#conn, bytes, start, end);
+    } else this.#begin(chain, serverName, bytes, start, end);
   }
 
   #begin(chain: ChainRuntime, serverName: string, bytes: Uint8Array, start: number, end: number): void {
@@ -241,7 +252,7 @@ export class ChainChooser extends Timer implements ConnOwner {
     const hello = this.#hello;
     // Who has yet to say for whom it speaks can't go on as if it spoke for itself.
     if (hello !== null && this.#listener.record.inspection.continuesOnTimeout && !this.#core.isDraining)
-      this.#onInspected(hello, this.#held, 0, this.#held.length);
+      this.#onInspected(hello, this.#held, 0, this.#heldBytes);
     else this.cut(LISTENER_FILTER_TIMEOUT);
   }
 

@@ -284,3 +284,58 @@ test('mutual TLS: who must show what, and what the origin and the log hear of it
     await proxy.stop();
   }
 });
+
+test('HTTP/2 by ALPN beside HTTP/1.1, and require_tls: plain requests are sent to https', async () => {
+  const made = files.issue('both', { san: 'DNS:both.example' });
+  const secure = downstreamTls({ tls_certificates: [tlsCertificate(made)], alpn_protocols: ['h2', 'http/1.1'] });
+  const proxy = await start(
+    [
+      { filter_chain_match: { transport_protocol: 'tls' }, transport_socket: secure },
+      { filter_chain_match: { transport_protocol: 'raw_buffer' } },
+    ],
+    {
+      manager: {
+        route_config: {
+          virtual_hosts: [
+            {
+              name: 'all',
+              domains: ['*'],
+              require_tls: 'ALL',
+              routes: [{ match: { prefix: '/' }, route: { cluster: 'origin' } }],
+            },
+          ],
+        },
+      },
+    },
+  );
+  const url = `https://both.example:${proxy.port}/x`;
+  const args = ['-sS', '--cacert', files.certificate, '--resolve', `both.example:${proxy.port}:127.0.0.1`];
+  try {
+    for (const [version, flag] of [
+      ['2', '--http2'],
+      ['1.1', '--http1.1'],
+    ] as const) {
+      const { stdout } = await run('curl', [...args, flag, '-w', ' v%{http_version}', url]);
+      assert.match(stdout, new RegExp(`"x-forwarded-proto":"https".* v${version.replace('.', '\\.')}$`));
+    }
+    const plain = await fetch(`http://127.0.0.1:${proxy.port}/x`, { redirect: 'manual' });
+    assert.equal(plain.status, 301);
+    assert.match(plain.headers.get('location') ?? '', /^https:\/\//);
+  } finally {
+    await proxy.stop();
+  }
+});
+
+test('an OCSP response is stapled for who asks', async () => {
+  const made = files.issue('stapled', { san: 'DNS:stapled.example' });
+  const staple = files.ocspResponse(made);
+  const socket = downstreamTls({ tls_certificates: [tlsCertificate(made, { ocsp_staple: { filename: staple } })] });
+  const proxy = await start([{ transport_socket: socket }]);
+  try {
+    const asking = run('openssl', ['s_client', '-connect', `127.0.0.1:${proxy.port}`, '-status']);
+    asking.child.stdin?.end();
+    assert.match((await asking).stdout, /OCSP Response Status: successful[\s\S]*Cert Status: good/);
+  } finally {
+    await proxy.stop();
+  }
+});

@@ -1,6 +1,6 @@
 /** TlsFiles: certificates, keys and revocation lists as files, made at run time; and the messages of configs that name them. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -93,8 +93,16 @@ export class TlsFiles {
     return list;
   }
 
-  read(path: string): string {
-    return readFileSync(path, 'utf8');
+  /** A response of this authority that calls the certificate good, in DER; its path. */
+  ocspResponse(made: Made): string {
+    const request = `${made.certificate}.ocspreq`;
+    const response = `${made.certificate}.ocsp`;
+    const own = ['-issuer', this.certificate, '-no_nonce'];
+    this.#openssl('ocsp', ...own, '-cert', made.certificate, '-reqout', request);
+    const signer = ['-rsigner', this.certificate, '-rkey', this.#key, '-CA', this.certificate];
+    const index = ['-index', this.path(`${this.#name}.index`), '-ndays', '10'];
+    this.#openssl('ocsp', ...index, ...signer, '-reqin', request, '-respout', response);
+    return response;
   }
 
   remove(): void {

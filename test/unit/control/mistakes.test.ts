@@ -202,8 +202,8 @@ const ONE: readonly (readonly [string, string, string])[] = [
   ],
   [
     'require_tls',
-    yaml({ host: 'require_tls: ALL' }),
-    `error ${HCM}.route_config.virtual_hosts[0].require_tls: ALL is known to Envoy but not supported here yet; supported: NONE`,
+    yaml({ host: 'require_tls: SOME' }),
+    `error ${HCM}.route_config.virtual_hosts[0].require_tls: must be one of NONE, EXTERNAL_ONLY, ALL, not "SOME"`,
   ],
   [
     'a query parameter that must not be there',
