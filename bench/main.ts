@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { renderProblems, suggest } from '../engine/fault/problem.js';
 import { compare } from './compare.js';
+import { GrpcBench, grpcOptions } from './grpc.js';
 import { HandshakesBench, handshakesOptions } from './handshakes.js';
 import { Interruption } from './interruption.js';
 import { LbBench, lbOptions } from './lb.js';
@@ -32,6 +33,10 @@ const PARTS: Readonly<Record<string, Part>> = {
   handshakes: {
     help: 'TLS 1.3 beside nginx: CPU of handshakes, full and resumed; memory of idle connections:\n             [--rounds N] [--seconds S] [--idle N]',
     run: (args) => measure(new HandshakesBench(handshakesOptions(args)), ['handshakes', ...args]),
+  },
+  grpc: {
+    help: 'a call of gRPC through two proxies, beside nghttpx: [--peers A,B] [--rounds N] [--seconds S]\n             [--calls N] [--body BYTES] [--hops N]',
+    run: (args) => measure(new GrpcBench(grpcOptions(args)), ['grpc', ...args]),
   },
   micro: {
     help: 'single steps of the data path, nanoseconds and bytes: [--ms N]',

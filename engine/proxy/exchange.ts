@@ -139,6 +139,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   pick(): void {
+    // A filter that let the request go on after all: it has been answered.
+    if (this.is(LOCAL_REPLY)) return;
     const listener = this.listener as ListenerRuntime;
     const route = this.route as NonNullable<typeof this.route>;
     if (this.cluster === null) {
@@ -386,6 +388,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.#down === null || this.is(LOCAL_REPLY | FINISHED)) return;
     this.touch();
     readLoadReport(this, trailers);
+    // As they came: a filter may make something else of them, and the log asks how the call ended.
+    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.keepTrailers(trailers);
     this.state |= UPSTREAM_ENDED;
     this.endUpstream(0);
     if (this.filters === null) this.relayResponseTrailers(trailers);
@@ -395,7 +399,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   relayResponseTrailers(trailers: Head): void {
     if (this.is(FINISHED)) return;
     this.#down?.sendTrailers(trailers);
-    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.keepTrailers(trailers);
     this.#endResponse();
   }
 
@@ -529,7 +532,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   #refuse(fault: FaultCode): void {
     this.note(fault);
-    this.#dropUpstream(fault);
     this.#replyLocal((FAULTS[fault] as (typeof FAULTS)[number]).status, faultBody(fault), fault);
   }
 
