@@ -1,5 +1,5 @@
 /** A route's hash_policy to records: what of a request is hashed, and which cookies are given out. */
-import { HASH_POLICIES_MAX, type HashPolicyRecord } from '../plan/records.js';
+import { HASH_POLICIES_MAX, type HashPolicyRecord } from '../plan/hash-policy-record.js';
 import { compileCookie, TOKEN } from './compile-cookie.js';
 import { compileRewrite, fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';

@@ -1,4 +1,5 @@
 /** Request methods: numbers, names, properties (RFC 9110 §9). */
+import type { Head } from './head.js';
 export type MethodNumber = number;
 
 interface Method {
@@ -58,4 +59,11 @@ export function methodOf(bytes: Uint8Array, start: number, end: number): MethodN
     if (i === length) return number;
   }
   return 0;
+}
+
+/** "GET", also for methods without a number. */
+export function requestMethodName(head: Head): string {
+  if (head.method !== 0) return methodName(head.method);
+  const { bytes, base, methodStart, methodEnd } = head;
+  return Buffer.from(bytes.subarray(base + methodStart, base + methodEnd)).toString('latin1');
 }

@@ -5,6 +5,7 @@ import type { UpstreamTlsRecord } from './tls-records.js';
 import type { Http2Options } from '../http2/options.js';
 import type { ClientCertRecord } from '../tls/client-cert-details.js';
 import type { GrpcTimeoutRecord } from './grpc-timeout-record.js';
+import type { HashPolicyRecord } from './hash-policy-record.js';
 import type { LbPolicyRecord } from './lb-policy-record.js';
 import type { LocalityRecord } from './locality-record.js';
 import type { SubsetsRecord } from './subsets-record.js';
@@ -270,29 +271,6 @@ export interface ForwardRecord {
   /** HASH_POLICIES_MAX at most. */
   readonly hashPolicies: readonly HashPolicyRecord[];
 }
-/** Each cookie policy that gives cookies has a bit of a signed number. */
-export const HASH_POLICIES_MAX = 31;
-
-/** terminal: when this or one before it had something to hash, those after it don't count. */
-export type HashPolicyRecord = { readonly terminal: boolean } & (
-  | {
-      readonly kind: 'header';
-      /** Lower case. */
-      readonly name: string;
-      readonly rewrite: RegexRewriteRecord | null;
-    }
-  | {
-      readonly kind: 'cookie';
-      readonly name: string;
-      /** 0 = until the browser ends; null = the cookie is only read. */
-      readonly maxAgeSeconds: number | null;
-      /** '' = none. */
-      readonly path: string;
-      readonly attributes: readonly { readonly name: string; readonly value: string }[];
-    }
-  | { readonly kind: 'source_ip' }
-  | { readonly kind: 'query_parameter'; readonly name: string }
-);
 export type ClusterChoiceRecord =
   | { readonly kind: 'cluster'; readonly name: string }
   | { readonly kind: 'weighted'; readonly clusters: readonly WeightedClusterRecord[]; readonly totalWeight: number }

@@ -1,13 +1,13 @@
 /** ExchangeRecord: everything one request and its answer are known by; what logs, formats and filters read. */
 import { Timer } from '../base/timer-wheel.js';
-import { type FaultCode, FAULTS, UP_TLS_BROKEN, UP_TLS_HANDSHAKE, UP_TLS_VERIFY } from '../fault/faults.js';
+import { type FaultCode, FAULTS } from '../fault/faults.js';
 import type { FilterContext, Verdict } from '../filter/filter.js';
 import { type Direction, type FilterRun, REQUEST } from '../filter/filter-run.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
 import { servedAddress } from '../io/proxied.js';
 import type { Address } from '../io/transport.js';
 import { CONNECTION_SETS, rateCell } from '../limit/rate-memory.js';
-import { methodName } from '../http/methods.js';
+import { requestMethodName } from '../http/methods.js';
 import type { ClusterChoice, CompiledRoute } from '../route/compiled-route.js';
 import type { HashedRequest } from '../route/hash-policy.js';
 import { RequestHash } from '../upstream/balance/request-hash.js';
@@ -16,6 +16,7 @@ import { OverrideHost } from '../upstream/override-host.js';
 import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
+import { transportFailureReason } from './transport-failure.js';
 import type { Core } from './core.js';
 import type { Client } from './client.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -195,7 +196,6 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.upstreamConnectionId = this.core.processWideId(conn.id);
     if (this.listener?.record.asksUpstreamAddress === true) this.upstreamLocalAddress = conn.localAddress;
     this.upstreamTls = conn.tls;
-    if (this.upstreamTls !== null && this.listener?.record.asksTls === true) this.upstreamTls.keep();
   }
 
   /** A head for an answer of our own. */
@@ -383,9 +383,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     return this.pool === null ? '' : this.pool.endpoint.hostname;
   }
   get transportFailureReason(): string {
-    if (this.fault === UP_TLS_HANDSHAKE || this.fault === UP_TLS_VERIFY || this.fault === UP_TLS_BROKEN)
-      return this.pool === null ? '' : this.pool.tlsFailure;
-    return this.fault === 0 ? '' : (FAULTS[this.fault]?.reason ?? '');
+    return transportFailureReason(this.fault, this.pool);
   }
   get downstreamTls(): TlsFacts | null {
     return this.downstream === null ? null : this.downstream.tls;
@@ -394,11 +392,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     return this.downstream === null ? '' : this.downstream.conn.tlsFailure;
   }
   get methodName(): string {
-    const head = this.request;
-    if (head.method !== 0) return methodName(head.method);
-    return Buffer.from(head.bytes.subarray(head.base + head.methodStart, head.base + head.methodEnd)).toString(
-      'latin1',
-    );
+    return requestMethodName(this.request);
   }
   get hostname(): string {
     return this.core.hostname;

@@ -8,7 +8,7 @@ import { Cookie, GIVEN_DIGITS } from '../http/cookie.js';
 import type { Head } from '../http/head.js';
 import { METHOD_BYTES } from '../http/methods.js';
 import { nameIdOf } from '../http/names.js';
-import type { HashPolicyRecord } from '../plan/records.js';
+import type { HashPolicyRecord } from '../plan/hash-policy-record.js';
 import { QueryParameter } from './query-parameter.js';
 import { RegexRewrite } from '../format/regex.js';
 

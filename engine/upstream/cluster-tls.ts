@@ -78,7 +78,11 @@ export class ClusterTls {
   }
 
   factsOf(conn: Conn): TlsFacts | null {
-    return conn.tls === null ? null : new TlsFacts(conn.tls, this.#local, this.#certificates);
+    if (conn.tls === null) return null;
+    const facts = new TlsFacts(conn.tls, this.#local, this.#certificates);
+    // Once per connection: a log may ask when it is gone.
+    facts.keep();
+    return facts;
   }
 
   /** The connection ended by TLS. */

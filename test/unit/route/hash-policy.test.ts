@@ -5,7 +5,7 @@ import { Hash64 } from '../../../engine/base/hash64.js';
 import { Prng } from '../../../engine/base/prng.js';
 import { xxHash64 } from '../../../engine/base/xxhash64.js';
 import { N } from '../../../engine/http/names.js';
-import type { HashPolicyRecord } from '../../../engine/plan/records.js';
+import type { HashPolicyRecord } from '../../../engine/plan/hash-policy-record.js';
 import { type HashedRequest, HashPolicies } from '../../../engine/route/hash-policy.js';
 import { requestHead, requestView } from '../../support/routes.js';
 
