@@ -37,6 +37,7 @@ struct Conn {
   int64_t deadline_ms = 0;  // dial timeout or delayed close; 0 = none
   uint32_t events = 0;      // what epoll said while the connection is kWaiting
   uint32_t batch = 0;       // the batch of operations that first_op and last_op are of
+  uint32_t discards = 0;    // reads since the owner has ended the connection
   int32_t first_op = 0;
   int32_t last_op = 0;
   uint32_t generation = 0;  // how often the slot was given out: an event of its last owner is told by it

@@ -15,6 +15,8 @@ namespace {
 // What one recv may take. Larger means fewer calls for big bodies; smaller keeps a turn's bytes in the cache and lets
 // others have their turn sooner: 64 and 128 KiB cost more, and 128 KiB has the longer tail.
 constexpr size_t kReceiveMax = 96 * 1024;
+// Reads of a connection that has ended, 1.5 MiB at most: an upload that was refused may be under way.
+constexpr uint32_t kDiscardsMax = 16;
 // Below this rest of the slab the round ends and the bytes go to JavaScript first.
 constexpr size_t kReceiveMin = 16 * 1024;
 constexpr int kPartsMax = 256;
@@ -285,6 +287,8 @@ void Poller::ReadAgain(int32_t slot) {
 
 void Poller::Receive(int32_t slot) {
   Conn* conn = conns_.At(slot);
+  // Read in vain so that the peer can read our last words, but no longer than somebody needs who listens.
+  if ((conn->flags & kEnding) != 0 && ++conn->discards > kDiscardsMax) return;
   if (conn->tls != nullptr) {
     ReceiveTls(slot);
     return;

@@ -1,7 +1,6 @@
 /** Http2ClientCodec: the client's side of an HTTP/2 connection: many requests out at a time, their answers in. */
 import {
   type FaultCode,
-  H2_COMPRESSION,
   UP_BAD_FRAMING,
   UP_CLOSED,
   UP_H2_PROTOCOL,
@@ -21,12 +20,13 @@ import { CLOSED_BY_PEER, CLOSED_BY_US } from './closed-streams.js';
 import { Http2Connection } from './connection.js';
 import {
   CANCEL,
-  COMPRESSION_ERROR,
   type ErrorCode,
   NO_ERROR,
   PROTOCOL_ERROR,
   REFUSED_STREAM,
   STREAM_CLOSED,
+  endsConnection,
+  codeOfFault,
 } from './error-codes.js';
 import {
   FLAG_END_STREAM,
@@ -213,7 +213,7 @@ export class Http2ClientCodec extends Http2Connection {
     const head = this.shared.head;
     head.reset();
     const fault = this.decoder.decode(bytes, start, end, head, BLOCK_RESPONSE);
-    if (fault === H2_COMPRESSION) return COMPRESSION_ERROR;
+    if (endsConnection(fault)) return codeOfFault(fault, true);
     if (fault !== 0 || isSelfDependent) return this.#malformed(stream, fault === 0 ? UP_H2_PROTOCOL : fault);
     stream.state |= SAW_BYTES;
     if (head.status < 200) return this.#onInterim(stream, head, isEnd);
@@ -255,7 +255,7 @@ export class Http2ClientCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    if (fault === H2_COMPRESSION) return COMPRESSION_ERROR;
+    if (endsConnection(fault)) return codeOfFault(fault, true);
     if (fault !== 0 || !isEnd || (stream.state & TUNNEL) !== 0) return this.#malformed(stream, UP_H2_PROTOCOL);
     if (stream.bytesToCome > 0 && (stream.state & TO_HEAD) === 0) return this.lengthError(stream);
     this.intake.trailers(stream, trailers);
@@ -267,7 +267,7 @@ export class Http2ClientCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    if (fault === H2_COMPRESSION) return COMPRESSION_ERROR;
+    if (endsConnection(fault)) return codeOfFault(fault, true);
     return stream === null ? this.onStrayFrame(1, id) : this.streamError(stream, STREAM_CLOSED);
   }
 

@@ -4,7 +4,6 @@ import {
   DOWN_TRUNCATED,
   type FaultCode,
   H2_BODY_LENGTH,
-  H2_COMPRESSION,
   H2_PROTOCOL,
   TOO_BIG_HEAD,
   TOO_MANY_FIELDS,
@@ -20,13 +19,14 @@ import { CLOSED_BY_PEER, CLOSED_BY_US } from './closed-streams.js';
 import { Http2Connection } from './connection.js';
 import { PING_DRAIN } from './connection-watch.js';
 import {
-  COMPRESSION_ERROR,
   ENHANCE_YOUR_CALM,
   type ErrorCode,
   NO_ERROR,
   PROTOCOL_ERROR,
   REFUSED_STREAM,
   STREAM_CLOSED,
+  endsConnection,
+  codeOfFault,
 } from './error-codes.js';
 import {
   FLAG_END_STREAM,
@@ -164,7 +164,7 @@ export class Http2ServerCodec extends Http2Connection {
     const head = this.shared.head;
     head.reset();
     const fault = this.decoder.decode(bytes, start, end, head, BLOCK_REQUEST);
-    if (fault === H2_COMPRESSION) return COMPRESSION_ERROR;
+    if (endsConnection(fault)) return codeOfFault(fault, true);
     const isReused = this.abuse.streams > 0;
     const opened = this.begin(id, isReused ? IS_REUSED : 0);
     if (fault !== 0 || isSelfDependent || (isEnd && head.contentLength > 0))
@@ -208,7 +208,7 @@ export class Http2ServerCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    return fault === H2_COMPRESSION ? COMPRESSION_ERROR : 0;
+    return endsConnection(fault) ? codeOfFault(fault, true) : 0;
   }
 
   /** On a stream that is closed, or that a GOAWAY does not cover any more. */
@@ -231,7 +231,7 @@ export class Http2ServerCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    if (fault === H2_COMPRESSION) return COMPRESSION_ERROR;
+    if (endsConnection(fault)) return codeOfFault(fault, true);
     if ((stream.state & REMOTE_ENDED) !== 0) return this.streamError(stream, STREAM_CLOSED);
     // RFC 9113 §8.1: trailers end the message; §8.5: CONNECT has none.
     const isTunnel = (stream.state & (TO_CONNECT | TO_EXTENDED_CONNECT)) !== 0;

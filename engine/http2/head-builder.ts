@@ -138,6 +138,10 @@ export class HeadBuilder {
     head.beginOwn(this.#interns.lines);
   }
 
+  get isDone(): boolean {
+    return this.#fault !== 0;
+  }
+
   takeInterned(number: number): void {
     if (this.#fault !== 0) return;
     const facts = this.#interns.facts;

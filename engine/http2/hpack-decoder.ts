@@ -1,5 +1,5 @@
 /** HpackDecoder: a header block to a Head (RFC 7541 §3), checked as HTTP/2 asks (RFC 9113 §8). */
-import { type FaultCode, H2_COMPRESSION } from '../fault/faults.js';
+import { type FaultCode, H2_COMPRESSION, H2_FLOOD } from '../fault/faults.js';
 import type { Head } from '../http/head.js';
 import type { UnderscorePolicy } from '../http/underscores.js';
 import { BlockMemo } from './block-memo.js';
@@ -44,6 +44,8 @@ const DEFAULT_TABLE_BYTES = 4096;
 
 /** What takes the lines of a block: HeadBuilder, but in tests of HPACK alone. */
 export interface LineSink {
+  /** It has found a fault: lines are not looked at any more. */
+  readonly isDone: boolean;
   begin(head: Head, kind: BlockKind): void;
   takeInterned(number: number): void;
   takeLine(
@@ -72,10 +74,19 @@ const SIZE_UPDATE = 0x20;
 const NEVER_INDEXED = 0x10;
 const HUFFMAN = 0x80;
 
+/**
+ * A block of so many times the lines that are allowed is no mistake: it ends the connection. Each costs the peer a byte or
+ * three, so the rest of the block would keep us busy for nothing, and the stream's 431 would not stop the next one.
+ */
+const LINES_PER_FIELD = 8;
+/** A low limit is for what is passed on, not for what is sent. */
+const FIELDS_MIN = 100;
+
 export class HpackDecoder {
   readonly #interns: FieldInterns;
   readonly #builder: LineSink;
   readonly #memo: BlockMemo | null;
+  readonly #linesMax: number;
   readonly #table = new HpackTable(DEFAULT_TABLE_BYTES);
   /** What the peer may choose; the setting's default until it has acknowledged another. */
   #maxTableBytes = DEFAULT_TABLE_BYTES;
@@ -94,6 +105,7 @@ export class HpackDecoder {
     this.#interns = interns;
     this.#builder = sink ?? new HeadBuilder(interns, limits);
     this.#memo = sink === null ? new BlockMemo(interns) : null;
+    this.#linesMax = LINES_PER_FIELD * Math.max(limits.maxFields, FIELDS_MIN);
   }
 
   /** Our SETTINGS_HEADER_TABLE_SIZE, once the peer has acknowledged it; 4096 until then. */
@@ -103,8 +115,8 @@ export class HpackDecoder {
   }
 
   /**
-   * Decodes the whole block bytes[start, end) into a head that was reset. 0 or a fault: H2_COMPRESSION ends the
-   * connection, any other the stream alone: the dynamic table has been kept in step all the same.
+   * Decodes the whole block bytes[start, end) into a head that was reset. 0 or a fault: H2_COMPRESSION and H2_FLOOD end
+   * the connection, any other the stream alone: the dynamic table has been kept in step all the same.
    */
   decode(bytes: Uint8Array, start: number, end: number, head: Head, kind: BlockKind): FaultCode {
     const builder = this.#builder;
@@ -127,7 +139,9 @@ export class HpackDecoder {
     }
     if (this.#mustShrink) return H2_COMPRESSION;
     const isResized = at > start;
+    let left = this.#linesMax;
     while (at < end) {
+      if (--left < 0) return H2_FLOOD;
       const byte = bytes[at] as number;
       if ((byte & INDEXED) !== 0) {
         let index = byte & 0x7f;
@@ -172,7 +186,8 @@ export class HpackDecoder {
       this.#builder.takeInterned(intern);
       return true;
     }
-    this.#takeUnknown(head, at);
+    // Copying a long entry for each byte that refers to it, in vain, is what a bomb of a block is for.
+    if (!this.#builder.isDone) this.#takeUnknown(head, at);
     return true;
   }
 

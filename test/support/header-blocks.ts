@@ -118,6 +118,7 @@ export class BlockPair {
 
 /** Takes lines as they come, without a rule of HTTP. */
 class LineList implements LineSink {
+  readonly isDone = false;
   readonly fields: [string, string][] = [];
   readonly neverIndexed: string[] = [];
   readonly #interns: FieldInterns;

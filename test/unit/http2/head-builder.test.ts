@@ -424,12 +424,18 @@ test('an HPACK bomb: every reference counts, and the table stays in step', () =>
   const first = literalBlock([...OK, ['x-bomb', 'a'.repeat(3900)]]);
   first[13] = 0x40;
   assert.equal(pair.decode(first, BLOCK_RESPONSE).reason, '');
-  const bomb = new Uint8Array(1 << 16).fill(0xbe);
+  const bomb = new Uint8Array(800).fill(0xbe);
   bomb[0] = 0x88;
   const { reason, head } = pair.decode(bomb, BLOCK_RESPONSE);
   assert.equal(reason, 'upstream_headers_too_large');
   assert.ok(head.fieldCount <= 16);
   assert.deepEqual(pair.decode(fromHex('88be'), BLOCK_RESPONSE).fields, [['x-bomb', 'a'.repeat(3900)]]);
+});
+
+test('a block of far more lines than are allowed ends the connection, long before its end', () => {
+  const pair = new BlockPair();
+  assert.equal(pair.decode(new Uint8Array(801).fill(0x82)).reason, 'http2_flood');
+  assert.equal(pair.decode(new Uint8Array(3 * 801)).reason, 'http2_flood');
 });
 
 test('a block that is refused for its stream leaves the table in step', () => {
