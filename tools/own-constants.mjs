@@ -10,6 +10,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const OWN = '$own';
 const CONSTANT = /^[A-Z][A-Z0-9_]*$/;
@@ -39,7 +40,7 @@ export function withOwnConstants(text) {
 }
 
 function main() {
-  const directory = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..', 'dist', 'engine');
+  const directory = fileURLToPath(new URL('../dist/engine', import.meta.url));
   for (const name of readdirSync(directory, { recursive: true })) {
     if (!name.endsWith('.js')) continue;
     const path = join(directory, name);
