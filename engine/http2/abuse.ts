@@ -6,9 +6,11 @@ import type { Http2Options } from './options.js';
 
 /**
  * Streams that end early by the peer's doing: reset by it (rapid reset, CVE-2023-44487), or by us for what it sent
- * (MadeYouReset, CVE-2025-8671). Each may have cost a request to an upstream. A browser leaves a page with a few hundred.
+ * (MadeYouReset, CVE-2025-8671). Each may have cost a request to an upstream, and is one reset more on a connection that
+ * others share: upstreams have budgets too. A browser leaves a page with a few hundred; each answered request pays for
+ * one more, so who mostly listens to answers is never in want.
  */
-const RESET_BURST = 1000;
+const RESET_BURST = 500;
 const RESETS_PER_SECOND = 33;
 /**
  * Frames that ask for an answer or for nothing at all: SETTINGS, PING, unknown ones, late ones. Each useful frame pays
@@ -69,6 +71,8 @@ export class AbuseBudget {
   #windowUpdates = 0;
   /** Streams that this connection has had. */
   streams = 0;
+  /** Requests that were answered since the last early end of a stream. */
+  answered = 0;
 
   constructor(view: AbuseView, options: Http2Options) {
     const nowMs = view.nowMs();
@@ -107,7 +111,9 @@ export class AbuseBudget {
   }
 
   isResetFlood(): boolean {
-    if (this.#resets.take(this.#view.nowMs(), 0)) return false;
+    const isWithin = this.#resets.take(this.#view.nowMs(), this.answered);
+    this.answered = 0;
+    if (isWithin) return false;
     this.#view.count(RESET_FLOOD);
     return true;
   }

@@ -309,6 +309,7 @@ export class Http2ServerCodec extends Http2Connection {
   onEndSent(stream: Http2Stream): void {
     const { state } = stream;
     stream.state |= LOCAL_ENDED;
+    this.abuse.answered++;
     if ((state & TUNNEL) !== 0 && (state & END_PASSED) === 0) return;
     if ((state & REMOTE_ENDED) !== 0) {
       this.closeStream(stream, CLOSED_BY_PEER);

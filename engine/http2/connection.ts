@@ -220,10 +220,13 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
   /** A frame on an id that has no open stream (RFC 9113 §5.1: idle, closed). */
   onStrayFrame(type: number, id: number): ErrorCode {
     if (this.isIdle(id)) return PROTOCOL_ERROR;
-    if (this.abuse.isControlFlood()) return ENHANCE_YOUR_CALM;
     const how = this.closed.how(id);
+    const isLate = type === FRAME_WINDOW_UPDATE || type === FRAME_RST_STREAM;
+    // All ids below our next one were streams of ours, and an upstream answers what we have reset long ago.
+    if (!this.isServer) return how === CLOSED_BY_PEER && !isLate ? STREAM_CLOSED : 0;
+    if (this.abuse.isControlFlood()) return ENHANCE_YOUR_CALM;
     // What crossed our RST_STREAM or END_STREAM on the way.
-    if (how === CLOSED_BY_US || type === FRAME_WINDOW_UPDATE || type === FRAME_RST_STREAM) return 0;
+    if (how === CLOSED_BY_US || isLate) return 0;
     if (how === CLOSED_BY_PEER) return STREAM_CLOSED;
     if (type !== FRAME_DATA) return PROTOCOL_ERROR;
     // Closed longer ago than we remember.

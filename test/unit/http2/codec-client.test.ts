@@ -186,3 +186,19 @@ test('a request body waits for the window of the server', () => {
   harness.feed('WINDOW_UPDATE 1 u32 2');
   assert.deepEqual(harness.written(), ['DATA 1 END_STREAM "cd"']);
 });
+
+test('late answers to any number of requests that we have reset are dropped', () => {
+  const harness = new Http2ClientHarness();
+  harness.request();
+  harness.greet();
+  for (let i = 0; i < 3000; i++) harness.request().reset(UP_TIMEOUT);
+  for (let i = 0; i < 3000; i++)
+    harness.feed(
+      `HEADERS ${3 + 2 * i} END_HEADERS [:status: 200]`,
+      `DATA ${3 + 2 * i} "a"`,
+      `RST_STREAM ${3 + 2 * i} CANCEL`,
+    );
+  assert.equal(harness.fault, '');
+  harness.feed(`HEADERS 1 ${OK}`);
+  assert.deepEqual(harness.events, ['head 200 []', 'end']);
+});
