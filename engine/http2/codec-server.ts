@@ -25,8 +25,6 @@ import {
   PROTOCOL_ERROR,
   REFUSED_STREAM,
   STREAM_CLOSED,
-  endsConnection,
-  codeOfFault,
 } from './error-codes.js';
 import {
   FLAG_END_STREAM,
@@ -164,7 +162,8 @@ export class Http2ServerCodec extends Http2Connection {
     const head = this.shared.head;
     head.reset();
     const fault = this.decoder.decode(bytes, start, end, head, BLOCK_REQUEST);
-    if (endsConnection(fault)) return codeOfFault(fault, true);
+    const fatal = this.blockError(fault);
+    if (fatal !== 0) return fatal;
     const isReused = this.abuse.streams > 0;
     const opened = this.begin(id, isReused ? IS_REUSED : 0);
     if (fault !== 0 || isSelfDependent || (isEnd && head.contentLength > 0))
@@ -208,7 +207,7 @@ export class Http2ServerCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    return endsConnection(fault) ? codeOfFault(fault, true) : 0;
+    return this.blockError(fault);
   }
 
   /** On a stream that is closed, or that a GOAWAY does not cover any more. */
@@ -231,7 +230,8 @@ export class Http2ServerCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    if (endsConnection(fault)) return codeOfFault(fault, true);
+    const fatal = this.blockError(fault);
+    if (fatal !== 0) return fatal;
     if ((stream.state & REMOTE_ENDED) !== 0) return this.streamError(stream, STREAM_CLOSED);
     // RFC 9113 §8.1: trailers end the message; §8.5: CONNECT has none.
     const isTunnel = (stream.state & (TO_CONNECT | TO_EXTENDED_CONNECT)) !== 0;

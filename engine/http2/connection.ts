@@ -1,6 +1,8 @@
 /** Http2Connection: what both roles of HTTP/2 share: frames in, streams, settings, errors, and the way to the end. */
 import {
   type FaultCode,
+  H2_COMPRESSION,
+  H2_FLOOD,
   H2_FLUSH_TIMEOUT,
   H2_PING_TIMEOUT,
   UP_H2_FLUSH_TIMEOUT,
@@ -16,6 +18,7 @@ import { ConnectionWatch, PING_DRAIN, PING_KEEPALIVE, type WatchOwner } from './
 import { ControlWriter } from './control-writer.js';
 import {
   CANCEL,
+  COMPRESSION_ERROR,
   codeOfFault,
   ENHANCE_YOUR_CALM,
   type ErrorCode,
@@ -157,6 +160,12 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     return 0;
   }
 
+  /** A fault of a block that ends the connection. */
+  blockError(fault: FaultCode): ErrorCode {
+    if (fault === H2_FLOOD) this.count(HEADER_OVERFLOW);
+    return fault === H2_FLOOD ? ENHANCE_YOUR_CALM : fault === H2_COMPRESSION ? COMPRESSION_ERROR : 0;
+  }
+
   onEndlessBlock(): void {
     this.count(HEADER_OVERFLOW);
   }
@@ -188,12 +197,6 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     if (!isAck) this.control.ping(FLAG_ACK, high, low);
     else if (high === PING_KEEPALIVE) this.watch.onPingAck(this.nowMs());
     else if (high === PING_DRAIN) this.onDrainDue();
-  }
-
-  onBadPriority(id: number, error: ErrorCode): ErrorCode {
-    const stream = this.store.find(id);
-    // An error of the stream (RFC 9113 §6.3), but one that doesn't exist can't be reset.
-    return stream === null ? error : this.streamError(stream, error);
   }
 
   onGoaway(lastId: number, _code: ErrorCode): void {

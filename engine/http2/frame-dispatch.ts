@@ -24,6 +24,8 @@ import {
 import { HeaderAssembly } from './header-assembly.js';
 import type { Intake } from './intake.js';
 import type { Outbox } from './outbox.js';
+import type { Http2Stream } from './stream.js';
+import type { StreamStore } from './stream-store.js';
 
 /** What frames of the right form mean. */
 export interface FrameOwner {
@@ -45,8 +47,8 @@ export interface FrameOwner {
   onSettingsAck(): void;
   /** high, low: its eight bytes. */
   onPing(isAck: boolean, high: number, low: number): void;
-  /** A PRIORITY frame of the wrong length, or of a stream that depends on itself. */
-  onBadPriority(id: number, error: ErrorCode): ErrorCode;
+  readonly store: StreamStore;
+  streamError(stream: Http2Stream, error: ErrorCode): ErrorCode;
   onGoaway(lastId: number, code: ErrorCode): void;
   /** byteCount may be 0. */
   onWindowUpdate(id: number, byteCount: number): ErrorCode;
@@ -178,7 +180,10 @@ export class FrameDispatch implements FrameSink {
     if (id === 0) return PROTOCOL_ERROR;
     if (this.#abuse.isPriorityFlood()) return ENHANCE_YOUR_CALM;
     const error = end - start !== 5 ? FRAME_SIZE_ERROR : uint31(bytes, start) === id ? PROTOCOL_ERROR : 0;
-    return error === 0 ? 0 : this.#owner.onBadPriority(id, error);
+    if (error === 0) return 0;
+    const stream = this.#owner.store.find(id);
+    // An error of the stream (RFC 9113 §6.3), but one that doesn't exist can't be reset.
+    return stream === null ? error : this.#owner.streamError(stream, error);
   }
 
   #onGoaway(id: number, bytes: Uint8Array, start: number, end: number): ErrorCode {

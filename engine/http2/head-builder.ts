@@ -138,8 +138,11 @@ export class HeadBuilder {
     head.beginOwn(this.#interns.lines);
   }
 
-  get isDone(): boolean {
+  get isOver(): boolean {
     return this.#fault !== 0;
+  }
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   takeInterned(number: number): void {
@@ -168,9 +171,9 @@ export class HeadBuilder {
     arg: number,
     isNeverIndexed: 0 | 1,
   ): void {
+    this.#sizeBytes += nameLength + valueLength + ENTRY_OVERHEAD;
     if (this.#fault !== 0) return;
     const head = this.#head;
-    this.#sizeBytes += nameLength + valueLength + ENTRY_OVERHEAD;
     const store = head.store;
     let nameStart = start;
     let nameEnd = start + nameLength;

@@ -44,8 +44,6 @@ const DEFAULT_TABLE_BYTES = 4096;
 
 /** What takes the lines of a block: HeadBuilder, but in tests of HPACK alone. */
 export interface LineSink {
-  /** It has found a fault: lines are not looked at any more. */
-  readonly isDone: boolean;
   begin(head: Head, kind: BlockKind): void;
   takeInterned(number: number): void;
   takeLine(
@@ -57,6 +55,10 @@ export interface LineSink {
     isNeverIndexed: 0 | 1,
   ): void;
   finish(): FaultCode;
+  /** It takes no more lines: those that are only referred to need not be read. */
+  readonly isOver: boolean;
+  /** Of all literals, also of those that it did not take, and of what it took. */
+  readonly sizeBytes: number;
 }
 
 const INTERN = ENTRY_FIRST;
@@ -75,6 +77,12 @@ const NEVER_INDEXED = 0x10;
 const HUFFMAN = 0x80;
 
 /**
+ * Literals of a block are read on when its head is too big already: the table depends on them. Names of theirs may be
+ * references, so a few kilobytes can stand for many megabytes: from so many heads of the largest size on, it is a bomb.
+ */
+const MAX_HEADS_PER_BLOCK = 4;
+
+/**
  * A block of so many times the lines that are allowed is no mistake: it ends the connection. Each costs the peer a byte or
  * three, so the rest of the block would keep us busy for nothing, and the stream's 431 would not stop the next one.
  */
@@ -88,6 +96,7 @@ export class HpackDecoder {
   readonly #memo: BlockMemo | null;
   readonly #linesMax: number;
   readonly #table = new HpackTable(DEFAULT_TABLE_BYTES);
+  readonly #maxBlockBytes: number;
   /** What the peer may choose; the setting's default until it has acknowledged another. */
   #maxTableBytes = DEFAULT_TABLE_BYTES;
   /** The allowance was cut below what the peer uses: the next block has to begin with less (RFC 9113 §4.3.1). */
@@ -103,6 +112,7 @@ export class HpackDecoder {
 
   constructor(interns: FieldInterns, limits: HeaderLimits, sink: LineSink | null = null) {
     this.#interns = interns;
+    this.#maxBlockBytes = limits.maxHeadBytes * MAX_HEADS_PER_BLOCK;
     this.#builder = sink ?? new HeadBuilder(interns, limits);
     this.#memo = sink === null ? new BlockMemo(interns) : null;
     this.#linesMax = LINES_PER_FIELD * Math.max(limits.maxFields, FIELDS_MIN);
@@ -157,6 +167,7 @@ export class HpackDecoder {
         // A size update is allowed at the beginning only (RFC 7541 §4.2).
         if ((byte & 0xe0) === SIZE_UPDATE) return H2_COMPRESSION;
         if (!this.#literal(bytes, at, end, head, byte)) return H2_COMPRESSION;
+        if (builder.sizeBytes > this.#maxBlockBytes) return H2_FLOOD;
         at = this.#at;
       }
     }
@@ -178,6 +189,8 @@ export class HpackDecoder {
     const table = this.#table;
     const number = table.inserted - back;
     if (number < table.oldest) return false;
+    // A block that refers to a long entry thousands of times costs no more than its own bytes.
+    if (this.#builder.isOver) return true;
     const at = table.entryAt(number);
     const facts = table.facts;
     const intern = facts[at + INTERN] as number;
@@ -186,8 +199,7 @@ export class HpackDecoder {
       this.#builder.takeInterned(intern);
       return true;
     }
-    // Copying a long entry for each byte that refers to it, in vain, is what a bomb of a block is for.
-    if (!this.#builder.isDone) this.#takeUnknown(head, at);
+    this.#takeUnknown(head, at);
     return true;
   }
 

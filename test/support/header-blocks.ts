@@ -118,7 +118,8 @@ export class BlockPair {
 
 /** Takes lines as they come, without a rule of HTTP. */
 class LineList implements LineSink {
-  readonly isDone = false;
+  readonly isOver = false;
+  readonly sizeBytes = 0;
   readonly fields: [string, string][] = [];
   readonly neverIndexed: string[] = [];
   readonly #interns: FieldInterns;

@@ -1,4 +1,4 @@
-/** Compiled modules have constants of their own (tools/own-constants.mjs), and mean the same. */
+/** Compiled modules have constants of their own (engine/own-constants.mjs), and mean the same. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ interface Tool {
   withOwnConstants(text: string): string | null;
 }
 
-const tool = (await import(join(ROOT, 'tools', 'own-constants.mjs'))) as Tool;
+const tool = (await import(join(ROOT, 'engine', 'own-constants.mjs'))) as Tool;
 
 test('every module of the engine was built with its own constants', () => {
   const directory = join(ROOT, 'dist', 'engine');

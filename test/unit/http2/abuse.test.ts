@@ -180,3 +180,24 @@ test('a frame full of initial windows costs what one does', () => {
   assert.equal(harness.fault, '');
   assert.deepEqual(harness.written(), ['SETTINGS 0 ACK']);
 });
+
+const ENTRY = `[GET] + hex 40017e7fa11e${'61'.repeat(4000)}`;
+const NAME = `[GET] + hex 407fa11e${'6e'.repeat(4000)}0161`;
+
+test('a block that refers to a long entry again and again is a head that is too big, and costs no more', () => {
+  const harness = new Http2ServerHarness();
+  harness.feed(`HEADERS 1 END_STREAM END_HEADERS ${ENTRY}`);
+  for (let id = 3; id < 400; id += 2)
+    harness.feed(`HEADERS ${id} END_STREAM END_HEADERS [GET] + hex ${'be'.repeat(16000)}`);
+  assert.equal(harness.fault, '');
+  assert.equal(harness.count('header_overflow'), 199);
+  assert.equal(harness.written().at(-1), 'HEADERS 399 END_STREAM 431 []');
+});
+
+test('a block of short literals with a long name out of the table ends the connection', () => {
+  const harness = new Http2ServerHarness();
+  harness.feed(`HEADERS 1 END_STREAM END_HEADERS ${NAME}`);
+  harness.feed(`HEADERS 3 END_STREAM END_HEADERS [GET] + hex ${'0f2f0162'.repeat(4000)}`);
+  assert.equal(harness.count('header_overflow'), 1);
+  endsCalmly(harness);
+});
