@@ -6,7 +6,7 @@ import {
   NO_CLUSTER,
   NO_ENDPOINT,
   NO_ROUTE,
-  UP_STREAM_REFUSED,
+  UP_CLOSED,
   UP_TRUNCATED,
 } from '../fault/faults.js';
 import { DONE, type Verdict } from '../filter/filter.js';
@@ -48,7 +48,7 @@ import { faultBody, fillReply, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
 import { Replay } from './replay.js';
 import { prepareRequest, prepareUpstreamRequest } from './request-fields.js';
-import { canRetry, isRaceRetry } from './retry.js';
+import { canRetry, goesAgain } from './retry.js';
 import { prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
 import { asksForTunnel, translateSwitch, translateUpgrade } from './upgrade.js';
@@ -207,7 +207,9 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   onStreamFault(fault: FaultCode): void {
     this.state &= ~ACQUIRING;
-    this.fail(fault);
+    // It was connected to, and closed before it took requests: a server on its way out, which another may follow.
+    if (fault === UP_CLOSED && canRetry(this, this.#replay)) this.#retry(fault, false);
+    else this.fail(fault);
   }
 
   #sendHead(stream: MessageStream): void {
@@ -407,16 +409,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const wasReused = this.#up?.isReused === true && this.#up.sawResponseBytes === false;
     this.#up = null;
     if (this.is(LOCAL_REPLY)) return;
-    // HTTP/2 says for certain that a stream was not processed, so any request may go again, to the same endpoint too.
-    if (
-      (wasReused && isRaceRetry(this, fault, this.#replay)) ||
-      (fault === UP_STREAM_REFUSED && canRetry(this, this.#replay))
-    ) {
-      this.endUpstream(fault);
-      this.#retry(false);
-      return;
-    }
-    this.fail(this.is(UPSTREAM_HEAD) ? UP_TRUNCATED : fault);
+    if (goesAgain(this, fault, wasReused, this.#replay)) this.#retry(fault, false);
+    else this.fail(this.is(UPSTREAM_HEAD) ? UP_TRUNCATED : fault);
   }
 
   #endResponse(): void {
@@ -448,7 +442,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (row.source === 'upstream') this.endUpstream(fault);
     // Refused or unreachable: nothing was processed, so another endpoint may try. With one endpoint there is no other.
     if (row.retry === 'fresh' && canRetry(this, this.#replay) && this.hasOther()) {
-      this.#retry(true);
+      this.#retry(fault, true);
       return;
     }
     this.note(fault);
@@ -535,7 +529,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#replyLocal((FAULTS[fault] as (typeof FAULTS)[number]).status, faultBody(fault), fault);
   }
 
-  #retry(elsewhere: boolean): void {
+  #retry(fault: FaultCode, elsewhere: boolean): void {
+    this.endUpstream(fault);
     if (elsewhere) this.leaveEndpoint();
     this.state &= ~REQUEST_SENT;
     this.cluster?.countRetry();

@@ -1,6 +1,6 @@
 /** UpstreamConn: one connection to an endpoint: dial, codec, room for requests, idle and age limits. */
 import { Timer } from '../base/timer-wheel.js';
-import { type FaultCode, UP_CONNECT_REFUSED, UP_CONNECT_TIMEOUT, UP_RESET } from '../fault/faults.js';
+import { type FaultCode, UP_CLOSED, UP_CONNECT_TIMEOUT, UP_RESET } from '../fault/faults.js';
 import type { MessageSink, MessageStream, MultiplexedHost } from '../http/codec.js';
 import { type ClientCodec, newClientCodec } from './client-codec.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
@@ -276,8 +276,8 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     this.#isEnding = true;
     this.#pool.leaveReady(this);
     this.#codec?.close(this.#isOpen ? fault : UP_RESET);
-    // Before it is settled no request was on it: it could not be connected to, as what speaks the protocol.
-    const told = this.#isSettled ? UP_RESET : UP_CONNECT_REFUSED;
+    // Before it is settled no request was on it.
+    const told = this.#isSettled || !this.#isOpen ? UP_RESET : UP_CLOSED;
     this.#pool.onClosed(this, fault === 0 || fault === UP_RESET ? told : fault, this.#isSettled, this.#connectionCell);
   }
 

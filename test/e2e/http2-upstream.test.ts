@@ -168,9 +168,15 @@ test('circuit breaker: requests over the limit are answered with 503 at once', a
 test('GOAWAY of the origin under load: every request is answered', async () => {
   const { origin, proxy } = await start({});
   origin.onStream = delayed(2);
+  // Each session gets to answer something: else attempts would run out on a slow machine.
+  const seen = new Map<ServerHttp2Session, number>();
+  origin.server.on('session', (session) => {
+    seen.set(session, 0);
+    session.on('stream', (stream) => stream.on('close', () => seen.set(session, (seen.get(session) as number) + 1)));
+  });
   const timer = setInterval(() => {
-    for (const session of origin.live) session.close();
-  }, 30);
+    for (const session of origin.live) if ((seen.get(session) ?? 0) > 20) session.close();
+  }, 10);
   try {
     assert.deepEqual(await traffic(proxy, 40, '/', TRAFFIC_REQUESTS * 2), { 200: TRAFFIC_REQUESTS * 2 });
   } finally {
@@ -281,6 +287,38 @@ test('an origin of HTTP/1.1 behind a cluster of HTTP/2 is an error, not a wait',
   const client = await Http2Client.connect(proxy.port);
   const { status } = await client.request({ ':path': '/' });
   assert.ok(status === 502 || status === 503, String(status));
+  await client.close();
+});
+
+test('an origin that closes a connection before it takes requests is connected to again', async () => {
+  const origin = new Origin();
+  await new Promise<void>((resolve) => origin.server.listen(0, '127.0.0.1', resolve));
+  let connections = 0;
+  const front = net.createServer((socket) => {
+    socket.on('error', () => {});
+    if (connections++ < 2) {
+      socket.once('data', () => socket.end());
+      return;
+    }
+    const behind = net.connect(origin.port, '127.0.0.1');
+    behind.on('error', () => {});
+    socket.pipe(behind).pipe(socket);
+  });
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  const proxy = await ProxyProcess.start(
+    bootstrap({ origins: [(front.address() as AddressInfo).port], cluster: { http2_protocol_options: {} } }),
+    { args: ['--concurrency', '1'] },
+  );
+  open.push({
+    stop: async () => {
+      await proxy.stop();
+      front.close();
+      await origin.close();
+    },
+  });
+  const client = await Http2Client.connect(proxy.port);
+  const { status } = await client.request({ ':method': 'POST', ':path': '/' }, 'x');
+  assert.deepEqual([status, connections], [200, 3]);
   await client.close();
 });
 
