@@ -1,6 +1,6 @@
 /** HTTP/2 over TLS end to end: ALPN decides on both sides, and auto_config goes by what an origin negotiates. */
 import assert from 'node:assert/strict';
-import http from 'node:http';
+import type http from 'node:http';
 import http2, { type ClientHttp2Session } from 'node:http2';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
