@@ -125,18 +125,7 @@ const CHECKS: readonly Check[] = [
     problem: (value) =>
       String(value).endsWith('HttpConnectionManager') ? null : 'with --ingress uws there is HTTP alone',
   },
-  {
-    field: 'codec_type',
-    severity: 'error',
-    problem: (value) => (value === 'HTTP2' ? 'with --ingress uws there is HTTP/1.1 alone' : null),
-  },
-  ...[
-    'http2_protocol_options',
-    'enable_reuse_port',
-    'tcp_backlog_size',
-    'per_connection_buffer_limit_bytes',
-    'delayed_close_timeout',
-  ].map(
+  ...['enable_reuse_port', 'tcp_backlog_size', 'per_connection_buffer_limit_bytes', 'delayed_close_timeout'].map(
     (field): Check => ({
       field,
       severity: 'warning',
