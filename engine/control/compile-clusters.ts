@@ -20,7 +20,7 @@ import { checkLocalityWeights } from './compile-locality.js';
 import type { TlsCompileContext } from './compile-certificates.js';
 import { ProxyProtocolUpstreamTransport } from './schema-proxy-protocol.js';
 import { compileUpstreamTls, type TlsSocketContext, tlsSocketOf } from './compile-tls.js';
-import { compileUpstreamProtocol } from './compile-upstream-protocol.js';
+import { compileUpstreamProtocol, PROTOCOL_OPTIONS } from './compile-upstream-protocol.js';
 import type { DocumentReader, Value } from './document.js';
 import type { PlanRegistry } from './registry.js';
 import type { Runtime } from './runtime.js';
@@ -107,8 +107,15 @@ function compileProxyProtocol(cluster: Value): ClusterRecord['proxyProtocol'] {
 
 function compileTls(context: ClusterContext, cluster: Value): ClusterRecord['tls'] {
   const socket = tlsSocketOf(cluster);
-  if (socket === null) return null;
-  return compileUpstreamTls({ ...context.tls, scope: { kind: 'cluster', name: statNameOf(cluster) } }, socket);
+  const options = fieldOf(cluster, 'typed_extension_protocol_options') ?? {};
+  const names = fieldOf(fieldOf(options, PROTOCOL_OPTIONS) ?? {}, 'upstream_http_protocol_options');
+  if (socket === null) {
+    if (names !== undefined)
+      context.reader.report('error', names, '', 'is of TLS: it needs a transport_socket with UpstreamTlsContext');
+    return null;
+  }
+  const tls: TlsSocketContext = { ...context.tls, scope: { kind: 'cluster', name: statNameOf(cluster) } };
+  return compileUpstreamTls(tls, socket, names ?? {});
 }
 
 /** Whole percent, as Envoy has it. */

@@ -77,7 +77,8 @@ export function compileDownstreamTls(context: TlsSocketContext, tls: Value): Dow
   };
 }
 
-export function compileUpstreamTls(context: TlsSocketContext, tls: Value): UpstreamTlsRecord {
+/** names: upstream_http_protocol_options of the cluster. */
+export function compileUpstreamTls(context: TlsSocketContext, tls: Value, names: Value): UpstreamTlsRecord {
   const { reader } = context;
   const errorsBefore = errorCount(reader);
   const common = fieldOf(tls, 'common_tls_context') ?? {};
@@ -93,6 +94,13 @@ export function compileUpstreamTls(context: TlsSocketContext, tls: Value): Upstr
       'error',
       tls,
       'auto_sni_san_validation',
+      'without trusted_ca anybody can have such a name: add trusted_ca',
+    );
+  if (flagOf(names, 'auto_san_validation') && validation.trustedCaPem === null)
+    reader.report(
+      'error',
+      names,
+      'auto_san_validation',
       'without trusted_ca anybody can have such a name: add trusted_ca',
     );
   const options: TlsContextOptions = {
@@ -111,6 +119,8 @@ export function compileUpstreamTls(context: TlsSocketContext, tls: Value): Upstr
     sni: textOf(tls, 'sni'),
     usesHostnameAsSni: flagOf(tls, 'auto_host_sni'),
     verifiesSni,
+    usesRequestHost: flagOf(names, 'auto_sni'),
+    verifiesRequestHost: flagOf(names, 'auto_san_validation'),
     policy: { sans: validation.sans, spkiPins: validation.spkiPins, hashPins: validation.hashPins },
   };
 }

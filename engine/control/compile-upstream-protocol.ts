@@ -7,7 +7,7 @@ import { fieldOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import { UNMEASURED } from './registry.js';
 
-const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+export const PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 /** Where a cluster says the same as the typed options, in the older way. */
 const OLD_FIELDS = [
   'common_http_protocol_options',

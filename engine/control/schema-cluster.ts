@@ -122,6 +122,12 @@ const AutoHttpConfig: Message = {
   },
   unsupported: ['http3_protocol_options', 'alternate_protocols_cache_options'],
 };
+/** Envoy's UpstreamHttpProtocolOptions: the request's host as SNI, and in the server's certificate. */
+const UpstreamTlsNames: Message = {
+  name: 'UpstreamHttpProtocolOptions',
+  fields: { auto_sni: bool, auto_san_validation: bool },
+  unsupported: ['override_auto_sni_header'],
+};
 export const UpstreamHttpProtocolOptions: Message = {
   name: 'HttpProtocolOptions',
   typeUrl: 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
@@ -130,9 +136,9 @@ export const UpstreamHttpProtocolOptions: Message = {
     explicit_http_config: message(() => ExplicitHttpConfig),
     use_downstream_protocol_config: message(() => UseDownstreamHttpConfig),
     auto_config: message(() => AutoHttpConfig),
+    upstream_http_protocol_options: message(() => UpstreamTlsNames),
   },
   unsupported: [
-    'upstream_http_protocol_options',
     'http_filters',
     'header_validation_config',
     'outlier_detection',

@@ -24,6 +24,9 @@ export interface UpstreamTlsRecord {
   readonly usesHostnameAsSni: boolean;
   /** The name that was sent as SNI, or the endpoint's address, must be in the certificate. */
   readonly verifiesSni: boolean;
+  /** The host that a request asks for is sent as SNI, and must be in the certificate (HttpProtocolOptions). */
+  readonly usesRequestHost: boolean;
+  readonly verifiesRequestHost: boolean;
   readonly policy: PeerPolicyRecord;
 }
 

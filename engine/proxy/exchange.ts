@@ -31,7 +31,6 @@ import {
   LOCAL_REPLY,
   REQUEST_ENDED,
   REQUEST_HEAD,
-  REQUEST_PREPARED,
   REQUEST_RELAYED,
   REQUEST_SENT,
   RESPONSE_ENDED,
@@ -47,7 +46,7 @@ import { REDIRECT_TO_PATH } from '../http/normalize.js';
 import { faultBody, fillReply, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
 import { Replay } from './replay.js';
-import { prepareRequest, prepareUpstreamRequest } from './request-fields.js';
+import { hostPoolOf, prepareRequest, prepareUpstreamRequest } from './request-fields.js';
 import { canRetry, goesAgain } from './retry.js';
 import { prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -169,6 +168,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     }
     this.endpointIndex = index;
     this.pool = cluster.pool(index, (this.downstream as Client).protocol);
+    if (cluster.tls !== null) this.pool = hostPoolOf(this, cluster, index, this.pool);
     this.#acquire(cluster, this.pool);
   }
 
@@ -213,10 +213,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   #sendHead(stream: MessageStream): void {
-    if (!this.is(REQUEST_PREPARED)) {
-      this.state |= REQUEST_PREPARED;
-      prepareUpstreamRequest(this);
-    }
+    prepareUpstreamRequest(this);
     if ((this.request.flags & HEAD_UPGRADE) !== 0) translateUpgrade(this);
     this.state |= REQUEST_SENT;
     const isAgain = this.bytesRelayed > 0 || this.is(TRAILERS_SENT);

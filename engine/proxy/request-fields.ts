@@ -7,7 +7,9 @@ import type { ClientCertDetails } from '../tls/client-cert-details.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
 import { addDecimal } from './local-reply.js';
 import type { Client } from './client.js';
-import type { ExchangeRecord } from './exchange-record.js';
+import { type ExchangeRecord, REQUEST_PREPARED } from './exchange-record.js';
+import type { Cluster } from '../upstream/cluster.js';
+import type { Pool } from '../upstream/pool.js';
 import type { ListenerRuntime } from './snapshot.js';
 
 const encoder = new TextEncoder();
@@ -67,6 +69,8 @@ function applyClientCert(head: Head, details: ClientCertDetails, tls: TlsFacts |
 
 /** After the cluster is known: rewrites, header changes, timeout for the upstream. Once per exchange. */
 export function prepareUpstreamRequest(x: ExchangeRecord): void {
+  if (x.is(REQUEST_PREPARED)) return;
+  x.state |= REQUEST_PREPARED;
   const head = x.request;
   const listener = x.listener as ListenerRuntime;
   const route = x.route as NonNullable<typeof x.route>;
@@ -74,7 +78,7 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
   if (action.kind !== 'forward') return;
   if (route.virtualHost.record.includeRequestAttemptCount) {
     head.removeAll(ATTEMPT_COUNT);
-    addDecimal(head, ATTEMPT_COUNT, x.attemptCount);
+    addDecimal(head, ATTEMPT_COUNT, Math.max(1, x.attemptCount));
   }
   if (x.routeTimeoutMs !== 0 && !listener.record.router.suppressEnvoyHeaders) {
     if (head.has(EXPECTED_TIMEOUT)) head.removeAll(EXPECTED_TIMEOUT);
@@ -86,6 +90,13 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
   if (action.hostRewrite !== null && action.hostRewrite.kind === 'auto')
     route.setHost(head, encoder.encode(x.upstreamHostname));
   if (listener.via.length > 0) appendVia(head, listener.via);
+}
+
+/** The pool of the host that the request will ask for, where its connections name it (auto_sni): it is made ready first. */
+export function hostPoolOf(x: ExchangeRecord, cluster: Cluster, index: number, pool: Pool): Pool {
+  if (cluster.tls?.isForOneHost !== true) return pool;
+  prepareUpstreamRequest(x);
+  return cluster.hostPool(index, (x.downstream as Client).protocol, x.request) ?? pool;
 }
 
 /** Appends to Via (RFC 9110 §7.6.3): an own line after those received means the same as one joined by commas. */

@@ -41,9 +41,9 @@ export class ClusterTls {
     this.#local = own === undefined ? null : new Certificate(own.chainPem);
   }
 
-  /** RAW: whatever the client speaks, which we don't know. */
-  dial(endpoint: EndpointRecord, protocol: 'HTTP1' | 'HTTP2' | 'AUTO' | 'RAW'): DialTls {
-    const serverName = this.#serverNameOf(endpoint);
+  /** RAW: whatever the client speaks, which we don't know. host: what the requests ask for, null = it is not known. */
+  dial(endpoint: EndpointRecord, protocol: 'HTTP1' | 'HTTP2' | 'AUTO' | 'RAW', host: string | null): DialTls {
+    const serverName = this.#serverNameOf(endpoint, host);
     const alpn = protocol === 'AUTO' ? AUTO_ALPN : protocol === 'HTTP2' ? HTTP2_ALPN : HTTP1_ALPN;
     return {
       context: this.#context,
@@ -54,18 +54,21 @@ export class ClusterTls {
     };
   }
 
-  #serverNameOf({ hostname }: EndpointRecord): string {
-    const { sni, usesHostnameAsSni } = this.#record;
+  #serverNameOf({ hostname }: EndpointRecord, host: string | null): string {
+    const { sni, usesHostnameAsSni, usesRequestHost } = this.#record;
+    // An address is no name (RFC 6066 §3).
+    if (usesRequestHost && host !== null && host !== '' && isIP(host) === 0) return host;
     if (!usesHostnameAsSni || hostname === '') return sni;
     const name = hostname.replace(/:\d+$/, '');
     return isIP(name) === 0 ? name : sni;
   }
 
   /** The handshake is done: 0, or why the server's certificate is refused (with the reason in conn.tlsFailure). */
-  judge(conn: Conn, endpoint: EndpointRecord): FaultCode {
+  judge(conn: Conn, endpoint: EndpointRecord, host: string | null): FaultCode {
     const tls = conn.tls;
     if (tls === null) return UP_TLS_VERIFY;
-    const name = this.#record.verifiesSni ? this.#serverNameOf(endpoint) : '';
+    const { verifiesSni, verifiesRequestHost } = this.#record;
+    const name = verifiesRequestHost && host !== null ? host : verifiesSni ? this.#serverNameOf(endpoint, host) : '';
     const isAsking = !this.#policy.isEmpty || name !== '';
     const refusal = isAsking ? this.#policy.judge(this.#certificates.of(tls.peerCertificateDer), name) : null;
     if (refusal === null) {
@@ -75,6 +78,11 @@ export class ClusterTls {
     this.#counters.countRefusal(refusal);
     conn.tlsFailure = refusalText(refusal);
     return UP_TLS_VERIFY;
+  }
+
+  /** Connections are for one host each. */
+  get isForOneHost(): boolean {
+    return this.#record.usesRequestHost || this.#record.verifiesRequestHost;
   }
 
   factsOf(conn: Conn): TlsFacts | null {

@@ -22,6 +22,8 @@ import type { ClusterTls } from './cluster-tls.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { OverrideHost } from './override-host.js';
 import { EndpointPools } from './endpoint-pools.js';
+import { NamedPools } from './named-pools.js';
+import type { Head } from '../http/head.js';
 import type { Pool, PoolProtocol, StreamWaiter } from './pool.js';
 import { Prober } from './prober.js';
 import {
@@ -93,6 +95,7 @@ export class Cluster {
   #pools: EndpointPools;
   /** For requests that came over HTTP/2, where the endpoints are spoken to as the clients speak to us. */
   #http2Pools: EndpointPools | null = null;
+  readonly #namedPools = new NamedPools(this);
   /** Made for the first request that names its endpoint. */
   #addresses: AddressIndex | null = null;
 
@@ -141,6 +144,7 @@ export class Cluster {
       this.#pools = new EndpointPools(this, protocol);
     }
     this.#pools.place(this.record.endpoints);
+    this.#namedPools.place(this.record.endpoints);
     if (this.record.protocol === 'DOWNSTREAM') {
       if (this.#http2Pools === null) this.#http2Pools = new EndpointPools(this, 'HTTP2');
       this.#http2Pools.place(this.record.endpoints);
@@ -197,6 +201,12 @@ export class Cluster {
   pool(index: number, downstream: 1 | 2 = 1): Pool {
     if (downstream === 2 && this.#http2Pools !== null) return this.#http2Pools.at(index);
     return this.#pools.at(index);
+  }
+
+  /** The same for a request whose host the connection names to the server; null where it doesn't matter. */
+  hostPool(index: number, downstream: 1 | 2, head: Head): Pool | null {
+    if (this.tls === null || !this.tls.isForOneHost) return null;
+    return this.#namedPools.pool(index, this.pool(index, downstream).protocol, head);
   }
 
   /**
@@ -319,11 +329,13 @@ export class Cluster {
 
   drain(): void {
     this.#pools.drain();
+    this.#namedPools.drain();
     this.#http2Pools?.drain();
   }
 
   close(): void {
     this.#pools.close();
+    this.#namedPools.close();
     this.#http2Pools?.close();
   }
 }

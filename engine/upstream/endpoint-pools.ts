@@ -6,13 +6,16 @@ import { Pool, type PoolProtocol } from './pool.js';
 export class EndpointPools {
   readonly protocol: PoolProtocol;
   readonly #cluster: Cluster;
+  readonly #host: string | null;
   readonly #byKey = new Map<string, Pool>();
   /** By index of the list. */
   #at: Pool[] = [];
 
-  constructor(cluster: Cluster, protocol: PoolProtocol) {
+  /** host: that its connections are for; null = whatever requests ask for. */
+  constructor(cluster: Cluster, protocol: PoolProtocol, host: string | null = null) {
     this.#cluster = cluster;
     this.protocol = protocol;
+    this.#host = host;
   }
 
   /** A new list: pools of endpoints that stay live on, the others drain. */
@@ -22,7 +25,7 @@ export class EndpointPools {
       stays.add(endpoint.key);
       let pool = this.#byKey.get(endpoint.key);
       if (pool === undefined) {
-        pool = new Pool(this.#cluster, endpoint, this.protocol);
+        pool = new Pool(this.#cluster, endpoint, this.protocol, this.#host);
         this.#byKey.set(endpoint.key, pool);
       } else pool.revive(endpoint);
       return pool;

@@ -39,6 +39,8 @@ export class Pool {
   readonly cluster: Cluster;
   readonly protocol: PoolProtocol;
   endpoint: EndpointRecord;
+  /** What the requests on its connections ask for; null = anything. */
+  readonly host: string | null;
   /** What the last stream that was given away is on. */
   lastConn: UpstreamConn | null = null;
   /** Why TLS failed the last time that it did; '' = it never did. */
@@ -53,7 +55,8 @@ export class Pool {
   #streamsPerDial: number;
   #isDraining = false;
 
-  constructor(cluster: Cluster, endpoint: EndpointRecord, protocol: PoolProtocol) {
+  constructor(cluster: Cluster, endpoint: EndpointRecord, protocol: PoolProtocol, host: string | null = null) {
+    this.host = host;
     this.cluster = cluster;
     this.endpoint = endpoint;
     this.protocol = protocol;

@@ -74,7 +74,7 @@ export class RawConn implements ConnOwner {
     pool.countEndpoint(ENDPOINT_CX_TOTAL, 1);
     pool.countEndpoint(ENDPOINT_CX_ACTIVE, 1);
     this.#tls = cluster.tls;
-    const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, 'RAW');
+    const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, 'RAW', null);
     this.#conn = transport.dial(pool.endpoint.address, cluster.record.connectTimeoutMs, this, dialTls);
     this.#conn.setHighMark(cluster.record.bufferLimitBytes);
   }
@@ -127,7 +127,7 @@ export class RawConn implements ConnOwner {
   }
 
   onHandshake(conn: Conn): FaultCode {
-    const fault = this.#tls === null ? 0 : this.#tls.judge(conn, this.#pool.endpoint);
+    const fault = this.#tls === null ? 0 : this.#tls.judge(conn, this.#pool.endpoint, null);
     this.#wasRefused = fault !== 0;
     return fault;
   }

@@ -77,7 +77,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     const { transport } = pool.cluster.context;
     this.#startUs = transport.nowUs();
     this.#tls = pool.cluster.tls;
-    const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, pool.protocol);
+    const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, pool.protocol, pool.host);
     this.#conn = transport.dial(pool.endpoint.address, pool.cluster.record.connectTimeoutMs, this, dialTls);
     this.#conn.setHighMark(pool.cluster.record.bufferLimitBytes);
     if (pool.protocol !== 'AUTO') this.#useProtocol(pool.protocol === 'HTTP2' ? 2 : 1);
@@ -183,7 +183,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   // ---- ConnOwner -----------------------------------------------------------------------------------------
 
   onHandshake(conn: Conn): FaultCode {
-    const fault = this.#tls === null ? 0 : this.#tls.judge(conn, this.#pool.endpoint);
+    const fault = this.#tls === null ? 0 : this.#tls.judge(conn, this.#pool.endpoint, this.#pool.host);
     this.#wasRefused = fault !== 0;
     return fault;
   }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
@@ -209,6 +210,70 @@ test('a certificate of ours, SNI and resumption: what node:tls hears', async () 
     assert.equal(seen[1], 'proxy-client true node.example true http/1.1');
     assert.equal(await proxy.stat('cluster.origin.ssl.session_reused'), 1);
     assert.equal(await proxy.stat('cluster.origin.ssl.handshake'), 2);
+  } finally {
+    await proxy.stop();
+    origin.close();
+  }
+});
+
+test("auto_sni: the request's host, after rewriting, is asked for and verified, on connections of its own", async () => {
+  const made = files.issue('hosts', { san: 'DNS:a.hosts,DNS:b.hosts,DNS:c.hosts' });
+  const origin = https.createServer(
+    { cert: readFileSync(made.certificate), key: readFileSync(made.key) },
+    (request, response) => {
+      const socket = request.socket as TLSSocket & { servername: string };
+      response.end(`${request.headers.host} ${socket.servername} ${socket.remotePort}`);
+    },
+  );
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  const { port } = origin.address() as AddressInfo;
+  const type = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  const options = {
+    '@type': `type.googleapis.com/${type}`,
+    explicit_http_config: { http_protocol_options: {} },
+    upstream_http_protocol_options: { auto_sni: true, auto_san_validation: true },
+  };
+  const proxy = await ProxyProcess.start(
+    bootstrap({
+      origins: [port],
+      routes: [
+        { match: { path: '/literal' }, route: { cluster: 'origin', host_rewrite_literal: 'c.hosts' } },
+        { match: { prefix: '/' }, route: { cluster: 'origin' } },
+      ],
+      cluster: {
+        transport_socket: upstreamTls(trusting()),
+        typed_extension_protocol_options: { [type]: options },
+      },
+    }),
+    ONE_WORKER,
+  );
+  const ask = (host: string, path = '/'): Promise<[number, string]> =>
+    new Promise((resolve, reject) => {
+      const request = http.get({ host: '127.0.0.1', port: proxy.port, path, headers: { host } }, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        response.on('end', () => resolve([response.statusCode ?? 0, text]));
+      });
+      request.on('error', reject);
+    });
+  try {
+    const seen: string[] = [];
+    for (const host of ['a.hosts', 'b.hosts:80', 'A.hosts']) {
+      const [status, text] = await ask(host);
+      assert.equal(status, 200, text);
+      seen.push(text);
+    }
+    const [first, second, third] = seen.map((text) => text.split(' ')) as [string[], string[], string[]];
+    assert.deepEqual([first[1], second[1], third[1]], ['a.hosts', 'b.hosts', 'a.hosts']);
+    // Names don't mix on a connection; the same name in other letters is the same.
+    assert.notEqual(first[2], second[2]);
+    assert.equal(first[2], third[2]);
+    assert.match((await ask('a.hosts', '/literal'))[1], /^c\.hosts c\.hosts /);
+    assert.equal((await ask('d.hosts'))[0], 503);
+    assert.equal((await ask('127.0.0.1'))[0], 503);
+    assert.equal(await proxy.stat('cluster.origin.ssl.fail_verify_san'), 2);
   } finally {
     await proxy.stop();
     origin.close();

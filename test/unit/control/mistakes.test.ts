@@ -88,7 +88,7 @@ test('what follows from a mistake is not reported', () => {
   assert.deepEqual(
     briefly(yaml().replace('"@type": type.googleapis.com/envoy.extensions.filters.network', '"@type": x')),
     [
-      `error ${HCM}.@type: x.http_connection_manager.v3.HttpConnectionManager is not supported here; supported: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+      `error ${HCM}.@type: x.http_connection_manager.v3.HttpConnectionManager is not supported here; supported: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`,
     ],
   );
   assert.deepEqual(
@@ -203,7 +203,7 @@ const ONE: readonly (readonly [string, string, string])[] = [
   [
     'require_tls',
     yaml({ host: 'require_tls: SOME' }),
-    `error ${HCM}.route_config.virtual_hosts[0].require_tls: must be one of NONE, EXTERNAL_ONLY, ALL, not "SOME"`,
+    `error ${HCM}.route_config.virtual_hosts[0].require_tls: must be one of NONE, EXTERNAL_ONLY, ALL (did you mean NONE?), not "SOME"`,
   ],
   [
     'a query parameter that must not be there',

@@ -165,6 +165,14 @@ writeFileSync(files.path('junk'), 'junk\n');
 const COMMON = `${DOWN}.common_tls_context`;
 const CERTIFICATE = `${COMMON}.tls_certificates[0]`;
 const params = (fields: string): string => server(`tls_certificates: [ ${pair(a)} ], tls_params: { ${fields} }`);
+const NAMES = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const withNames = (fields: string, socket = ''): string =>
+  yaml({
+    cluster: clusterWith(
+      `typed_extension_protocol_options: { ${NAMES}: { "@type": type.googleapis.com/${NAMES}, explicit_http_config: { http_protocol_options: {} }, upstream_http_protocol_options: { ${fields} } } }${socket}`,
+    ),
+  });
+const SOCKET = `, transport_socket: { name: tls, typed_config: { "@type": ${TYPE}.UpstreamTlsContext } }`;
 const REFUSED: readonly (readonly [string, string, string | RegExp])[] = [
   ['no certificate', server(''), `${COMMON}: a server needs a certificate: add tls_certificates`],
   [
@@ -251,6 +259,16 @@ const REFUSED: readonly (readonly [string, string, string | RegExp])[] = [
       `, session_ticket_keys: { keys: [ { filename: ${files.path('junk')} } ] }`,
     ),
     /keys\[0\]: a ticket key has 80 bytes, not 5: openssl rand 80$/,
+  ],
+  [
+    'a name without TLS',
+    withNames('auto_sni: true'),
+    `static_resources.clusters[0].typed_extension_protocol_options["${NAMES}"].upstream_http_protocol_options: is of TLS: it needs a transport_socket with UpstreamTlsContext`,
+  ],
+  [
+    'a name to verify without an authority',
+    withNames('auto_san_validation: true', SOCKET),
+    /auto_san_validation: without trusted_ca anybody can have such a name: add trusted_ca$/,
   ],
   [
     'two certificates for a client',
