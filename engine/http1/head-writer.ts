@@ -130,7 +130,7 @@ function writeFields(conn: Conn, head: Head, arena: Arena, what: number, runStar
     const source = flags & SOURCES;
     const isAdded = source === FIELD_ADDED;
     if (id !== 0 && id <= RULED_MAX) {
-      if (id === TE && head.status === 0 && !isAdded && listsTrailers(head, slot)) what |= WRITE_TE;
+      if (id === TE && head.status === 0 && listsTrailers(head, slot)) what |= WRITE_TE;
       if (isHopByHop(head, id, what, isAdded)) continue;
       if (id === TRANSFER_ENCODING) needsChunked = false;
       // One length and no more, whatever was added.

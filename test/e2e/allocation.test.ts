@@ -228,3 +228,21 @@ test('a GET that brings a probe, whose answer is read, and so is the report of i
   t.diagnostic(`${measured.toFixed(1)} bytes per request`);
   assert.ok(measured > -1 && measured < 160, `${measured} bytes per request`);
 });
+
+test('a call of gRPC-Web whose messages are counted and whose trailers become a message, too', async (t) => {
+  const type = 'type.googleapis.com/envoy.extensions.filters.http';
+  const filter = (name: string): object => ({ name, typed_config: { '@type': `${type}.${name}` } });
+  const filters = ['cors.v3.Cors', 'grpc_web.v3.GrpcWeb', 'grpc_stats.v3.FilterConfig', 'router.v3.Router'].map(filter);
+  const message = `\0\0\0\0\x7f${BODY.slice(1)}`;
+  const chunked = `84\r\n${message}\r\n0\r\n`;
+  const measured = await bytesPerRequest(
+    `POST /a.B/C HTTP/1.1\r\n${FIELDS}Content-Type: application/grpc-web+proto\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}\r\n`,
+    // Not the end of a field's value that is 0.
+    '\r\n0\r\n\r\n',
+    `HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}grpc-status: 0\r\n\r\n`,
+    'grpc-status:0\r\n\r\n0\r\n\r\n',
+    { manager: { http_filters: filters } },
+  );
+  t.diagnostic(`${measured.toFixed(1)} bytes per request`);
+  assert.ok(measured > -1 && measured < 160, `${measured} bytes per request`);
+});

@@ -59,6 +59,14 @@ test('an untouched head is one range', () => {
   assert.equal(response('HTTP/1.1 200 Fine\nContent-Length: 0\n\n', WRITE_END).ranges, 1);
 });
 
+test('TE: trailers goes on when it was added, too: by a filter, or by the decoder of HTTP/2', () => {
+  const add = (text: string) => (head: Head) => head.add(N.te, Buffer.from(text), 0, text.length);
+  const text = 'POST / HTTP/1.1\nHost: a\n\n';
+  const wanted = `${text.slice(0, -1)}te: trailers\nconnection: te\n\n`;
+  assert.equal(lines(request(text, WRITE_END, add('trailers'))), wanted);
+  assert.equal(lines(request(text, WRITE_END, add('gzip'))), text);
+});
+
 test('hop-by-hop fields and what Connection nominates stay behind', () => {
   const conn = request(
     'GET / HTTP/1.1\nHost: a\nConnection: keep-alive, X-One,x-two\nKeep-Alive: timeout=5\nX-One: 1\nX-Three: 3\n' +
