@@ -74,10 +74,6 @@ const CONTENT_LENGTH = N['content-length'];
 const decoder = new TextDecoder('latin1');
 const EMPTY = new Uint8Array(0);
 const NO_LINES = new InternedLines(EMPTY);
-// V8 folds constants that are not exported; the others are read from a cell at each use.
-const REMOVED = FIELD_REMOVED;
-const ADDED = FIELD_ADDED;
-const INTERNED = FIELD_INTERNED;
 
 export class Head {
   /** Received bytes: borrowed, or `store` after retain(). */
@@ -198,7 +194,7 @@ export class Head {
     if (id < 32 && (this.present & (1 << id)) === 0) return -1;
     const slots = this.slots;
     for (let slot = from, at = this.slotsStart + from * STRIDE; slot < this.fieldCount; slot++, at += STRIDE)
-      if (slots[at + ID] === id && ((slots[at + FLAGS] as number) & REMOVED) === 0) return slot;
+      if (slots[at + ID] === id && ((slots[at + FLAGS] as number) & FIELD_REMOVED) === 0) return slot;
     return -1;
   }
 
@@ -226,13 +222,13 @@ export class Head {
     this.slots[at] = (this.slots[at] as number) | flags;
   }
   isRemoved(slot: number): boolean {
-    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & REMOVED) !== 0;
+    return ((this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number) & FIELD_REMOVED) !== 0;
   }
   /** The array that the offsets of this field are into. */
   fieldBytes(slot: number): Uint8Array {
     const flags = this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number;
-    if ((flags & INTERNED) !== 0) return this.interned.bytes;
-    return (flags & ADDED) !== 0 ? this.store : this.bytes;
+    if ((flags & FIELD_INTERNED) !== 0) return this.interned.bytes;
+    return (flags & FIELD_ADDED) !== 0 ? this.store : this.bytes;
   }
   nameStart(slot: number): number {
     return (this.slots[this.slotsStart + slot * STRIDE + NAME_START] as number) + this.fieldBase(slot);
@@ -368,7 +364,7 @@ export class Head {
 
   remove(slot: number): void {
     const at = this.slotsStart + slot * STRIDE + FLAGS;
-    this.slots[at] = (this.slots[at] as number) | REMOVED;
+    this.slots[at] = (this.slots[at] as number) | FIELD_REMOVED;
     // Without the field nothing announces a length: a writer must delimit the body in another way.
     if (this.slots[at - FLAGS + ID] === CONTENT_LENGTH) this.contentLength = -1;
   }
@@ -393,7 +389,7 @@ export class Head {
     if (this.storeUsed + need > this.storeEnd) this.growStore(need);
     const start = this.storeUsed - this.storeStart;
     const valueStart = start + name.length;
-    this.push(start, valueStart - 2, valueStart, valueStart, id, ADDED);
+    this.push(start, valueStart - 2, valueStart, valueStart, id, FIELD_ADDED);
     // set() moves short arrays several times faster than a loop over bytes does.
     this.store.set(name, this.storeUsed);
     return this.storeUsed + name.length;
@@ -405,7 +401,7 @@ export class Head {
     if (this.storeUsed + bytes.length + 2 > this.storeEnd) this.growStore(bytes.length + 2);
     const start = this.storeUsed - this.storeStart;
     const nameEnd = start + line.nameLength;
-    this.push(start, nameEnd, nameEnd + 2, start + bytes.length - 2, line.id, ADDED);
+    this.push(start, nameEnd, nameEnd + 2, start + bytes.length - 2, line.id, FIELD_ADDED);
     this.store.set(bytes, this.storeUsed);
     this.storeUsed += bytes.length;
   }
@@ -415,7 +411,7 @@ export class Head {
     if (this.storeUsed + need > this.storeEnd) this.growStore(need);
     const start = this.storeUsed - this.storeStart;
     const nameEnd = start + lowercase.length;
-    this.push(start, nameEnd, nameEnd + 2, nameEnd + 2, id, ADDED);
+    this.push(start, nameEnd, nameEnd + 2, nameEnd + 2, id, FIELD_ADDED);
     const store = this.store;
     let at = this.storeUsed;
     for (let i = 0; i < lowercase.length; i++) store[at++] = lowercase[i] as number;
@@ -521,8 +517,8 @@ export class Head {
 
   private fieldBase(slot: number): number {
     const flags = this.slots[this.slotsStart + slot * STRIDE + FLAGS] as number;
-    if ((flags & INTERNED) !== 0) return 0;
-    return (flags & ADDED) !== 0 ? this.storeStart : this.base;
+    if ((flags & FIELD_INTERNED) !== 0) return 0;
+    return (flags & FIELD_ADDED) !== 0 ? this.storeStart : this.base;
   }
 
   /** Copies into the store; answers the offset relative to storeStart. */

@@ -16,11 +16,6 @@ import {
   HpackTable,
 } from './hpack-table.js';
 
-// V8 folds the constants of the module at hand; another module's are read from a cell at each use.
-const START = ENTRY_START;
-const NAME_LENGTH = ENTRY_NAME_LENGTH;
-const VALUE_LENGTH = ENTRY_VALUE_LENGTH;
-
 // Lines are found by the number of an interned one, by being the same as the last one of that name, or by their hash.
 // What was evicted needs no unlinking: chains lead from newer entries to older ones, and end at the first that is gone.
 
@@ -139,9 +134,9 @@ export class EncoderTable {
     if (entry < table.oldest) return -1;
     const facts = table.facts;
     const at = table.entryAt(entry);
-    if (facts[at + VALUE_LENGTH] !== valueEnd - valueStart || facts[at + ID] !== id) return -1;
-    const nameLength = facts[at + NAME_LENGTH] as number;
-    let to = facts[at + START] as number;
+    if (facts[at + ENTRY_VALUE_LENGTH] !== valueEnd - valueStart || facts[at + ID] !== id) return -1;
+    const nameLength = facts[at + ENTRY_NAME_LENGTH] as number;
+    let to = facts[at + ENTRY_START] as number;
     let from = nameStart;
     // A name with an id is the same by that.
     if (id !== 0) {
@@ -163,10 +158,10 @@ export class EncoderTable {
     const table = this.#table;
     const facts = table.facts;
     const at = table.entryAt(entry);
-    const length = facts[at + VALUE_LENGTH] as number;
+    const length = facts[at + ENTRY_VALUE_LENGTH] as number;
     if (length !== end - start) return false;
     const bytes = table.bytes;
-    const from = (facts[at + START] as number) + (facts[at + NAME_LENGTH] as number) + 2;
+    const from = (facts[at + ENTRY_START] as number) + (facts[at + ENTRY_NAME_LENGTH] as number) + 2;
     for (let i = 0; i < length; i++) if (bytes[from + i] !== value[start + i]) return false;
     return true;
   }
@@ -174,8 +169,8 @@ export class EncoderTable {
   #hasName(entry: number, name: Uint8Array, start: number, end: number): boolean {
     const table = this.#table;
     const at = table.entryAt(entry);
-    if (table.facts[at + NAME_LENGTH] !== end - start) return false;
-    const from = table.facts[at + START] as number;
+    if (table.facts[at + ENTRY_NAME_LENGTH] !== end - start) return false;
+    const from = table.facts[at + ENTRY_START] as number;
     for (let i = 0; i < end - start; i++)
       if (table.bytes[from + i] !== lowerCase(name[start + i] as number)) return false;
     return true;
@@ -277,7 +272,7 @@ export class EncoderTable {
     const at = table.add(name, nameStart, nameLength, value, valueStart, valueEnd - valueStart);
     const entry = table.inserted - 1;
     const facts = table.facts;
-    const start = facts[at + START] as number;
+    const start = facts[at + ENTRY_START] as number;
     for (let i = start; i < start + nameLength; i++) table.bytes[i] = lowerCase(table.bytes[i] as number);
     facts[at + ID] = id;
     facts[at + HASH] = hash;

@@ -69,28 +69,6 @@ import { faultIn, fieldFault, tooBig, tooMany } from './line-faults.js';
 import { joinCookies } from './join-cookies.js';
 import { finishRequest, takeOddLength } from './request-rules.js';
 
-// V8 folds the constants of the module at hand; another module's are read from a cell at each use.
-const STRIDE = LINE_STRIDE;
-const NAME_START = LINE_START;
-const NAME_END = LINE_NAME_END;
-const VALUE_START = LINE_VALUE_START;
-const VALUE_END = LINE_VALUE_END;
-const ID = LINE_ID;
-const KIND = LINE_KIND;
-const ARG = LINE_ARG;
-const SIZE = LINE_SIZE;
-const INTERNED = FIELD_INTERNED;
-const SHIFT = INTERN_SHIFT;
-const PLAIN = LINE_PLAIN;
-const LAST_PSEUDO = LINE_PROTOCOL;
-const METHOD = LINE_METHOD;
-const SCHEME = LINE_SCHEME;
-const AUTHORITY = LINE_AUTHORITY;
-const PATH = LINE_PATH;
-const STATUS = LINE_STATUS;
-const BAD = ARG_BAD;
-const NEVER_INDEXED = FIELD_NEVER_INDEXED;
-
 const HOST = N.host;
 const UPGRADE = N.upgrade;
 const HOST_START = new TextEncoder().encode('host: ');
@@ -99,8 +77,8 @@ const BLOCK_REQUEST: BlockKind = 0;
 const BLOCK_TRAILERS: BlockKind = 2;
 
 const SEEN_REGULAR = 1;
-const REQUEST_PSEUDO = bit(METHOD) | bit(SCHEME) | bit(AUTHORITY) | bit(PATH) | bit(LAST_PSEUDO);
-const RESPONSE_PSEUDO = bit(STATUS);
+const REQUEST_PSEUDO = bit(LINE_METHOD) | bit(LINE_SCHEME) | bit(LINE_AUTHORITY) | bit(LINE_PATH) | bit(LINE_PROTOCOL);
+const RESPONSE_PSEUDO = bit(LINE_STATUS);
 
 export class HeadBuilder {
   readonly #interns: FieldInterns;
@@ -148,17 +126,17 @@ export class HeadBuilder {
   takeInterned(number: number): void {
     if (this.#fault !== 0) return;
     const facts = this.#interns.facts;
-    const at = number * STRIDE;
-    this.#sizeBytes += facts[at + SIZE] as number;
+    const at = number * LINE_STRIDE;
+    this.#sizeBytes += facts[at + LINE_SIZE] as number;
     this.#take(
-      facts[at + KIND] as number,
-      facts[at + ARG] as number,
-      facts[at + ID] as number,
-      facts[at + NAME_START] as number,
-      facts[at + NAME_END] as number,
-      facts[at + VALUE_START] as number,
-      facts[at + VALUE_END] as number,
-      INTERNED | (number << SHIFT),
+      facts[at + LINE_KIND] as number,
+      facts[at + LINE_ARG] as number,
+      facts[at + LINE_ID] as number,
+      facts[at + LINE_START] as number,
+      facts[at + LINE_NAME_END] as number,
+      facts[at + LINE_VALUE_START] as number,
+      facts[at + LINE_VALUE_END] as number,
+      FIELD_INTERNED | (number << INTERN_SHIFT),
     );
   }
 
@@ -181,7 +159,7 @@ export class HeadBuilder {
     const valueEnd = valueStart + valueLength;
     store[valueEnd] = 0x0d;
     store[valueEnd + 1] = 0x0a;
-    if (kindOf(known) === AUTHORITY) {
+    if (kindOf(known) === LINE_AUTHORITY) {
       // It is longer than "host", so the line of that name fits in front of the value.
       nameStart = valueStart - HOST_START.length;
       nameEnd = valueStart - 2;
@@ -197,7 +175,7 @@ export class HeadBuilder {
       nameEnd - base,
       valueStart - base,
       valueEnd - base,
-      isNeverIndexed === 1 ? NEVER_INDEXED : 0,
+      isNeverIndexed === 1 ? FIELD_NEVER_INDEXED : 0,
     );
   }
 
@@ -216,13 +194,13 @@ export class HeadBuilder {
       this.#fault = tooBig(this.#kind);
       return;
     }
-    if (kind <= LAST_PSEUDO) {
+    if (kind <= LINE_PROTOCOL) {
       this.#fault = this.#pseudo(kind, arg, nameStart, nameEnd, valueStart, valueEnd, flags);
       return;
     }
     this.#seen |= SEEN_REGULAR;
     const head = this.#head;
-    if (kind !== PLAIN || arg === BAD) {
+    if (kind !== LINE_PLAIN || arg === ARG_BAD) {
       const action = this.#rule(kind, arg, nameStart, nameEnd, valueStart, valueEnd, flags);
       if (action > 0) {
         this.#fault = action;
@@ -256,39 +234,39 @@ export class HeadBuilder {
       return faultIn(this.#kind, BAD_PSEUDO_FIELD);
     this.#seen |= bit(kind);
     const head = this.#head;
-    const intern = flags >>> SHIFT;
-    if ((flags & NEVER_INDEXED) !== 0) head.flags |= HEAD_NEVER_INDEXED;
+    const intern = flags >>> INTERN_SHIFT;
+    if ((flags & FIELD_NEVER_INDEXED) !== 0) head.flags |= HEAD_NEVER_INDEXED;
     switch (kind) {
-      case METHOD:
-        if (arg === BAD) return BAD_METHOD;
+      case LINE_METHOD:
+        if (arg === ARG_BAD) return BAD_METHOD;
         head.method = arg;
         if (arg === 0) this.#keepMethod(valueStart, valueEnd, flags);
         return 0;
-      case SCHEME:
-        if (arg === BAD) return BAD_SCHEME;
+      case LINE_SCHEME:
+        if (arg === ARG_BAD) return BAD_SCHEME;
         if (arg === 1) head.flags |= HEAD_HTTPS;
         return 0;
-      case AUTHORITY:
-        if (arg === BAD) return BAD_HOST;
+      case LINE_AUTHORITY:
+        if (arg === ARG_BAD) return BAD_HOST;
         this.#authorityArg = arg;
         head.authorityIntern = intern;
         head.authorityStart = valueStart;
         head.authorityEnd = valueEnd;
         head.push(nameStart, nameEnd, valueStart, valueEnd, HOST, flags);
         return 0;
-      case PATH:
-        if (arg === BAD) return BAD_TARGET;
+      case LINE_PATH:
+        if (arg === ARG_BAD) return BAD_TARGET;
         this.#pathArg = arg;
         head.pathIntern = intern;
         head.pathStart = valueStart;
         head.pathEnd = valueEnd;
         return 0;
-      case STATUS:
-        if (arg === BAD) return UP_BAD_STATUS_LINE;
+      case LINE_STATUS:
+        if (arg === ARG_BAD) return UP_BAD_STATUS_LINE;
         head.status = arg;
         return 0;
       default:
-        if (arg === BAD || !this.#limits.allowExtendedConnect) return BAD_PSEUDO_FIELD;
+        if (arg === ARG_BAD || !this.#limits.allowExtendedConnect) return BAD_PSEUDO_FIELD;
         this.#protocolIntern = intern;
         this.#protocolStart = valueStart;
         this.#protocolEnd = valueEnd;
@@ -299,7 +277,7 @@ export class HeadBuilder {
   /** A method that is not in the table: its name is kept in the store. */
   #keepMethod(start: number, end: number, flags: number): void {
     const head = this.#head;
-    if ((flags & INTERNED) === 0) {
+    if ((flags & FIELD_INTERNED) === 0) {
       head.methodStart = start;
       head.methodEnd = end;
       return;
@@ -324,7 +302,7 @@ export class HeadBuilder {
   ): number {
     const head = this.#head;
     const isRequest = this.#kind === BLOCK_REQUEST;
-    const isInterned = (flags & INTERNED) !== 0;
+    const isInterned = (flags & FIELD_INTERNED) !== 0;
     const bytes = isInterned ? this.#interns.lines.bytes : head.store;
     const base = isInterned ? 0 : head.base;
     const isRepeated = (this.#seen & bit(kind)) !== 0;
@@ -360,7 +338,7 @@ export class HeadBuilder {
   /** Host beside :authority says the same, or the request could go to two places (RFC 9113 §8.3.1); then it is dropped. */
   #host(bytes: Uint8Array, start: number, end: number, isRepeated: boolean): number {
     if (isRepeated) return BAD_HOST_DUPLICATE;
-    if ((this.#seen & bit(AUTHORITY)) === 0) return 0;
+    if ((this.#seen & bit(LINE_AUTHORITY)) === 0) return 0;
     const head = this.#head;
     const authority = head.authorityBytes;
     const from = head.authorityFrom;
@@ -374,13 +352,13 @@ export class HeadBuilder {
     if (this.#cookies > 1) joinCookies(this.#head);
     if (this.#kind === BLOCK_REQUEST) return this.#finishRequest();
     if (this.#kind === BLOCK_TRAILERS) return 0;
-    return (this.#seen & bit(STATUS)) === 0 ? UP_BAD_STATUS_LINE : 0;
+    return (this.#seen & bit(LINE_STATUS)) === 0 ? UP_BAD_STATUS_LINE : 0;
   }
 
   #finishRequest(): FaultCode {
     const head = this.#head;
     const fault = finishRequest(head, this.#seen, this.#pathArg, this.#authorityArg);
-    if (fault === 0 && (this.#seen & bit(LAST_PSEUDO)) !== 0) this.#upgrade();
+    if (fault === 0 && (this.#seen & bit(LINE_PROTOCOL)) !== 0) this.#upgrade();
     return fault;
   }
 

@@ -4,11 +4,6 @@ import { isAuthority, isAuthorityWithPort } from '../http/authority.js';
 import { methodOf } from '../http/methods.js';
 import { N, nameId } from '../http/names.js';
 
-// V8 folds the constants of the module at hand; another module's are read from a cell at each use.
-const TARGET_BYTES = TARGET;
-const TOKEN_BYTES = TOKEN;
-const VALUE_BYTES = FIELD_VALUE;
-
 // A line has a kind, which its name alone decides, and an argument, which its value decides. Both are kept with every table entry and every interned line, so a repeated line is never looked at again.
 
 /** What a line is. Kinds up to LINE_PROTOCOL are pseudo-header fields. */
@@ -97,7 +92,7 @@ export function nameFacts(bytes: Uint8Array, start: number, end: number): NameFa
   let seen = 0;
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number;
-    const kind = TOKEN_BYTES[byte] as number;
+    const kind = TOKEN[byte] as number;
     // RFC 9113 §8.2.1: an upper-case letter makes the message malformed.
     if (kind === 0 || (byte >= 0x41 && byte <= 0x5a)) return LINE_BAD_NAME << 8;
     seen |= kind;
@@ -150,7 +145,7 @@ export function lineArg(kind: LineKind, bytes: Uint8Array, start: number, end: n
 
 /** RFC 9113 §8.2.1, and no other control byte either (RFC 9110 §5.5), nor white space at an end. */
 function isValue(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (VALUE_BYTES[bytes[at] as number] === 0) return false;
+  for (let at = start; at < end; at++) if (FIELD_VALUE[bytes[at] as number] === 0) return false;
   return start === end || !(isSpace(bytes[start] as number) || isSpace(bytes[end - 1] as number));
 }
 
@@ -159,7 +154,7 @@ function isSpace(byte: number): boolean {
 }
 
 function isToken(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (TOKEN_BYTES[bytes[at] as number] === 0) return false;
+  for (let at = start; at < end; at++) if (TOKEN[bytes[at] as number] === 0) return false;
   return start < end;
 }
 
@@ -180,7 +175,7 @@ function authorityArg(bytes: Uint8Array, start: number, end: number): number {
 
 function pathArg(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return ARG_BAD;
-  for (let at = start; at < end; at++) if (TARGET_BYTES[bytes[at] as number] === 0) return ARG_BAD;
+  for (let at = start; at < end; at++) if (TARGET[bytes[at] as number] === 0) return ARG_BAD;
   if (bytes[start] === 0x2f) return PATH_SLASH;
   return end - start === 1 && bytes[start] === 0x2a ? PATH_ASTERISK : ARG_BAD;
 }

@@ -20,11 +20,6 @@ import {
   HpackTable,
 } from './hpack-table.js';
 
-// V8 folds the constants of the module at hand; another module's are read from a cell at each use.
-const STATICS = STATIC_COUNT;
-const STRIDE = LINE_STRIDE;
-const SERIAL_OF_LINE = LINE_SERIAL;
-
 export type BlockKind = 0 | 1 | 2;
 export const BLOCK_REQUEST = 0;
 export const BLOCK_RESPONSE = 1;
@@ -161,8 +156,8 @@ export class HpackDecoder {
           at = this.#at;
         }
         if (index <= 0) return H2_COMPRESSION;
-        if (index <= STATICS) builder.takeInterned(index);
-        else if (!this.#takeEntry(head, index - STATICS)) return H2_COMPRESSION;
+        if (index <= STATIC_COUNT) builder.takeInterned(index);
+        else if (!this.#takeEntry(head, index - STATIC_COUNT)) return H2_COMPRESSION;
       } else {
         // A size update is allowed at the beginning only (RFC 7541 §4.2).
         if ((byte & 0xe0) === SIZE_UPDATE) return H2_COMPRESSION;
@@ -195,7 +190,7 @@ export class HpackDecoder {
     const facts = table.facts;
     const intern = facts[at + INTERN] as number;
     const interns = this.#interns;
-    if (intern > 0 && interns.facts[intern * STRIDE + SERIAL_OF_LINE] === facts[at + SERIAL]) {
+    if (intern > 0 && interns.facts[intern * LINE_STRIDE + LINE_SERIAL] === facts[at + SERIAL]) {
       this.#builder.takeInterned(intern);
       return true;
     }
@@ -221,7 +216,7 @@ export class HpackDecoder {
       const intern = interns.intern(bytes, start, nameLength, valueLength, known, arg);
       facts[at + INTERN] = intern > 0 ? intern : TURNS_REFUSED;
       if (intern > 0) {
-        facts[at + SERIAL] = interns.facts[intern * STRIDE + SERIAL_OF_LINE] as number;
+        facts[at + SERIAL] = interns.facts[intern * LINE_STRIDE + LINE_SERIAL] as number;
         this.#builder.takeInterned(intern);
         return;
       }
@@ -284,7 +279,7 @@ export class HpackDecoder {
 
   /** Copies the name of an entry to the head's store. */
   #knownName(head: Head, index: number): boolean {
-    if (index <= STATICS) {
+    if (index <= STATIC_COUNT) {
       const interns = this.#interns;
       this.#nameFacts = interns.nameFactsOf(index);
       const kind = kindOf(this.#nameFacts);
@@ -294,7 +289,7 @@ export class HpackDecoder {
       return true;
     }
     const table = this.#table;
-    const number = table.inserted - (index - STATICS);
+    const number = table.inserted - (index - STATIC_COUNT);
     if (number < table.oldest) return false;
     const at = table.entryAt(number);
     this.#nameFacts = table.facts[at + ENTRY_NAME_FACTS] as number;

@@ -24,21 +24,6 @@ import { BLOCK_REQUEST, BLOCK_RESPONSE, BLOCK_TRAILERS, type BlockKind } from '.
 import { INDEXED, LineEncoder } from './line-encoder.js';
 import { STATIC_TABLE } from './hpack-static.js';
 
-// V8 folds the constants of the module at hand; another module's are read from a cell at each use.
-const ADDED = FIELD_ADDED;
-const INTERNED = FIELD_INTERNED;
-const ODD = FIELD_ODD;
-const REMOVED = FIELD_REMOVED;
-const SHIFT = INTERN_SHIFT;
-const NOMINATES = HEAD_NOMINATES;
-const RULED_MAX = CONNECTION_FIELDS_MAX;
-const REQUEST = BLOCK_REQUEST;
-const RESPONSE = BLOCK_RESPONSE;
-const IN_TRAILERS = BLOCK_TRAILERS;
-const INDEX = INDEXED;
-const GET = METHOD_GET;
-const POST = METHOD_POST;
-
 const TE = N.te;
 const CONTENT_LENGTH = N['content-length'];
 const EXPECT = N.expect;
@@ -108,36 +93,36 @@ export class HpackEncoder {
   encode(head: Head, kind: BlockKind, out: Uint8Array, at: number): number {
     at = this.#lines.writeSizes(out, at);
     this.#never = 0;
-    if (kind === REQUEST) at = this.#request(head, out, at);
-    else if (kind === RESPONSE) at = this.#status(head.status, out, at);
-    let hasLength = kind === RESPONSE && (head.status < 200 || head.status === 204);
-    const nominates = (head.flags & NOMINATES) !== 0;
+    if (kind === BLOCK_REQUEST) at = this.#request(head, out, at);
+    else if (kind === BLOCK_RESPONSE) at = this.#status(head.status, out, at);
+    let hasLength = kind === BLOCK_RESPONSE && (head.status < 200 || head.status === 204);
+    const nominates = (head.flags & HEAD_NOMINATES) !== 0;
     const lines = this.#lines;
     const slots = head.slots;
     const count = head.fieldCount;
     // A slot: offsets of name and value, id, flags.
     for (let slot = 0, from = head.slotsStart; slot < count; slot++, from += 6) {
       const flags = slots[from + 5] as number;
-      if ((flags & REMOVED) !== 0) continue;
+      if ((flags & FIELD_REMOVED) !== 0) continue;
       const id = slots[from + 4] as number;
-      if (id !== 0 && id <= RULED_MAX) {
-        if (id === TE && kind === REQUEST && listsTrailers(head, slot)) at = this.#te(out, at);
+      if (id !== 0 && id <= CONNECTION_FIELDS_MAX) {
+        if (id === TE && kind === BLOCK_REQUEST && listsTrailers(head, slot)) at = this.#te(out, at);
         if (id === CONTENT_LENGTH) {
           if (hasLength) continue;
           hasLength = true;
         } else if (id !== EXPECT && id !== TRAILER) continue;
       }
-      if (kind === IN_TRAILERS && isForbiddenTrailer(id)) continue;
+      if (kind === BLOCK_TRAILERS && isForbiddenTrailer(id)) continue;
       // What we added is ours: no peer can nominate it away.
-      if (nominates && (flags & ADDED) === 0 && isNominatedSlot(head, slot)) continue;
+      if (nominates && (flags & FIELD_ADDED) === 0 && isNominatedSlot(head, slot)) continue;
       const nameStart = slots[from] as number;
       const valueStart = slots[from + 2] as number;
       const valueEnd = slots[from + 3] as number;
       const key = keyOf(id, slot);
-      if ((flags & INTERNED) !== 0)
-        at = lines.interned(flags >>> SHIFT, key, id, nameStart, valueStart, valueEnd, out, at);
-      else if ((flags & ODD) !== 0) at = this.#odd(head, slot, key, flags, out, at);
-      else if ((flags & ADDED) !== 0) {
+      if ((flags & FIELD_INTERNED) !== 0)
+        at = lines.interned(flags >>> INTERN_SHIFT, key, id, nameStart, valueStart, valueEnd, out, at);
+      else if ((flags & FIELD_ODD) !== 0) at = this.#odd(head, slot, key, flags, out, at);
+      else if ((flags & FIELD_ADDED) !== 0) {
         const base = head.storeStart;
         at = lines.line(key, id, head.store, nameStart + base, valueStart + base, valueEnd + base, flags, out, at);
       } else {
@@ -170,14 +155,14 @@ export class HpackEncoder {
     this.#never = (head.flags & HEAD_NEVER_INDEXED) !== 0 ? FIELD_NEVER_INDEXED : 0;
     const isExtended = (head.flags & HEAD_EXTENDED_CONNECT) !== 0;
     if (isExtended) at = this.#extended(head, out, at);
-    else if (head.method === GET) out[at++] = INDEX | GET_INDEX;
-    else if (head.method === POST) out[at++] = INDEX | POST_INDEX;
+    else if (head.method === METHOD_GET) out[at++] = INDEXED | GET_INDEX;
+    else if (head.method === METHOD_POST) out[at++] = INDEXED | POST_INDEX;
     else if (head.method !== 0) {
       const method = METHOD_BYTES[head.method] as Uint8Array;
       at = this.#pseudo(METHOD_ID, method, 0, method.length, out, at);
     } else at = this.#pseudo(METHOD_ID, head.bytes, head.base + head.methodStart, head.base + head.methodEnd, out, at);
     if ((head.flags & HEAD_AUTHORITY_FORM) === 0) {
-      out[at++] = INDEX | ((head.flags & HEAD_HTTPS) !== 0 ? HTTPS_INDEX : HTTP_INDEX);
+      out[at++] = INDEXED | ((head.flags & HEAD_HTTPS) !== 0 ? HTTPS_INDEX : HTTP_INDEX);
       at = this.#path(head, out, at);
     }
     if (head.authorityEnd === head.authorityStart) return at;
@@ -193,7 +178,7 @@ export class HpackEncoder {
     const from = head.pathFrom;
     const to = head.pathTo;
     if (to - from === 1 && bytes[from] === 0x2f) {
-      out[at] = INDEX | ROOT_INDEX;
+      out[at] = INDEXED | ROOT_INDEX;
       return at + 1;
     }
     const number = head.pathIntern;
@@ -216,7 +201,7 @@ export class HpackEncoder {
   #status(status: number, out: Uint8Array, at: number): number {
     const index = STATUS_INDEX[status] as number;
     if (index !== 0) {
-      out[at] = INDEX | index;
+      out[at] = INDEXED | index;
       return at + 1;
     }
     statusDigits[0] = 0x30 + ((status / 100) | 0);

@@ -27,19 +27,12 @@ const FIRST_RING_BYTES = 1024;
 const FIRST_ENTRIES = 16;
 const NOTHING = new Uint8Array(0);
 
-// V8 folds constants that are not exported; the others are read from a cell at each use.
-const STRIDE = ENTRY_STRIDE;
-const START = ENTRY_START;
-const NAME_LENGTH = ENTRY_NAME_LENGTH;
-const VALUE_LENGTH = ENTRY_VALUE_LENGTH;
-const OVERHEAD = ENTRY_OVERHEAD;
-
 export class HpackTable {
   bytes: Uint8Array = NOTHING;
   /** The same. */
   view: DataView = viewOf(NOTHING);
   facts: Int32Array = new Int32Array(0);
-  /** Entries are at (number & mask) * STRIDE. */
+  /** Entries are at (number & mask) * ENTRY_STRIDE. */
   mask = -1;
   /** Insertion number of the next entry. */
   inserted = 0;
@@ -69,7 +62,7 @@ export class HpackTable {
 
   /** Offset in `facts` of an entry that is there. */
   entryAt(number: number): number {
-    return (number & this.mask) * STRIDE;
+    return (number & this.mask) * ENTRY_STRIDE;
   }
 
   /**
@@ -84,7 +77,7 @@ export class HpackTable {
     valueStart: number,
     valueLength: number,
   ): number {
-    const size = nameLength + valueLength + OVERHEAD;
+    const size = nameLength + valueLength + ENTRY_OVERHEAD;
     this.#evictDownTo(this.#maxBytes - size);
     if (size > this.#maxBytes) return -1;
     const length = nameLength + valueLength + LINE_OVERHEAD;
@@ -98,11 +91,11 @@ export class HpackTable {
     for (let i = 0; i < valueLength; i++) bytes[valueTo + i] = value[valueStart + i] as number;
     bytes[to + length - 2] = 0x0d;
     bytes[to + length - 1] = 0x0a;
-    const at = (this.inserted & this.mask) * STRIDE;
+    const at = (this.inserted & this.mask) * ENTRY_STRIDE;
     const facts = this.facts;
-    facts[at + START] = to;
-    facts[at + NAME_LENGTH] = nameLength;
-    facts[at + VALUE_LENGTH] = valueLength;
+    facts[at + ENTRY_START] = to;
+    facts[at + ENTRY_NAME_LENGTH] = nameLength;
+    facts[at + ENTRY_VALUE_LENGTH] = valueLength;
     this.inserted++;
     this.sizeBytes += size;
     return at;
@@ -111,8 +104,9 @@ export class HpackTable {
   #evictDownTo(sizeBytes: number): void {
     const facts = this.facts;
     while (this.sizeBytes > sizeBytes && this.oldest < this.inserted) {
-      const at = (this.oldest & this.mask) * STRIDE;
-      this.sizeBytes -= (facts[at + NAME_LENGTH] as number) + (facts[at + VALUE_LENGTH] as number) + OVERHEAD;
+      const at = (this.oldest & this.mask) * ENTRY_STRIDE;
+      this.sizeBytes -=
+        (facts[at + ENTRY_NAME_LENGTH] as number) + (facts[at + ENTRY_VALUE_LENGTH] as number) + ENTRY_OVERHEAD;
       this.oldest++;
     }
   }
@@ -120,7 +114,7 @@ export class HpackTable {
   /** Offset of a free range of `length` bytes; the entries that are left are of less than maxBytes together. */
   #place(length: number): number {
     if (this.oldest === this.inserted) this.#tail = 0;
-    const least = this.sizeBytes + length + OVERHEAD;
+    const least = this.sizeBytes + length + ENTRY_OVERHEAD;
     if (least * 2 > this.bytes.length) this.#growRing(least * 2);
     if (this.#tail + length > this.bytes.length) this.#tail = 0;
     const to = this.#tail;
@@ -135,10 +129,11 @@ export class HpackTable {
     for (let number = this.oldest; number < this.inserted; number++) {
       const at = this.entryAt(number);
       const facts = this.facts;
-      const start = facts[at + START] as number;
-      const length = (facts[at + NAME_LENGTH] as number) + (facts[at + VALUE_LENGTH] as number) + LINE_OVERHEAD;
+      const start = facts[at + ENTRY_START] as number;
+      const length =
+        (facts[at + ENTRY_NAME_LENGTH] as number) + (facts[at + ENTRY_VALUE_LENGTH] as number) + LINE_OVERHEAD;
       bytes.set(this.bytes.subarray(start, start + length), to);
-      facts[at + START] = to;
+      facts[at + ENTRY_START] = to;
       to += length;
     }
     this.bytes = bytes;
@@ -148,11 +143,11 @@ export class HpackTable {
 
   #growFacts(): void {
     const count = Math.max(FIRST_ENTRIES, (this.mask + 1) * 2);
-    const facts = new Int32Array(count * STRIDE);
+    const facts = new Int32Array(count * ENTRY_STRIDE);
     for (let number = this.oldest; number < this.inserted; number++) {
       const from = this.entryAt(number);
-      const to = (number & (count - 1)) * STRIDE;
-      for (let i = 0; i < STRIDE; i++) facts[to + i] = this.facts[from + i] as number;
+      const to = (number & (count - 1)) * ENTRY_STRIDE;
+      for (let i = 0; i < ENTRY_STRIDE; i++) facts[to + i] = this.facts[from + i] as number;
     }
     this.facts = facts;
     this.mask = count - 1;

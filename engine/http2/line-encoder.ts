@@ -7,13 +7,6 @@ import { PSEUDO_NAMES } from './header-rules.js';
 import { STATIC_COUNT, STATIC_TABLE } from './hpack-static.js';
 import { writeInteger, writeName, writeString } from './hpack-strings.js';
 
-// V8 folds the constants of the module at hand; another module's are read from a cell at each use.
-const NEVER = FIELD_NEVER_INDEXED;
-const STRIDE = LINE_STRIDE;
-const SERIAL = LINE_SERIAL;
-const STATICS = STATIC_COUNT;
-const FIRST_PSEUDO = PSEUDO_ID;
-
 const COOKIE = N.cookie;
 
 /** First bytes (RFC 7541 §6) and the bits of their integers. */
@@ -32,8 +25,8 @@ const STATIC_VALUES = STATIC_TABLE.map(([, value]) => encoder.encode(value));
 /** First static entry of each name. */
 const STATIC_NAMES = new Uint8Array(128);
 /** How many static entries have the name of this one, which is the first with it. */
-const STATIC_RUNS = new Uint8Array(STATICS + 1);
-for (let index = STATICS; index > 0; index--) {
+const STATIC_RUNS = new Uint8Array(STATIC_COUNT + 1);
+for (let index = STATIC_COUNT; index > 0; index--) {
   const id = idOfName((STATIC_TABLE[index] as readonly [string, string])[0]);
   STATIC_RUNS[index] = STATIC_NAMES[id] === index + 1 ? (STATIC_RUNS[index + 1] as number) + 1 : 1;
   STATIC_NAMES[id] = index;
@@ -52,7 +45,7 @@ const DEFAULT_TABLE_BYTES = 4096;
 export function idOfName(lowercase: string): number {
   if (!lowercase.startsWith(':')) return nameIdOf(lowercase);
   const kind = PSEUDO_NAMES.findIndex((bytes) => String.fromCharCode(...bytes) === lowercase);
-  return kind < 0 ? 0 : FIRST_PSEUDO + kind;
+  return kind < 0 ? 0 : PSEUDO_ID + kind;
 }
 
 export class LineEncoder {
@@ -111,25 +104,25 @@ export class LineEncoder {
     out: Uint8Array,
     at: number,
   ): number {
-    if (number <= STATICS) {
+    if (number <= STATIC_COUNT) {
       out[at] = INDEXED | number;
       return at + 1;
     }
     const table = this.#table;
     const interns = this.#interns;
-    const serial = interns.facts[number * STRIDE + SERIAL] as number;
+    const serial = interns.facts[number * LINE_STRIDE + LINE_SERIAL] as number;
     const known = table.findInterned(number, serial);
     if (known >= 0) return this.#index(known, out, at);
     const bytes = interns.lines.bytes;
     const end =
-      id >= FIRST_PSEUDO
-        ? this.apart(id, PSEUDO_NAMES[id - FIRST_PSEUDO] as Uint8Array, bytes, valueStart, valueEnd, 0, out, at)
+      id >= PSEUDO_ID
+        ? this.apart(id, PSEUDO_NAMES[id - PSEUDO_ID] as Uint8Array, bytes, valueStart, valueEnd, 0, out, at)
         : this.line(key, id, bytes, nameStart, valueStart, valueEnd, 0, out, at);
     if (this.#entry >= 0) table.noteInterned(number, serial, this.#entry);
     return end;
   }
 
-  /** A line at [nameStart, valueEnd), with two bytes between name and value; flags: NEVER. */
+  /** A line at [nameStart, valueEnd), with two bytes between name and value; flags: FIELD_NEVER_INDEXED. */
   line(
     key: number,
     id: number,
@@ -141,7 +134,7 @@ export class LineEncoder {
     out: Uint8Array,
     at: number,
   ): number {
-    if ((flags & NEVER) === 0) {
+    if ((flags & FIELD_NEVER_INDEXED) === 0) {
       const entry = this.#table.findRecent(key, id, bytes, nameStart, valueStart, valueEnd);
       if (entry >= 0) {
         this.#entry = entry;
@@ -151,7 +144,7 @@ export class LineEncoder {
     return this.search(key, id, bytes, nameStart, valueStart - 2, bytes, valueStart, valueEnd, flags, out, at);
   }
 
-  /** A line of an id whose name and value lie apart; flags: NEVER. */
+  /** A line of an id whose name and value lie apart; flags: FIELD_NEVER_INDEXED. */
   apart(
     id: number,
     name: Uint8Array,
@@ -173,7 +166,7 @@ export class LineEncoder {
   }
 
   #index(entry: number, out: Uint8Array, at: number): number {
-    const index = STATICS + this.#table.inserted - entry;
+    const index = STATIC_COUNT + this.#table.inserted - entry;
     if (index < INDEXED_BITS) {
       out[at] = INDEXED | index;
       return at + 1;
@@ -200,7 +193,7 @@ export class LineEncoder {
     const nameHash = hashOfName(id, name, nameStart, nameEnd);
     const staticName = STATIC_NAMES[id] as number;
     let first = NEVER_INDEXED;
-    if ((flags & NEVER) === 0 && !isSecret(id, valueEnd - valueStart)) {
+    if ((flags & FIELD_NEVER_INDEXED) === 0 && !isSecret(id, valueEnd - valueStart)) {
       const index = staticName === 0 ? 0 : staticIndex(staticName, value, valueStart, valueEnd);
       if (index !== 0) {
         out[at] = INDEXED | index;
@@ -233,7 +226,7 @@ export class LineEncoder {
   ): number {
     if (staticName !== 0) return staticName;
     const entry = this.#table.findName(id, name, nameStart, nameEnd, nameHash);
-    return entry < 0 ? 0 : STATICS + this.#table.inserted - entry;
+    return entry < 0 ? 0 : STATIC_COUNT + this.#table.inserted - entry;
   }
 }
 
