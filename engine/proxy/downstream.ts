@@ -274,6 +274,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
         return;
       }
       this.#count(CX_IDLE_TIMEOUT, 1);
+      this.#leave();
       this.#end();
     }
     this.#arm();
@@ -305,6 +306,14 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
   cut(fault: FaultCode): void {
     this.#isClosing = true;
     this.conn.abort(fault);
+  }
+
+  /** A request may be on its way on an idle connection: GOAWAY says that it was not looked at, so it may go elsewhere. */
+  #leave(): void {
+    const codec = this.#codec;
+    if (codec?.protocol !== 2) return;
+    codec.drain();
+    codec.onDrainDue();
   }
 
   #end(): void {

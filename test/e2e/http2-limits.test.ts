@@ -62,6 +62,7 @@ test('an idle connection ends; one with a stream open does not', async () => {
   assert.equal((await client.request({ ':path': '/slow' })).status, 200);
   await proxy.until(() => client.isClosed);
   assert.equal(await proxy.stat('http.ingress.downstream_cx_idle_timeout'), 1);
+  assert.ok(client.goaways.length > 0 && client.goaways.every((code) => code === NO_ERROR));
   assert.equal(await proxy.stat('http.ingress.downstream_cx_http2_active'), 0);
 });
 
