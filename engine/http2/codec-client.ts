@@ -18,7 +18,15 @@ import type { Conn } from '../io/transport.js';
 import { HTTP2 } from '../metrics/declare.js';
 import { CLOSED_BY_PEER, CLOSED_BY_US } from './closed-streams.js';
 import { Http2Connection } from './connection.js';
-import { CANCEL, type ErrorCode, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED } from './error-codes.js';
+import {
+  CANCEL,
+  type ErrorCode,
+  NO_ERROR,
+  PROTOCOL_ERROR,
+  REFUSED_STREAM,
+  STREAM_CLOSED,
+  endsConnection,
+} from './error-codes.js';
 import {
   FLAG_END_STREAM,
   HEADER_TABLE_BYTES,
@@ -204,8 +212,7 @@ export class Http2ClientCodec extends Http2Connection {
     const head = this.shared.head;
     head.reset();
     const fault = this.decoder.decode(bytes, start, end, head, BLOCK_RESPONSE);
-    const fatal = this.blockError(fault);
-    if (fatal !== 0) return fatal;
+    if (endsConnection(fault)) return this.blockError(fault);
     if (fault !== 0 || isSelfDependent) return this.#malformed(stream, fault === 0 ? UP_H2_PROTOCOL : fault);
     stream.state |= SAW_BYTES;
     if (head.status < 200) return this.#onInterim(stream, head, isEnd);
@@ -247,8 +254,7 @@ export class Http2ClientCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    const fatal = this.blockError(fault);
-    if (fatal !== 0) return fatal;
+    if (endsConnection(fault)) return this.blockError(fault);
     if (fault !== 0 || !isEnd || (stream.state & TUNNEL) !== 0) return this.#malformed(stream, UP_H2_PROTOCOL);
     if (stream.bytesToCome > 0 && (stream.state & TO_HEAD) === 0) return this.lengthError(stream);
     this.intake.trailers(stream, trailers);
@@ -260,8 +266,7 @@ export class Http2ClientCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    const fatal = this.blockError(fault);
-    if (fatal !== 0) return fatal;
+    if (endsConnection(fault)) return this.blockError(fault);
     return stream === null ? this.onStrayFrame(1, id) : this.streamError(stream, STREAM_CLOSED);
   }
 

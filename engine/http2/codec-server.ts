@@ -25,6 +25,7 @@ import {
   PROTOCOL_ERROR,
   REFUSED_STREAM,
   STREAM_CLOSED,
+  endsConnection,
 } from './error-codes.js';
 import {
   FLAG_END_STREAM,
@@ -162,8 +163,7 @@ export class Http2ServerCodec extends Http2Connection {
     const head = this.shared.head;
     head.reset();
     const fault = this.decoder.decode(bytes, start, end, head, BLOCK_REQUEST);
-    const fatal = this.blockError(fault);
-    if (fatal !== 0) return fatal;
+    if (endsConnection(fault)) return this.blockError(fault);
     const isReused = this.abuse.streams > 0;
     const opened = this.begin(id, isReused ? IS_REUSED : 0);
     if (fault !== 0 || isSelfDependent || (isEnd && head.contentLength > 0))
@@ -207,7 +207,7 @@ export class Http2ServerCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    return this.blockError(fault);
+    return endsConnection(fault) ? this.blockError(fault) : 0;
   }
 
   /** On a stream that is closed, or that a GOAWAY does not cover any more. */
@@ -230,8 +230,7 @@ export class Http2ServerCodec extends Http2Connection {
     const { trailers } = this.shared;
     trailers.reset();
     const fault = this.decoder.decode(bytes, start, end, trailers, BLOCK_TRAILERS);
-    const fatal = this.blockError(fault);
-    if (fatal !== 0) return fatal;
+    if (endsConnection(fault)) return this.blockError(fault);
     if ((stream.state & REMOTE_ENDED) !== 0) return this.streamError(stream, STREAM_CLOSED);
     // RFC 9113 §8.1: trailers end the message; §8.5: CONNECT has none.
     const isTunnel = (stream.state & (TO_CONNECT | TO_EXTENDED_CONNECT)) !== 0;

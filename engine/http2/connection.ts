@@ -1,7 +1,6 @@
 /** Http2Connection: what both roles of HTTP/2 share: frames in, streams, settings, errors, and the way to the end. */
 import {
   type FaultCode,
-  H2_COMPRESSION,
   H2_FLOOD,
   H2_FLUSH_TIMEOUT,
   H2_PING_TIMEOUT,
@@ -18,7 +17,6 @@ import { ConnectionWatch, PING_DRAIN, PING_KEEPALIVE, type WatchOwner } from './
 import { ControlWriter } from './control-writer.js';
 import {
   CANCEL,
-  COMPRESSION_ERROR,
   codeOfFault,
   ENHANCE_YOUR_CALM,
   type ErrorCode,
@@ -160,10 +158,10 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     return 0;
   }
 
-  /** A fault of a block that ends the connection. */
+  /** Answers what a fault of a block ends the connection with. */
   blockError(fault: FaultCode): ErrorCode {
-    if (fault === H2_FLOOD) this.count(HEADER_OVERFLOW);
-    return fault === H2_FLOOD ? ENHANCE_YOUR_CALM : fault === H2_COMPRESSION ? COMPRESSION_ERROR : 0;
+    if (fault === H2_FLOOD) this.onEndlessBlock();
+    return codeOfFault(fault, true);
   }
 
   onEndlessBlock(): void {

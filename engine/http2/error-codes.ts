@@ -89,6 +89,11 @@ export function faultOfCode(code: ErrorCode, isServer: boolean): FaultCode {
 }
 
 /** The code that tells the peer of a fault. */
+/** Faults of header blocks after which the connection can't go on: its tables are lost, or its peer means no good. */
+export function endsConnection(fault: FaultCode): boolean {
+  return fault === H2_COMPRESSION || fault === H2_FLOOD;
+}
+
 export function codeOfFault(fault: FaultCode, isServer: boolean): ErrorCode {
   return (isServer ? serverCodes[fault] : clientCodes[fault]) as ErrorCode;
 }

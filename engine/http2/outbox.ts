@@ -266,6 +266,11 @@ export class Outbox {
 
   #sayDrained(stream: Http2Stream): void {
     if ((stream.state & WANTS_DRAINED) === 0) return;
+    if (this.isFull) {
+      // Its own bytes have left, but what it sends now would only wait again.
+      this.#waiting.push(stream);
+      return;
+    }
     stream.state &= ~WANTS_DRAINED;
     stream.sink?.onDrained();
   }
@@ -274,6 +279,7 @@ export class Outbox {
   onWritable(): void {
     this.isFull = false;
     this.flush();
+    if (this.isFull) return;
     const waiting = this.#waiting;
     this.#waiting = this.#waitingBefore;
     this.#waitingBefore = waiting;

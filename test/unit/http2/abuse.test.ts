@@ -194,10 +194,14 @@ test('a block that refers to a long entry again and again is a head that is too 
   assert.equal(harness.written().at(-1), 'HEADERS 399 END_STREAM 431 []');
 });
 
-test('a block of short literals with a long name out of the table ends the connection', () => {
-  const harness = new Http2ServerHarness();
-  harness.feed(`HEADERS 1 END_STREAM END_HEADERS ${NAME}`);
-  harness.feed(`HEADERS 3 END_STREAM END_HEADERS [GET] + hex ${'0f2f0162'.repeat(4000)}`);
-  assert.equal(harness.count('header_overflow'), 1);
-  endsCalmly(harness);
-});
+for (const [name, entry, block] of [
+  ['refers to a long entry', ENTRY, 'be'.repeat(16000)],
+  ['has literals whose name is a long entry', NAME, '0f2f0162'.repeat(4000)],
+] as const)
+  test(`HPACK bomb: a block that ${name} again and again ends the connection`, () => {
+    const harness = new Http2ServerHarness();
+    harness.feed(`HEADERS 1 END_STREAM END_HEADERS ${entry}`);
+    harness.feed(`HEADERS 3 END_STREAM END_HEADERS [GET] + hex ${block}`);
+    assert.equal(harness.count('header_overflow'), 1);
+    endsCalmly(harness);
+  });

@@ -290,3 +290,35 @@ test('a header block of several frames goes out in one piece', () => {
     ['HEADERS 1', ...lengths.slice(1).map(() => 'CONTINUATION 1')],
   );
 });
+
+test('a full connection: heads leave, bodies wait, owners hear when there is room for more', () => {
+  const harness = new Http2ServerHarness();
+  let isFull = true;
+  const { conn } = harness;
+  const write = conn.write.bind(conn);
+  conn.write = (bytes, start, end) => {
+    write(bytes, start, end);
+    return isFull;
+  };
+  const told: boolean[] = [];
+  harness.answer = (stream) => {
+    told.push(stream.sendHead(responseHead(200), false));
+    told.push(stream.sendData(BULK, 0, 100, false));
+  };
+  harness.feed(`HEADERS 1 ${GET}`, `HEADERS 3 ${GET}`);
+  assert.deepEqual(told, [true, true, true, true]);
+  assert.deepEqual(harness.written(), ['HEADERS 1 200 []', 'HEADERS 3 200 []']);
+  let drained = 0;
+  for (const sink of harness.sinks)
+    sink.onDrained = () => {
+      drained++;
+    };
+  // Room for one frame.
+  harness.codec.onWritable();
+  assert.deepEqual(harness.written(), ['DATA 1 100 bytes']);
+  assert.equal(drained, 0);
+  isFull = false;
+  harness.codec.onWritable();
+  assert.deepEqual(harness.written(), ['DATA 3 100 bytes']);
+  assert.equal(drained, 2);
+});
