@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util';
 import { bootstrap } from '../test/support/bootstrap.js';
 import { Authority } from '../test/support/certificates.js';
-import { freePort, MAIN } from '../test/support/proxy-process.js';
+import { freePort } from '../test/support/free-port.js';
+import { MAIN } from '../test/support/proxy-process.js';
 import { TlsClients } from './generator/tls-clients.js';
 import type { Interruption } from './interruption.js';
 import { Pinning } from './peers/pinning.js';

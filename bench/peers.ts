@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { suggest } from '../engine/fault/problem.js';
-import { freePort } from '../test/support/proxy-process.js';
+import { freePort } from '../test/support/free-port.js';
 import { Backends } from './backend/backends.js';
 import { Generators, generatorsOption } from './generator/generators.js';
 import type { LoadReport } from './generator/load-report.js';

@@ -7,7 +7,8 @@ import { isMainThread, Worker } from 'node:worker_threads';
 import { packageRoot } from '../engine/io/addon.js';
 import { bootstrap } from '../test/support/bootstrap.js';
 import { Nginx } from '../test/support/nginx.js';
-import { freePort, ProxyProcess } from '../test/support/proxy-process.js';
+import { freePort } from '../test/support/free-port.js';
+import { ProxyProcess } from '../test/support/proxy-process.js';
 import { type LoadRequest, load } from './load.js';
 import { type MemorySample, median, memorySample } from './proxy-memory.js';
 

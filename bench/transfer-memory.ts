@@ -1,7 +1,8 @@
 /** Memory during big transfers: 1 GiB up to a slow origin and 1 GiB down to a slow client, peak above idle. */
 import net from 'node:net';
 import { bootstrap } from '../test/support/bootstrap.js';
-import { freePort, ProxyProcess } from '../test/support/proxy-process.js';
+import { freePort } from '../test/support/free-port.js';
+import { ProxyProcess } from '../test/support/proxy-process.js';
 import { residentKiB } from './proxy-memory.js';
 
 const BYTES = 2 ** 30;

@@ -4,7 +4,7 @@ import { findPeers, type Missing, type Peer, type PeerPorts } from '../peers/cat
 import type { Pinning } from '../peers/pinning.js';
 import { MAIN } from '../../test/support/proxy-process.js';
 import { bootstrap } from '../../test/support/bootstrap.js';
-import { freePort } from '../../test/support/proxy-process.js';
+import { freePort } from '../../test/support/free-port.js';
 import { ProxyRun } from '../proxy-run.js';
 
 export const GRPC_PEERS = ['millrace', 'nghttpx'] as const;

@@ -1,5 +1,6 @@
 /** ScenarioRun: one policy over one scenario: backends, the proxy, the load, the changes; answers what was seen. */
-import { freePort, MAIN } from '../../test/support/proxy-process.js';
+import { freePort } from '../../test/support/free-port.js';
+import { MAIN } from '../../test/support/proxy-process.js';
 import type { BackendReport } from '../backend/backend-thread.js';
 import { Backends } from '../backend/backends.js';
 import { runClosedLoop, runOpenLoop } from '../generator/load-run.js';

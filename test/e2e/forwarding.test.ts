@@ -7,7 +7,8 @@ import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { bootstrap } from '../support/bootstrap.js';
-import { freePort, ProxyProcess } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
+import { ProxyProcess } from '../support/proxy-process.js';
 import { RawClient } from '../support/raw-client.js';
 
 let proxy: ProxyProcess;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Backends } from '../../bench/backend/backends.js';
 import { runOpenLoop } from '../../bench/generator/load-run.js';
 import { decode, percentileMs } from '../../bench/latencies.js';
-import { freePort } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
 import { QUICK_BACKEND } from '../support/quick-backend.js';
 
 const FREEZE_MS = 1000;

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { bootstrap } from '../support/bootstrap.js';
 import { requireProgram } from '../support/nginx.js';
-import { freePort, ProxyProcess } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
+import { ProxyProcess } from '../support/proxy-process.js';
 
 const WARM_UP = 60_000;
 const COUNTED = 40_000;

@@ -10,7 +10,8 @@ import { bootstrap } from '../support/bootstrap.js';
 import { curl } from '../support/curl.js';
 import { type EchoOrigin, echoOrigin } from '../support/echo-origins.js';
 import { requireProgram } from '../support/nginx.js';
-import { freePort, ProxyProcess } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
+import { ProxyProcess } from '../support/proxy-process.js';
 
 const FILE = randomBytes(3 << 20);
 

@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test';
 import { bootstrap } from '../support/bootstrap.js';
 import { type CurlRun, curl } from '../support/curl.js';
 import { Nginx, requireProgram } from '../support/nginx.js';
-import { freePort, ProxyProcess } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
+import { ProxyProcess } from '../support/proxy-process.js';
 
 const FILE = randomBytes(3 << 20);
 const TEXT = Buffer.from('all work and no play makes jack a dull boy\n'.repeat(500));

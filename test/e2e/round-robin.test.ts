@@ -4,7 +4,8 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { Backends } from '../../bench/backend/backends.js';
 import { bootstrap } from '../support/bootstrap.js';
-import { freePort, ProxyProcess } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
+import { ProxyProcess } from '../support/proxy-process.js';
 import { QUICK_BACKEND } from '../support/quick-backend.js';
 
 const REQUESTS = 100_000;

@@ -8,7 +8,8 @@ import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { bootstrap } from '../support/bootstrap.js';
-import { freePort, ProxyProcess } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
+import { ProxyProcess } from '../support/proxy-process.js';
 import { type Made, TlsFiles, tlsCertificate, upstreamTls } from '../support/tls-files.js';
 
 const files = new TlsFiles();

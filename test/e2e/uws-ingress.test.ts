@@ -7,7 +7,8 @@ import net, { type AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { loadUws } from '../../engine/uws/load-uws.js';
 import { bootstrap } from '../support/bootstrap.js';
-import { freePort, MAIN, ProxyProcess } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
+import { MAIN, ProxyProcess } from '../support/proxy-process.js';
 
 const why = await loadUws().then(
   () => null,

@@ -4,7 +4,8 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { bootstrap } from '../support/bootstrap.js';
-import { freePort, ProxyProcess } from '../support/proxy-process.js';
+import { freePort } from '../support/free-port.js';
+import { ProxyProcess } from '../support/proxy-process.js';
 
 const REQUESTS = 1200;
 

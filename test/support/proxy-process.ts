@@ -5,8 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.js';
 
-export { freePort } from './free-port.js';
-
 export const MAIN = new URL('../../engine/main.js', import.meta.url).pathname;
 
 export interface ProxyOptions {

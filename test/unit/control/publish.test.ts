@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { yaml } from '../../support/config-problems.js';
-import { freePort } from '../../support/proxy-process.js';
+import { freePort } from '../../support/free-port.js';
 import { RunningControl } from '../../support/running-control.js';
 
 let control: RunningControl;

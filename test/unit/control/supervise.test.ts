@@ -7,7 +7,7 @@ import { PlanRegistry } from '../../../engine/control/registry.js';
 import { Supervisor } from '../../../engine/control/supervise.js';
 import { WORKER } from '../../../engine/metrics/declare.js';
 import { yaml } from '../../support/config-problems.js';
-import { freePort } from '../../support/proxy-process.js';
+import { freePort } from '../../support/free-port.js';
 import { RunningControl } from '../../support/running-control.js';
 
 let control: RunningControl | null = null;
