@@ -218,6 +218,8 @@ test('GOAWAY that leaves streams out: they go again, whatever their method, with
     }
     const behind = net.connect(origin.port, '127.0.0.1');
     behind.on('error', () => {});
+    // Else the way to the origin outlives the connection that it was for.
+    socket.on('close', () => behind.destroy());
     socket.pipe(behind).pipe(socket);
   });
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
@@ -302,6 +304,8 @@ test('an origin that closes a connection before it takes requests is connected t
     }
     const behind = net.connect(origin.port, '127.0.0.1');
     behind.on('error', () => {});
+    // Else the way to the origin outlives the connection that it was for.
+    socket.on('close', () => behind.destroy());
     socket.pipe(behind).pipe(socket);
   });
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
