@@ -377,6 +377,7 @@ test('use_downstream_protocol_config: each client is answered in its own version
       seen.push(isHttp2 ? '2' : '1');
       const behind = net.connect(((isHttp2 ? newer : older).address() as AddressInfo).port, '127.0.0.1');
       behind.on('error', () => {});
+      socket.on('close', () => behind.destroy());
       behind.write(first);
       socket.pipe(behind).pipe(socket);
     });

@@ -44,7 +44,7 @@ test('limits of connections are errors with uWebSockets.js alone', () => {
       ],
     ],
     [{ listener: 'tcp_backlog_size: 128' }, [`warning ${LISTENER}.tcp_backlog_size: has no effect with --ingress uws`]],
-    [{ manager: 'codec_type: HTTP2' }, [`error ${HCM}.codec_type: with --ingress uws there is HTTP/1.1 alone`]],
+    [{ manager: 'codec_type: HTTP2' }, [`error ${HCM}.codec_type: --ingress uws speaks HTTP/1.1 alone`]],
     [
       { manager: 'http2_protocol_options: {}' },
       [`warning ${HCM}.http2_protocol_options: has no effect with --ingress uws`],
