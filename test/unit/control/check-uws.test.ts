@@ -47,7 +47,7 @@ test('limits of connections are errors with uWebSockets.js alone', () => {
     [{ manager: 'codec_type: HTTP2' }, [`error ${HCM}.codec_type: --ingress uws speaks HTTP/1.1 alone`]],
     [
       { manager: 'http2_protocol_options: {}' },
-      [`warning ${HCM}.http2_protocol_options: has no effect with --ingress uws`],
+      [`warning ${HCM}.http2_protocol_options: has no effect with --ingress uws, which speaks HTTP/1.1 alone`],
     ],
     [{ routes: '[ { match: { prefix: "/" }, route: { cluster: c, idle_timeout: 5s } } ]' }, []],
   ];
