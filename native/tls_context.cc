@@ -313,8 +313,11 @@ int TlsContext::OnTicketKey(SSL* ssl, unsigned char* name, unsigned char* iv, EV
                              OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
                              OSSL_PARAM_construct_end()};
   if (EVP_MAC_CTX_set_params(mac, parameters) != 1) return -1;
-  if (is_new == 0)
-    return EVP_DecryptInit_ex2(cipher, self->ticket_cipher_.get(), key.aes, iv, nullptr) != 1 ? -1 : at == 0 ? 1 : 2;
+  if (is_new == 0) {
+    if (EVP_DecryptInit_ex2(cipher, self->ticket_cipher_.get(), key.aes, iv, nullptr) != 1) return -1;
+    // Clients of TLS 1.3 use a ticket once (RFC 8446 appendix C.4): without another the next connection starts anew.
+    return at == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
+  }
   std::memcpy(name, key.name, sizeof key.name);
   if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(self->ticket_cipher_.get())) != 1) return -1;
   return EVP_EncryptInit_ex2(cipher, self->ticket_cipher_.get(), key.aes, iv, nullptr) != 1 ? -1 : 1;
