@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { bootstrap } from '../test/support/bootstrap.js';
+import { ERROR_CODES } from '../test/support/http2-frames.js';
 import { ProxyProcess } from '../test/support/proxy-process.js';
 import type { AttackerReport, AttackerTask } from './floods/attacker.js';
 import { ATTACKS, type Attack } from './floods/attacks.js';
@@ -21,22 +22,6 @@ const QUIET_S = 8;
 /** Memory is flat when it grows by no more than this. */
 const GROWTH_MAX_KIB = 16 * 1024;
 const LARGE = Buffer.alloc(1 << 20, 'b');
-
-/** Names of RFC 9113 §7. */
-const CODES = [
-  'NO_ERROR',
-  'PROTOCOL_ERROR',
-  'INTERNAL_ERROR',
-  'FLOW_CONTROL_ERROR',
-  'SETTINGS_TIMEOUT',
-  'STREAM_CLOSED',
-  'FRAME_SIZE_ERROR',
-  'REFUSED_STREAM',
-  'CANCEL',
-  'COMPRESSION_ERROR',
-  'CONNECT_ERROR',
-  'ENHANCE_YOUR_CALM',
-];
 
 const origin = http.createServer((request, response) => response.end(request.url === '/large' ? LARGE : 'ok'));
 
@@ -90,7 +75,7 @@ async function measure(proxy: ProxyProcess, each: Attack, seconds: number): Prom
   const grownKiB = residentKiB(proxy) - beforeKiB;
   const ratio = beside.p99Ms / quiet.p99Ms;
   const failed = quiet.failed + beside.failed;
-  const codes = Object.keys(report.codes).map((code) => CODES[Number(code)] ?? code);
+  const codes = Object.keys(report.codes).map((code) => ERROR_CODES[Number(code)] ?? code);
   return {
     row: [
       each.name,

@@ -21,7 +21,8 @@ const TYPES = [
   'WINDOW_UPDATE',
   'CONTINUATION',
 ];
-const CODES = [
+/** Names of RFC 9113 §7, by code. */
+export const ERROR_CODES: readonly string[] = [
   'NO_ERROR',
   'PROTOCOL_ERROR',
   'INTERNAL_ERROR',
@@ -90,7 +91,7 @@ function part(text: string): Buffer {
   if (word === 'hex') return Buffer.from(argument ?? '', 'hex');
   if (word === 'u32') return uint32(Number(argument));
   if (word === 'zero') return Buffer.alloc(Number(argument));
-  if (CODES.includes(word)) return uint32(CODES.indexOf(word));
+  if (ERROR_CODES.includes(word)) return uint32(ERROR_CODES.indexOf(word));
   const [, name, value] = /^(\w+)=(\d+)$/.exec(word) ?? [];
   if (name === undefined) throw new Error(`not a payload: ${text}`);
   const identifier = SETTINGS[name] ?? Number(name);
@@ -176,8 +177,9 @@ export class FrameLines {
     if (type === 'DATA')
       words.push(payload.length > 40 ? `${payload.length} bytes` : `"${payload.toString('latin1')}"`);
     else if (type === 'HEADERS') words.push(this.#headers(payload, id));
-    else if (type === 'RST_STREAM') words.push(CODES[payload.readUInt32BE(0)] as string);
-    else if (type === 'GOAWAY') words.push(`last=${payload.readUInt32BE(0)}`, CODES[payload.readUInt32BE(4)] as string);
+    else if (type === 'RST_STREAM') words.push(ERROR_CODES[payload.readUInt32BE(0)] as string);
+    else if (type === 'GOAWAY')
+      words.push(`last=${payload.readUInt32BE(0)}`, ERROR_CODES[payload.readUInt32BE(4)] as string);
     else if (type === 'WINDOW_UPDATE') words.push(String(payload.readUInt32BE(0)));
     else if (type === 'PING') words.push(`"${payload.toString('latin1')}"`);
     else if (type === 'SETTINGS') words.push(...settingsOf(payload));
