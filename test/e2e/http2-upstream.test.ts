@@ -202,18 +202,13 @@ function leaveAtOnce(socket: net.Socket): void {
   });
 }
 
-test('GOAWAY that leaves streams out: they go again, whatever their method, with their body', async () => {
-  const origin = new Origin();
-  origin.onStream = (stream) => {
-    stream.respond({ ':status': 200 });
-    stream.pipe(stream);
-  };
-  await new Promise<void>((resolve) => origin.server.listen(0, '127.0.0.1', resolve));
-  let connections = 0;
-  const front = net.createServer((socket) => {
+/** Passes connections on to the origin, but for the first ones. */
+async function startFront(origin: Origin, first: number, onFirst: (socket: net.Socket) => void): Promise<Front> {
+  const front: Front = { connections: 0, server: net.createServer() };
+  front.server.on('connection', (socket) => {
     socket.on('error', () => {});
-    if (connections++ === 0) {
-      leaveAtOnce(socket);
+    if (front.connections++ < first) {
+      onFirst(socket);
       return;
     }
     const behind = net.connect(origin.port, '127.0.0.1');
@@ -222,21 +217,37 @@ test('GOAWAY that leaves streams out: they go again, whatever their method, with
     socket.on('close', () => behind.destroy());
     socket.pipe(behind).pipe(socket);
   });
-  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => front.server.listen(0, '127.0.0.1', resolve));
+  return front;
+}
+
+interface Front {
+  connections: number;
+  readonly server: net.Server;
+}
+
+test('GOAWAY that leaves streams out: they go again, whatever their method, with their body', async () => {
+  const origin = new Origin();
+  origin.onStream = (stream) => {
+    stream.respond({ ':status': 200 });
+    stream.pipe(stream);
+  };
+  await new Promise<void>((resolve) => origin.server.listen(0, '127.0.0.1', resolve));
+  const front = await startFront(origin, 1, leaveAtOnce);
   const proxy = await ProxyProcess.start(
-    bootstrap({ origins: [(front.address() as AddressInfo).port], cluster: { http2_protocol_options: {} } }),
+    bootstrap({ origins: [(front.server.address() as AddressInfo).port], cluster: { http2_protocol_options: {} } }),
     { args: ['--concurrency', '1'] },
   );
   open.push({
     stop: async () => {
       await proxy.stop();
-      front.close();
+      front.server.close();
       await origin.close();
     },
   });
   const client = await Http2Client.connect(proxy.port);
   const { status, body } = await client.request({ ':method': 'POST', ':path': '/' }, 'not lost');
-  assert.deepEqual([status, body.toString(), connections], [200, 'not lost', 2]);
+  assert.deepEqual([status, body.toString(), front.connections], [200, 'not lost', 2]);
   assert.equal(await proxy.stat('cluster.origin.upstream_rq_retry'), 1);
   await client.close();
 });
@@ -295,34 +306,21 @@ test('an origin of HTTP/1.1 behind a cluster of HTTP/2 is an error, not a wait',
 test('an origin that closes a connection before it takes requests is connected to again', async () => {
   const origin = new Origin();
   await new Promise<void>((resolve) => origin.server.listen(0, '127.0.0.1', resolve));
-  let connections = 0;
-  const front = net.createServer((socket) => {
-    socket.on('error', () => {});
-    if (connections++ < 2) {
-      socket.once('data', () => socket.end());
-      return;
-    }
-    const behind = net.connect(origin.port, '127.0.0.1');
-    behind.on('error', () => {});
-    // Else the way to the origin outlives the connection that it was for.
-    socket.on('close', () => behind.destroy());
-    socket.pipe(behind).pipe(socket);
-  });
-  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  const front = await startFront(origin, 2, (socket) => void socket.once('data', () => socket.end()));
   const proxy = await ProxyProcess.start(
-    bootstrap({ origins: [(front.address() as AddressInfo).port], cluster: { http2_protocol_options: {} } }),
+    bootstrap({ origins: [(front.server.address() as AddressInfo).port], cluster: { http2_protocol_options: {} } }),
     { args: ['--concurrency', '1'] },
   );
   open.push({
     stop: async () => {
       await proxy.stop();
-      front.close();
+      front.server.close();
       await origin.close();
     },
   });
   const client = await Http2Client.connect(proxy.port);
   const { status } = await client.request({ ':method': 'POST', ':path': '/' }, 'x');
-  assert.deepEqual([status, connections], [200, 3]);
+  assert.deepEqual([status, front.connections], [200, 3]);
   await client.close();
 });
 
