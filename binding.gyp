@@ -5,7 +5,9 @@
       "conditions": [
         ["OS=='linux'", {
           "sources": ["native/addon.cc", "native/addon_hashing.cc", "native/addon_rate_cells.cc", "native/addon_tls.cc",
-                      "native/poller.cc", "native/poller_tls.cc", "native/socket.cc", "native/handoff.cc",
+                      "native/poller.cc", "native/poller_arrivals.cc", "native/poller_input.cc", "native/poller_output.cc",
+                      "native/poller_ending.cc", "native/poller_tls.cc",
+                      "native/listeners.cc", "native/socket.cc", "native/handoff.cc",
                       "native/tls_context.cc", "native/tls_io.cc", "native/tls_stream.cc",
                       "native/rate_cells.cc", "native/hashing.cc"],
           "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "conn_table.h"
-#include "event_layout.h"
+#include "event_ring.h"
 #include "handoff.h"
+#include "listeners.h"
 #include "slot_queue.h"
 #include "socket.h"
 #include "tls_io.h"
@@ -40,7 +41,7 @@ class Poller {
   void Tick();
   // Deadlines: call it now and then while HasDeadlines().
   void CheckDeadlines();
-  [[nodiscard]] bool HasDeadlines() const { return deadlines_ > 0; }
+  [[nodiscard]] bool HasDeadlines() const { return deadlines_ > 0 || listeners_.HasPaused(); }
   // Makes the next epoll_wait return when something is left: events of Execute(), or more than the rounds had room for.
   void WakeIfPending();
 
@@ -61,42 +62,49 @@ class Poller {
  private:
   // Events per epoll_wait: the bytes of so many small messages stay in the first-level cache until they are sent on.
   static constexpr int kReadyMax = 128;
-
-  struct Listener {
-    int fd;
-    int32_t index;
-    bool is_paused;
-  };
+  // An event's data: slot or descriptor in the low 32 bits, a tag (kTagListener is one), and of a connection the slot's
+  // generation.
+  static constexpr uint64_t kTagHandoff = 2ull << 32;
+  static constexpr uint64_t kTagDialled = 4ull << 32;
+  static constexpr int kGenerationShift = 36;
+  static constexpr uint32_t kGenerationMask = (1u << (64 - kGenerationShift)) - 1;
 
   enum Stage : int32_t { kStageAgain, kStageReady, kStageClients, kStageHandshakes, kStageCount };
 
-  void Emit(int32_t kind, int32_t slot, int32_t a, int32_t b);
-  void EmitPending();
   [[nodiscard]] bool HasRoom() const;
   void RunStage(int32_t stage);
   void ReadRest();
   void TakeReady();
   void BeginClients();
-  [[nodiscard]] int32_t Watch(int32_t slot, uint64_t tag);
   void OnEvent(uint64_t data, uint32_t events);
-  void OnConnEvent(int32_t slot, uint32_t events);
-  void FinishDial(int32_t slot);
-  void Receive(int32_t slot);
+  [[nodiscard]] int64_t NowMs() const;
+
+  // poller_arrivals.cc
   void AcceptFrom(Listener* listener);
   void TakeHanded();
+  [[nodiscard]] int32_t Watch(int32_t slot, uint64_t tag);
+
+  // poller_input.cc
+  void OnConnEvent(int32_t slot, uint32_t events);
+  void FinishDial(int32_t slot);
+  void ReadAgain(int32_t slot);
+  void Receive(int32_t slot);
   void EndOfInput(int32_t slot, ssize_t got);
   void PeerEnd(int32_t slot, bool is_truncated);
+
+  // poller_output.cc
   void ExecuteOf(int32_t slot, int32_t first);
   void ExecuteOne(int32_t slot, const int32_t* op);
   void Write(int32_t slot, iovec* parts, int count, size_t bytes);
   void Send(int32_t slot, iovec* parts, int count, size_t bytes);
   void Flush(int32_t slot);
+
+  // poller_ending.cc
   void AfterFlush(int32_t slot);
+  void Shutdown(int32_t slot);
+  void End(int32_t slot, int32_t delay_ms);
   void Fail(int32_t slot, int error);
   void Close(int32_t slot, int error, bool is_ours);
-  void ReadAgain(int32_t slot);
-  void End(int32_t slot, int32_t delay_ms);
-  void Shutdown(int32_t slot);
   void SetDeadline(Conn* conn, int64_t at_ms);
 
   // TLS: poller_tls.cc
@@ -114,19 +122,15 @@ class Poller {
   void CloseTls(int32_t slot);
   void FailHandshake(int32_t slot, int32_t end, const char* why);
 
-  [[nodiscard]] int64_t NowMs() const;
-
   PollerMemory memory_;
   int32_t worker_;
   int epoll_fd_;
+  Listeners listeners_;
+  EventRing ring_;
   std::shared_ptr<HandoffQueue> handoff_;
   ConnTable conns_;
-  std::vector<Listener> listeners_;
   std::vector<int32_t> next_op_ = std::vector<int32_t>(kOpsMax);  // the next operation of the same connection
   uint32_t batch_ = 0;
-  std::vector<int32_t> closing_;   // reported closed, free after the turn
-  std::vector<int32_t> reported_;  // closed in the ring now being read
-  std::vector<int32_t> pending_;   // events made by Execute(), four ints each
   SlotQueue again_;                // readable, to be read in the next round
   SlotQueue clients_;              // clients' events, served behind those of upstreams
   SlotQueue handshakes_;           // TLS: those that can go on
@@ -136,9 +140,7 @@ class Poller {
   epoll_event ready_[kReadyMax];
   int ready_count_ = 0;
   int ready_at_ = 0;
-  int32_t event_count_ = 0;
   size_t slab_at_ = 0;
-  bool is_gathering_ = false;
   int32_t deadlines_ = 0;
   int64_t start_ns_;
 };

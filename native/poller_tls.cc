@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
+#include "monotonic.h"
 #include "poller.h"
 
 namespace millrace {
@@ -16,12 +16,6 @@ constexpr int kHandshakesMax = 16;
 constexpr int64_t kHandshakesNs = 1000000;
 // What is read for a step of a handshake.
 constexpr size_t kHandshakeReceiveMax = 16 * 1024;
-
-int64_t NowNs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
-}
 }  // namespace
 
 TlsIo* Poller::tls_io() {
@@ -56,7 +50,7 @@ void Poller::WantHandshake(int32_t slot) {
 
 void Poller::ShakeHands() {
   if (handshakes_.empty()) return;
-  int64_t end = NowNs() + kHandshakesNs;
+  int64_t end = MonotonicNs() + kHandshakesNs;
   for (int steps = 0; !handshakes_.empty() && steps < kHandshakesMax && HasRoom();) {
     int32_t slot = handshakes_.Pop();
     Conn* conn = conns_.At(slot);
@@ -65,7 +59,7 @@ void Poller::ShakeHands() {
     if (conn->fd < 0 || !conn->is_shaking_hands()) continue;
     StepHandshake(slot);
     steps++;
-    if (NowNs() >= end) return;
+    if (MonotonicNs() >= end) return;
   }
 }
 
@@ -114,7 +108,7 @@ bool Poller::ReceiveHandshake(int32_t slot) {
 
 void Poller::FinishHandshake(int32_t slot) {
   Conn* conn = conns_.At(slot);
-  Emit(kEventHandshake, slot, conn->tls->AlpnIndex(), 0);
+  ring_.Emit(kEventHandshake, slot, conn->tls->AlpnIndex(), 0);
   bool has_more = tls_io_->input_left() > 0;
   if (has_more && (conn->flags & kHeld) == 0) {
     Decrypt(slot);
@@ -159,7 +153,7 @@ void Poller::Decrypt(int32_t slot) {
   size_t got = tls->Read(*tls_io_, memory_.arena + slab_at_, memory_.slab_bytes - slab_at_, &why);
   tls->KeepRest(*tls_io_);
   if (got > 0) {
-    Emit(kEventBytes, slot, static_cast<int32_t>(slab_at_), static_cast<int32_t>(got));
+    ring_.Emit(kEventBytes, slot, static_cast<int32_t>(slab_at_), static_cast<int32_t>(got));
     slab_at_ = std::min(memory_.slab_bytes, slab_at_ + ((got + 7) & ~size_t{7}));
   }
   SendOutput(slot);  // the answer to a key update, an alert
@@ -186,7 +180,7 @@ void Poller::SendTls(int32_t slot, const iovec* parts, int count) {
   tls->early()->Append(parts, count, 0);
   uint32_t queued = tls->early()->size();
   if (queued >= conn->high_mark) conn->flags |= kFull;
-  Emit(kEventQueued, slot, static_cast<int32_t>(queued), 0);
+  ring_.Emit(kEventQueued, slot, static_cast<int32_t>(queued), 0);
 }
 
 void Poller::Encrypt(int32_t slot, const iovec* parts, int count) {
@@ -221,7 +215,7 @@ void Poller::OpenTls(int32_t slot) {
     if (conn->fd < 0) return;
     if (conn->queued() < conn->high_mark) {
       conn->flags &= ~static_cast<uint32_t>(kFull);
-      Emit(kEventWritable, slot, static_cast<int32_t>(conn->queued()), 0);
+      ring_.Emit(kEventWritable, slot, static_cast<int32_t>(conn->queued()), 0);
     }
   }
   if ((conn->flags & kShutdownAfter) != 0) Shutdown(slot);

@@ -3,19 +3,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
-using namespace millrace;
+#include "check.h"
 
-#define CHECK(condition)                                                        \
-  do {                                                                          \
-    if (!(condition)) {                                                         \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);      \
-      std::exit(1);                                                             \
-    }                                                                           \
-  } while (0)
+using namespace millrace;
 
 // Exactly as long as its text: a byte read too far is found.
 std::vector<uint8_t> BytesOf(const std::string& text) { return {text.begin(), text.end()}; }

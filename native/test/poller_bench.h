@@ -3,22 +3,14 @@
 #include <unistd.h>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "../poller.h"
+#include "check.h"
 
 using namespace millrace;
-
-#define CHECK(condition)                                                        \
-  do {                                                                          \
-    if (!(condition)) {                                                         \
-      std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);      \
-      std::exit(1);                                                             \
-    }                                                                           \
-  } while (0)
 
 struct Bench {
   std::vector<int32_t> events = std::vector<int32_t>(static_cast<size_t>(kEventsMax) * kEntryInts);

@@ -11,7 +11,7 @@ build() {
     -fno-sanitize-recover=all -isystem "$headers" -o "$out/$1" "$1.cc" "${@:2}" -lpthread -l:libssl.so.3 -l:libcrypto.so.3
   "$out/$1"
 }
-poller=(../poller.cc ../poller_tls.cc ../socket.cc ../handoff.cc ../tls_context.cc ../tls_io.cc ../tls_stream.cc)
+poller=(../poller*.cc ../listeners.cc ../socket.cc ../handoff.cc ../tls_*.cc)
 build poller_test "${poller[@]}"
 build tls_test "${poller[@]}"
 build hashing_test ../hashing.cc
