@@ -1,4 +1,4 @@
-/** Preface: every prefix of it is undecided up to its first line; anything else is HTTP/1. */
+/** Preface: PRI is HTTP/2's, a broken preface and a frame without one too; what has anything of a request is HTTP/1's. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { protocolOf, UNDECIDED } from '../../../engine/proxy/preface.js';
@@ -10,17 +10,42 @@ function told(text: string): number {
   return protocolOf(bytes, 2, bytes.length - 2);
 }
 
-test('the preface, by its first line', () => {
-  const lineBytes = PREFACE.indexOf('\n') + 1;
+test('the preface, by its method', () => {
   for (let length = 0; length <= PREFACE.length; length++)
-    assert.equal(told(PREFACE.slice(0, length)), length < lineBytes ? UNDECIDED : 2, String(length));
-  assert.equal(told(`${PREFACE.slice(0, lineBytes)}anything`), 2);
+    assert.equal(told(PREFACE.slice(0, length)), length < 4 ? UNDECIDED : 2, String(length));
+  assert.equal(told('PRI * HTTP/2.1\r\n'), 2);
+  assert.equal(told('PRI  anything'), 2);
 });
 
-test('a byte that differs makes it HTTP/1 at once, wherever it is', () => {
-  for (let at = 0; at < 16; at++) assert.equal(told(`${PREFACE.slice(0, at)}!`), 1, String(at));
-  assert.equal(told('P'), UNDECIDED);
-  assert.equal(told('PO'), 1);
-  assert.equal(told('GET / HTTP/1.1\r\n'), 1);
-  assert.equal(told('PRI * HTTP/1.1\r\n'), 1);
+test('a request is HTTP/1, well formed or not, as soon as its target or its end says so', () => {
+  assert.equal(told('G'), UNDECIDED);
+  assert.equal(told('GET '), UNDECIDED);
+  for (const request of [
+    'GET /',
+    'PRIX / HTTP/1.1\r\n',
+    'PRI\r\n',
+    'GET / HTTP/1.1\r\n',
+    'GET http:',
+    'CONNECT a:1 HTTP/1.1\r\n',
+    'OPTIONS *',
+    'GET index.html HTTP/1.1\r\n',
+    'GET /a b HTTP/1.1\r\n',
+    'GET index.html\r\n',
+    'GET\tindex.html HTTP/1.1\r\n',
+    'GET  / HTTP/1.1\r\n',
+    '\r\nGET / HTTP/1.1\r\n',
+    '\x16\x03\x01',
+    'A'.repeat(64),
+  ])
+    assert.equal(told(request), 1, request);
+});
+
+test('a broken preface is for HTTP/2 to refuse, however it is split', () => {
+  const broken = 'INVALID CONNECTION PREFACE\r\n\r\n';
+  for (let length = 0; length <= broken.length; length++)
+    assert.equal(told(broken.slice(0, length)), length < 20 ? UNDECIDED : 2, String(length));
+});
+
+test('a frame without a preface is HTTP/2', () => {
+  assert.equal(told('\0\0\0\x04\0\0\0\0\0'), 2);
 });
