@@ -36,6 +36,8 @@ export class NodeTransport implements Transport {
   readonly #listening = new Set<NodeListening>();
   #dirty: NodeConn[] = [];
   #isInTurn = false;
+  /** What onBytes lends in this turn; null = it is the arena's, or nothing. */
+  #lent: Uint8Array | null = null;
   #isFlushPlanned = false;
   #nextId = 1;
   #turnUs = 0;
@@ -259,8 +261,10 @@ export class NodeTransport implements Transport {
     }
     conn.bytesRead += end - start;
     this.#beginTurn();
+    this.#lent = bytes;
     conn.owner.onBytes(conn, bytes, start, end);
     this.#endTurn();
+    this.#lent = null;
   }
 
   #turn(action: () => void): void {
@@ -302,7 +306,9 @@ export class NodeTransport implements Transport {
     if (conn.pieces.length === 0) this.planFlush(conn);
     const last = conn.pieces[conn.pieces.length - 1];
     if (last !== undefined && last.bytes === bytes && last.end === start) last.end = end;
-    else conn.pieces.push({ bytes, start, end });
+    else if (bytes === this.arena.bytes || bytes === this.#lent) conn.pieces.push({ bytes, start, end });
+    // Law 12: whoever composed them may compose the next ones in the same place.
+    else conn.pieces.push({ bytes: new Uint8Array(bytes.subarray(start, end)), start: 0, end: end - start });
     conn.pieceBytes += end - start;
   }
 

@@ -16,6 +16,7 @@ import type { DialTls, TlsContext, TlsContextOptions, TlsSession } from './tls.j
 //  9. A Conn that has seen onClosed answers every call by doing nothing: a stale reference is harmless.
 // 10. nowMs() and nowUs() are constant within a turn and never go back.
 // 11. Writes of one turn to one connection leave in one gathered system call at the end of the turn.
+// 12. Bytes that are neither the arena's nor lent by onBytes belong to the caller again when write() returns.
 
 /** Bit set of reasons why reading is held; reading runs only while it is 0. */
 export type HoldBits = number;

@@ -167,6 +167,20 @@ export function transportLaws(
     },
   );
 
+  each('12: bytes of the caller may be overwritten when write() has returned', async (world, { owner, peer, conn }) => {
+    const own = Buffer.alloc(8);
+    owner.onBytesCall = () => {
+      for (const text of ['first   ', 'second  ', 'third   ']) {
+        own.write(text, 'latin1');
+        conn.write(own, 0, own.length);
+      }
+      own.fill(0x23);
+    };
+    peer.send(Buffer.from('go'));
+    await world.until('all left', () => peer.received.length === 24);
+    assert.equal(peer.received.toString(), 'first   second  third   ');
+  });
+
   each('6: a full connection says so, and when it has room again', async (world, { conn, owner, peer }) => {
     owner.calling(() => conn.setHighMark(65536));
     peer.pause();

@@ -211,7 +211,7 @@ export class SimTransport implements Transport {
     const isArena = bytes === this.arena.bytes;
     this.#writes.push({
       link,
-      bytes: isArena ? bytes : bytes.slice(start, end),
+      bytes: isArena ? bytes : new Uint8Array(bytes.subarray(start, end)),
       start: isArena ? start : 0,
       end: isArena ? end : end - start,
     });
