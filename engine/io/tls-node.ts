@@ -39,10 +39,16 @@ interface VerifyingHandle {
   verifyError(): (Error & { code?: string }) | null | undefined;
 }
 
+/** node:tls shows no certificate of a server whose session is resumed: it is kept beside the ticket. */
+export interface KeptSession {
+  readonly ticket: Buffer;
+  readonly leafDer: Uint8Array | null;
+}
+
 export class NodeTlsContext implements TlsContext {
   readonly options: TlsContextOptions;
   #secureContext: tls.SecureContext;
-  readonly #sessions = new Map<string, Buffer[]>();
+  readonly #sessions = new Map<string, KeptSession[]>();
 
   /** Throws with OpenSSL's reason, or with what this transport can't do. */
   constructor(options: TlsContextOptions) {
@@ -70,14 +76,15 @@ export class NodeTlsContext implements TlsContext {
   }
 
   /** A session to resume: those of TLS 1.3 are used once (RFC 8446, appendix C.4). */
-  takeSession(key: string): Buffer | undefined {
+  takeSession(key: string): KeptSession | undefined {
     const kept = this.#sessions.get(key);
     const last = kept?.[kept.length - 1];
-    if (last !== undefined && sessionPart(last, 1).equals(TLS_1_3_BYTES)) kept?.pop();
+    if (last !== undefined && sessionPart(last.ticket, 1).equals(TLS_1_3_BYTES)) kept?.pop();
     return last;
   }
 
-  keepSession(key: string, session: Buffer): void {
+  /** Only of servers that were accepted: nobody looks at the chain of one that is resumed. */
+  keepSession(key: string, session: KeptSession): void {
     const kept = this.#sessions.get(key) ?? [];
     kept.push(session);
     if (kept.length > this.options.maxSessionKeys) kept.shift();
@@ -161,7 +168,8 @@ export class NodeTlsSession implements TlsSession {
   readonly #socket: tls.TLSSocket;
   #chain: readonly Uint8Array[] | null = null;
 
-  constructor(socket: tls.TLSSocket, isVerified: boolean) {
+  /** known: of the session that was offered. */
+  constructor(socket: tls.TLSSocket, isVerified: boolean, known: KeptSession | undefined) {
     this.#socket = socket;
     this.version = socket.getProtocol() ?? '';
     this.cipher = socket.getCipher().name;
@@ -174,9 +182,9 @@ export class NodeTlsSession implements TlsSession {
     this.sessionId = Uint8Array.from(sessionPart(socket.getSession() ?? Buffer.alloc(0), SESSION_ID));
     this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '';
     const certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
-    this.peerCertificateDer = certificate?.raw ?? null;
+    this.peerCertificateDer = certificate?.raw ?? (this.isResumed ? (known?.leafDer ?? null) : null);
     const { _handle: handle } = socket as unknown as { _handle: VerifyingHandle | null };
-    const error = isVerified && certificate !== undefined ? handle?.verifyError() : null;
+    const error = isVerified && this.peerCertificateDer !== null ? handle?.verifyError() : null;
     this.verifyError = error == null ? 0 : (VERIFY_ERRORS[error.code ?? ''] ?? UNSPECIFIED);
     this.verifyReason = error == null ? '' : error.message;
   }
@@ -190,6 +198,7 @@ export class NodeTlsSession implements TlsSession {
         chain.push(at.raw);
         at = at.issuerCertificate;
       }
+      if (chain.length === 0 && this.peerCertificateDer !== null) chain.push(this.peerCertificateDer);
       this.#chain = chain;
     }
     return this.#chain;

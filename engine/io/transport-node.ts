@@ -14,7 +14,7 @@ import {
 import { NodeArena, SLAB_BYTES } from './arena-node.js';
 import { NodeConn } from './conn-node.js';
 import { NodeListening } from './listening-node.js';
-import { NodeTlsContext, NodeTlsSession, PendingServerTls, tlsErrorText } from './tls-node.js';
+import { type KeptSession, NodeTlsContext, NodeTlsSession, PendingServerTls, tlsErrorText } from './tls-node.js';
 import {
   type DialTls,
   TLS_END_BROKEN,
@@ -103,16 +103,28 @@ export class NodeTransport implements Transport {
       checkServerIdentity: () => undefined,
       servername: serverName,
     };
-    if (session !== undefined) options.session = session;
+    if (session !== undefined) options.session = session.ticket;
     const socket = tls.connect(options);
     socket.setNoDelay(true);
     this.#take(conn, socket);
     socket.once('connect', () => {
       conn.isConnected = true;
     });
-    socket.once('secureConnect', () => this.#onSecure(conn, socket));
-    if (context.options.maxSessionKeys > 0)
-      socket.on('session', (ticket: Buffer) => context.keepSession(sessionKey, ticket));
+    const tickets: Buffer[] = [];
+    const keepTickets = (): void => {
+      if (!conn.isOpen || context.options.maxSessionKeys === 0) return;
+      const leafDer = conn.tls?.peerCertificateDer ?? null;
+      for (const ticket of tickets.splice(0)) context.keepSession(sessionKey, { ticket, leafDer });
+    };
+    socket.once('secureConnect', () => {
+      this.#onSecure(conn, socket, session);
+      keepTickets();
+    });
+    // Those of TLS 1.2 come before anybody has judged the server.
+    socket.on('session', (ticket: Buffer) => {
+      tickets.push(ticket);
+      keepTickets();
+    });
   }
 
   startTls(
@@ -151,13 +163,14 @@ export class NodeTransport implements Transport {
       ...(alpn.length === 0 ? {} : { ALPNProtocols: alpn }),
     });
     this.#take(conn, socket);
-    socket.once('secure', () => this.#onSecure(conn, socket));
+    socket.once('secure', () => this.#onSecure(conn, socket, undefined));
   }
 
-  #onSecure(conn: NodeConn, socket: tls.TLSSocket): void {
+  /** known: of the session that was offered. */
+  #onSecure(conn: NodeConn, socket: tls.TLSSocket, known: KeptSession | undefined): void {
     if (conn.isEnded || conn.isClosed) return;
     const { options } = conn.tlsContext as NodeTlsContext;
-    const session = new NodeTlsSession(socket, options.verify !== 'none');
+    const session = new NodeTlsSession(socket, options.verify !== 'none', known);
     conn.tls = session;
     let fault: FaultCode = 0;
     if (session.verifyError !== 0 && !options.acceptUntrusted) {

@@ -119,7 +119,7 @@ export function tlsLaws(
   };
   sessionLaws(law, fixture);
   failureLaws(law, fixture);
-  resumptionLaws(law);
+  resumptionLaws(law, fixture);
   endLaws(law);
   contextLaws(law, fixture);
 }
@@ -424,7 +424,7 @@ function failureLaws(law: Law, fixture: TlsFixture): void {
   });
 }
 
-function resumptionLaws(law: Law): void {
+function resumptionLaws(law: Law, fixture: TlsFixture): void {
   const kinds: [string, Changes, string][] = [
     ['TLS 1.3 with tickets', {}, 'TLSv1.3'],
     ['TLS 1.3 from the cache', { sessionTickets: false }, 'TLSv1.3'],
@@ -487,6 +487,7 @@ function resumptionLaws(law: Law): void {
           world.dialled[count]?.send(Buffer.from('!'));
           await world.until('bytes come', () => owner.byteCount === 1);
           const answer = conn.tls?.isResumed === true;
+          assert.deepEqual(Buffer.from(conn.tls?.peerCertificateDer ?? []), fixture.leaf.certificate.raw);
           owner.calling(() => conn.endAfterFlush(0));
           await world.until('it is closed', () => owner.isClosed);
           return answer;
@@ -499,6 +500,21 @@ function resumptionLaws(law: Law): void {
         transport.dialTls = { ...transport.dialTls, context };
         assert.equal(await resumed('one'), false);
         assert.equal(await resumed('one'), false);
+      },
+    );
+
+  for (const maxVersion of [TLS_1_2, TLS_1_3])
+    law(
+      `a session of a server that was refused is not resumed (${maxVersion.toString(16)})`,
+      { client: { maxVersion, trustedCaPem: fixture.authority.certificatePem, verify: 'require' } },
+      async (world) => {
+        world.peerOptions = { secureContext: tls.createSecureContext(credentials(fixture.strange)) };
+        for (let i = 0; i < 3; i++) {
+          const { owner, conn } = dial(world);
+          await world.until('it fails', () => owner.isClosed);
+          assert.deepEqual(owner.calls, [`closed ${UP_TLS_VERIFY}`]);
+          assert.match(conn.tlsFailure, /certificate verify failed/);
+        }
       },
     );
 }
