@@ -294,7 +294,11 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   onInvalid(fault: FaultCode): void {
     if (this.is(FINISHED)) return;
-    if (!this.is(REQUEST_HEAD)) this.#admit();
+    if (!this.is(REQUEST_HEAD)) {
+      // Of the exchange's last request, whose fields are nobody else's.
+      this.request.reset();
+      this.#admit();
+    }
     this.#endRequest();
     if (this.is(RESPONSE_HEAD)) {
       this.note(fault);

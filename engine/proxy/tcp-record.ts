@@ -96,7 +96,8 @@ export class TcpRecord implements HashedRequest {
   }
   get transportFailureReason(): string {
     if (this.upstreamTlsFailure !== '') return this.upstreamTlsFailure;
-    return this.fault === 0 ? '' : (FAULTS[this.fault]?.reason ?? '');
+    const known = FAULTS[this.fault];
+    return known?.source === 'upstream' ? known.reason : '';
   }
   get downstreamTlsFailure(): string {
     return this.conn.tlsFailure;

@@ -6,5 +6,7 @@ import type { Pool } from '../upstream/pool.js';
 export function transportFailureReason(fault: FaultCode, pool: Pool | null): string {
   const isOfTls = fault === UP_TLS_HANDSHAKE || fault === UP_TLS_VERIFY || fault === UP_TLS_BROKEN;
   if (isOfTls) return pool === null ? '' : pool.tlsFailure;
-  return fault === 0 ? '' : (FAULTS[fault]?.reason ?? '');
+  const known = FAULTS[fault];
+  // What was wrong with the request says nothing of an upstream.
+  return known?.source === 'upstream' ? known.reason : '';
 }

@@ -307,6 +307,34 @@ function fileLog(path: string, text: string): unknown {
   return { typed_config: { '@type': type, path, log_format: { text_format_source: { inline_string: text } } } };
 }
 
+test('the line of a request that could not be read has nothing of an earlier one', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-log-'));
+  const path = join(directory, 'access.log');
+  const log = fileLog(
+    path,
+    '%REQ(:METHOD)% %REQ(:PATH)% %REQ(:AUTHORITY)% %REQ(X-SECRET)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON%\n',
+  );
+  const proxy = await ProxyProcess.start(bootstrap({ origins: [originPort], manager: { access_log: [log] } }), {
+    args: ['--concurrency', '1'],
+  });
+  for (const text of [
+    'POST /of-somebody-else HTTP/1.1\r\nHost: secret\r\nX-Secret: token\r\nContent-Length: 0\r\n\r\n',
+    'POST /in-vain HTTP/1.1\r\nHost: b\r\nno colon\r\n\r\n',
+    'nonsense\r\n\r\n',
+  ]) {
+    const client = await RawClient.connect(proxy.port);
+    client.send(text);
+    await client.until((received) => received.includes('\r\n\r\n'));
+    client.close();
+  }
+  await proxy.stop();
+  assert.equal(
+    readFileSync(path, 'utf8'),
+    'POST /of-somebody-else secret token 200 - -\n- - - - 400 DPE -\n- - - - 400 DPE -\n',
+  );
+  rmSync(directory, { recursive: true });
+});
+
 for (const transport of ['native', 'node'])
   test(`connections in the log, ${transport} transport: ids of both sides, and our address of the upstream one`, async () => {
     const directory = mkdtempSync(join(tmpdir(), 'millrace-log-'));
