@@ -5,6 +5,7 @@
       "conditions": [
         ["OS=='linux'", {
           "sources": ["native/addon.cc", "native/addon_hashing.cc", "native/addon_rate_cells.cc", "native/addon_tls.cc",
+                      "native/addon_poller.cc", "native/loop_wait.cc",
                       "native/poller.cc", "native/poller_arrivals.cc", "native/poller_input.cc", "native/poller_output.cc",
                       "native/poller_ending.cc", "native/poller_tls.cc",
                       "native/listeners.cc", "native/socket.cc", "native/handoff.cc",

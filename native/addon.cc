@@ -1,4 +1,4 @@
-// Poller and acceptor for JavaScript: one poller per environment, clean-up hooks. Only addon files know Node.
+// Poller and acceptor for JavaScript. Only addon files know Node.
 #include <napi.h>
 #include <unistd.h>
 #include <uv.h>
@@ -10,135 +10,10 @@
 #include <vector>
 
 #include "addon_parts.h"
-#include "poller.h"
+#include "addon_poller.h"
 
 namespace millrace {
 namespace {
-
-// Rounds per wake: after so many the worker's other work (timers, messages) gets its turn. Few rounds make larger
-// batches, and a batch is what a request's share of the fixed costs gets smaller by.
-constexpr int kRoundsMax = 2;
-constexpr uint64_t kDeadlineTickMs = 50;
-
-// Lives until libuv has closed its handles, which may be after the JavaScript object is gone.
-class PollerHost {
- public:
-  PollerHost(Napi::Env env, int32_t worker, const PollerMemory& memory, Napi::Function turn)
-      : env_(env), poller_(std::make_unique<Poller>(worker, memory)), turn_(Napi::Persistent(turn)) {
-    napi_get_uv_event_loop(env, &loop_);
-    context_ = std::make_unique<Napi::AsyncContext>(env, "millrace");
-    poll_.data = this;
-    timer_.data = this;
-    uv_poll_init(loop_, &poll_, poller_->epoll_fd());
-    uv_timer_init(loop_, &timer_);
-    uv_poll_start(&poll_, UV_READABLE, OnReadable);
-    uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
-    napi_add_async_cleanup_hook(env, OnEnvironmentEnd, this, &hook_);
-  }
-
-  Poller* poller() { return poller_.get(); }
-  void Keep(Napi::Reference<Napi::Object>&& memory) { memory_.push_back(std::move(memory)); }
-
-  // A call inside a turn needs none: what it left is seen to by the turn's next round or by its end.
-  void WakeAfterCall() {
-    if (!is_in_turn_) poller_->WakeIfPending();
-  }
-
-  void StartTimer() {
-    if (poller_->HasDeadlines() && uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)) == 0)
-      uv_timer_start(&timer_, OnDeadlineTick, kDeadlineTickMs, kDeadlineTickMs);
-  }
-
-  // Closes everything now; the handles end with the loop's next iteration.
-  void Close() {
-    if (is_closing_) return;
-    is_closing_ = true;
-    uv_poll_stop(&poll_);
-    uv_timer_stop(&timer_);
-    poller_->CloseAll();
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll_), OnHandleClosed);
-    uv_close(reinterpret_cast<uv_handle_t*>(&timer_), OnHandleClosed);
-  }
-
- private:
-  ~PollerHost() = default;
-
-  static void OnReadable(uv_poll_t* handle, int, int) { static_cast<PollerHost*>(handle->data)->Turn(); }
-
-  static void OnDeadlineTick(uv_timer_t* handle) {
-    auto* self = static_cast<PollerHost*>(handle->data);
-    self->poller_->CheckDeadlines();
-    if (!self->poller_->HasDeadlines()) uv_timer_stop(handle);
-  }
-
-  void Turn() {
-    Napi::HandleScope scope(env_);
-    // One callback scope per wake: next ticks and microtasks run once, after the last round.
-    Napi::CallbackScope callback(env_, *context_);
-    is_in_turn_ = true;
-    for (int round = 0; round < kRoundsMax && !is_closing_; round++) {
-      int32_t count = poller_->Gather();
-      if (count == 0) break;
-      Napi::HandleScope round_scope(env_);
-      napi_value argument;
-      napi_value result;
-      napi_create_int32(env_, count, &argument);
-      napi_status status = napi_call_function(env_, turn_.Env().Undefined(), turn_.Value(), 1, &argument, &result);
-      if (status != napi_ok) {
-        // An exception in the core is a programming error: the thread dies of it and is replaced.
-        napi_value error;
-        is_in_turn_ = false;
-        if (napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
-        return;
-      }
-      int32_t ops = 0;
-      napi_get_value_int32(env_, result, &ops);
-      if (!is_closing_) poller_->Execute(ops);
-    }
-    is_in_turn_ = false;
-    if (!is_closing_) {
-      poller_->WakeIfPending();
-      StartTimer();
-    }
-  }
-
-  static void OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* data) {
-    auto* self = static_cast<PollerHost*>(data);
-    self->is_environment_ending_ = true;
-    self->turn_.Reset();
-    self->memory_.clear();
-    self->context_.reset();
-    if (self->is_closing_) self->MaybeDelete();
-    else self->Close();
-  }
-
-  static void OnHandleClosed(uv_handle_t* handle) {
-    auto* self = static_cast<PollerHost*>(handle->data);
-    self->closed_handles_++;
-    self->MaybeDelete();
-  }
-
-  // Only the end of the environment deletes: until then the JavaScript object may still call.
-  void MaybeDelete() {
-    if (closed_handles_ < 2 || !is_environment_ending_) return;
-    napi_remove_async_cleanup_hook(hook_);
-    delete this;
-  }
-
-  Napi::Env env_;
-  uv_loop_t* loop_ = nullptr;
-  std::unique_ptr<Poller> poller_;
-  std::unique_ptr<Napi::AsyncContext> context_;
-  Napi::FunctionReference turn_;
-  std::vector<Napi::Reference<Napi::Object>> memory_;
-  uv_poll_t poll_{};
-  uv_timer_t timer_{};
-  napi_async_cleanup_hook_handle hook_ = nullptr;
-  int closed_handles_ = 0;
-  bool is_in_turn_ = false;
-  bool is_closing_ = false;
-  bool is_environment_ending_ = false;
-};
 
 bool AddressFrom(const Napi::CallbackInfo& info, size_t at, SocketAddress* out) {
   return MakeAddress(info[at].As<Napi::Number>().Int32Value(), info[at + 1].As<Napi::String>().Utf8Value(),
@@ -191,8 +66,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
  private:
   void Execute(const Napi::CallbackInfo& info) {
     host_->poller()->Execute(info[0].As<Napi::Number>().Int32Value());
-    host_->WakeAfterCall();
-    host_->StartTimer();
+    host_->AfterCall();
   }
   Napi::Value Dial(const Napi::CallbackInfo& info) {
     SocketAddress address;
@@ -205,7 +79,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
       if (tls == nullptr) return Napi::Number::New(info.Env(), -ENOMEM);
     }
     int32_t slot = poller->Dial(address, info[3].As<Napi::Number>().Int32Value(), std::move(tls));
-    host_->StartTimer();
+    host_->AfterCall();
     return Napi::Number::New(info.Env(), slot);
   }
   // startTls(slot, context, bytes, start, end, timeoutMs) -> false: the connection is gone
@@ -220,8 +94,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
     bool is_there = host_->poller()->StartTls(info[0].As<Napi::Number>().Int32Value(), TlsContextOf(info[1]),
                                               bytes.Data() + start, static_cast<size_t>(end - start),
                                               info[5].As<Napi::Number>().Int32Value());
-    host_->WakeAfterCall();
-    host_->StartTimer();
+    host_->AfterCall();
     return Napi::Boolean::New(info.Env(), is_there);
   }
   // tlsFact(slot, kind) -> see addon_tls.cc; null without TLS
@@ -238,7 +111,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
   }
   void CloseListener(const Napi::CallbackInfo& info) {
     host_->poller()->CloseListener(info[0].As<Napi::Number>().Int32Value());
-    host_->poller()->WakeIfPending();
+    host_->AfterCall();
   }
   Napi::Value Address(const Napi::CallbackInfo& info) {
     return Describe(info.Env(), host_->poller()->FdOf(info[0].As<Napi::Number>().Int32Value()),

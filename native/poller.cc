@@ -59,9 +59,30 @@ void Poller::Tick() {
 
 int64_t Poller::NowMs() const { return (MonotonicNs() - start_ns_) / 1000000; }
 
-void Poller::WakeIfPending() {
+bool Poller::HasPending() const {
   bool is_waiting = ring_.HasPending() || !again_.empty() || !clients_.empty() || !handshakes_.empty();
-  if (is_waiting || ready_at_ < ready_count_) handoff_->Wake();
+  return is_waiting || ready_at_ < ready_count_;
+}
+
+void Poller::WakeIfPending() {
+  if (HasPending()) handoff_->Wake();
+}
+
+void Poller::WatchLoop(int fd) {
+  epoll_event want{};
+  want.events = EPOLLIN;
+  want.data.u64 = kTagLoop;
+  ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &want);
+}
+
+bool Poller::Wait(int timeout_ms) {
+  if (ready_at_ < ready_count_) return true;
+  ready_at_ = 0;
+  ready_count_ = 0;
+  int count = ::epoll_wait(epoll_fd_, ready_, kReadyMax, HasPending() ? 0 : timeout_ms);
+  if (count > 0) ready_count_ = count;
+  has_waited_ = true;
+  return HasPending();
 }
 
 int32_t Poller::Gather() {
@@ -79,6 +100,7 @@ int32_t Poller::Gather() {
     break;
   }
   ring_.EndRound();
+  has_waited_ = false;
   Tick();
   return ring_.count();
 }
@@ -106,11 +128,7 @@ void Poller::ReadRest() {
 }
 
 void Poller::TakeReady() {
-  if (ready_at_ >= ready_count_) {
-    ready_at_ = 0;
-    ready_count_ = ::epoll_wait(epoll_fd_, ready_, kReadyMax, 0);
-    if (ready_count_ < 0) ready_count_ = 0;
-  }
+  if (!has_waited_) static_cast<void>(Wait(0));
   while (ready_at_ < ready_count_ && HasRoom()) {
     const epoll_event& event = ready_[ready_at_++];
     OnEvent(event.data.u64, event.events);
@@ -131,6 +149,10 @@ void Poller::BeginClients() {
 void Poller::OnEvent(uint64_t data, uint32_t events) {
   if ((data & kTagHandoff) != 0) {
     TakeHanded();
+    return;
+  }
+  if ((data & kTagLoop) != 0) {
+    is_loop_ready_ = true;
     return;
   }
   if ((data & kTagListener) != 0) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "conn_table.h"
@@ -34,6 +35,12 @@ class Poller {
   Poller& operator=(const Poller&) = delete;
 
   [[nodiscard]] int epoll_fd() const { return epoll_fd_; }
+  // For the next Gather(): waits so many milliseconds (-1: for ever) until something is ready; not at all when something is left.
+  // False: nothing is.
+  [[nodiscard]] bool Wait(int timeout_ms);
+  // The event loop's descriptor: ends a wait too, and TakeLoopReady() tells of it.
+  void WatchLoop(int fd);
+  [[nodiscard]] bool TakeLoopReady() { return std::exchange(is_loop_ready_, false); }
   // Fills the event ring with what is ready now; 0 = nothing. The slots of closes reported before are free afterwards.
   [[nodiscard]] int32_t Gather();
   void Execute(int32_t count);
@@ -42,7 +49,9 @@ class Poller {
   // Deadlines: call it now and then while HasDeadlines().
   void CheckDeadlines();
   [[nodiscard]] bool HasDeadlines() const { return deadlines_ > 0 || listeners_.HasPaused(); }
-  // Makes the next epoll_wait return when something is left: events of Execute(), or more than the rounds had room for.
+  // Events of Execute(), or more than the rounds had room for.
+  [[nodiscard]] bool HasPending() const;
+  // Makes the descriptor readable when something is left.
   void WakeIfPending();
 
   // A slot, or -errno.
@@ -66,6 +75,7 @@ class Poller {
   // generation.
   static constexpr uint64_t kTagHandoff = 2ull << 32;
   static constexpr uint64_t kTagDialled = 4ull << 32;
+  static constexpr uint64_t kTagLoop = 8ull << 32;
   static constexpr int kGenerationShift = 36;
   static constexpr uint32_t kGenerationMask = (1u << (64 - kGenerationShift)) - 1;
 
@@ -140,6 +150,8 @@ class Poller {
   epoll_event ready_[kReadyMax];
   int ready_count_ = 0;
   int ready_at_ = 0;
+  bool has_waited_ = false;
+  bool is_loop_ready_ = false;
   size_t slab_at_ = 0;
   int32_t deadlines_ = 0;
   int64_t start_ns_;

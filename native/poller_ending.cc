@@ -110,7 +110,6 @@ void Poller::CheckDeadlines() {
     else Close(slot, (conn->flags & kConnecting) != 0 ? ETIMEDOUT : 0, (conn->flags & kConnecting) == 0);
   }
   listeners_.ResumePaused();
-  WakeIfPending();
 }
 
 }  // namespace millrace
