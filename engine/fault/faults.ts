@@ -18,8 +18,10 @@ export interface Fault {
   readonly grpcStatus: number;
   /** Envoy's response flag (envoy-semantics 3.4); '' = none. */
   readonly flag: string;
-  /** %RESPONSE_CODE_DETAILS%. */
+  /** %RESPONSE_CODE_DETAILS%: Envoy's, where it has one. */
   readonly details: string;
+  /** The same of a request of HTTP/2: Envoy's codecs have names of their own. */
+  readonly http2Details: string;
   /** Body of the local reply; null = the reason with the status text. */
   readonly body: string | null;
   readonly level: 'debug' | 'info' | 'warn';
@@ -35,6 +37,7 @@ const table: Fault[] = [
     grpcStatus: 0,
     flag: '',
     details: '',
+    http2Details: '',
     body: null,
     level: 'debug',
   },
@@ -50,15 +53,32 @@ function row(
   details: string,
   level: Fault['level'],
   body: string | null = null,
+  http2Details = details,
 ): FaultCode {
   const code = table.length;
-  table.push({ code, reason, source, retry, status, grpcStatus, flag, details, body, level });
+  table.push({ code, reason, source, retry, status, grpcStatus, flag, details, http2Details, body, level });
   return code;
 }
 
-/** A malformed request: 400 unless said otherwise, connection closed after the reply. */
-function badRequest(reason: string, status = 400): FaultCode {
-  return row(reason, 'downstream', 'never', status, 13, 'DPE', `http1.${reason}`, 'debug');
+/** What nghttp2 tells Envoy of a malformed message: one field is wrong, or the message as a whole is. */
+const INVALID_FIELD = 'http2.invalid.header.field';
+const MESSAGING_RULE = 'http2.violation.of.messaging.rule';
+/** Of bytes or of lines. */
+const TOO_MANY_HEADERS = 'http2.too_many_headers';
+const NORMALIZATION = 'path_normalization_failed';
+
+/** A malformed request: HTTP/1.1 answers 400 unless said otherwise and closes, HTTP/2 resets the stream. */
+function badRequest(
+  reason: string,
+  http2Details = INVALID_FIELD,
+  status = 400,
+  details = `http1.${reason}`,
+): FaultCode {
+  return row(reason, 'downstream', 'never', status, 13, 'DPE', details, 'debug', null, http2Details);
+}
+
+function clientLeft(reason: string, flag: string, details: string, http2Details = details): FaultCode {
+  return row(reason, 'downstream', 'never', 0, 1, flag, details, 'debug', null, http2Details);
 }
 
 function badResponse(reason: string): FaultCode {
@@ -68,8 +88,8 @@ function badResponse(reason: string): FaultCode {
 }
 
 /** The client broke a rule of HTTP/2: its connection ends, or one of its streams. */
-function badHttp2(reason: string): FaultCode {
-  return row(reason, 'downstream', 'never', 0, 13, 'DPE', `http2.${reason}`, 'debug');
+function badHttp2(reason: string, details = reason.replace('http2_', 'http2.')): FaultCode {
+  return row(reason, 'downstream', 'never', 0, 13, 'DPE', details, 'debug');
 }
 
 function upstream(reason: string, retry: FaultRetry, status: number, flag: string, cause: string): FaultCode {
@@ -88,9 +108,9 @@ export const BAD_METHOD = badRequest('invalid_method');
 export const BAD_TARGET = badRequest('invalid_target');
 export const BAD_VERSION_SYNTAX = badRequest('invalid_version');
 /** HTTP/2.0 and so on, well formed but not ours: 505. */
-export const BAD_VERSION_UNSUPPORTED = badRequest('unsupported_version', 505);
+export const BAD_VERSION_UNSUPPORTED = badRequest('unsupported_version', INVALID_FIELD, 505);
 /** HTTP/1.0 where the config does not accept it: 426, as Envoy. */
-export const BAD_VERSION_HTTP10 = badRequest('http10_not_accepted', 426);
+export const BAD_VERSION_HTTP10 = badRequest('http10_not_accepted', '', 426, 'low_version');
 export const BAD_REQUEST_LINE = badRequest('invalid_request_line');
 export const BAD_LINE_ENDING = badRequest('bare_cr_or_lf');
 export const BAD_FIELD_NAME = badRequest('invalid_field_name');
@@ -98,14 +118,14 @@ export const BAD_FIELD_VALUE = badRequest('invalid_field_value');
 export const BAD_SPACE_BEFORE_COLON = badRequest('space_before_colon');
 export const BAD_OBS_FOLD = badRequest('obs_fold');
 export const BAD_HOST = badRequest('invalid_host');
-export const BAD_HOST_MISSING = badRequest('missing_host');
+export const BAD_HOST_MISSING = badRequest('missing_host', MESSAGING_RULE, 400, 'missing_host_header');
 export const BAD_HOST_DUPLICATE = badRequest('duplicate_host');
 export const BAD_CONTENT_LENGTH = badRequest('invalid_content_length');
 export const BAD_CONTENT_LENGTH_DUPLICATE = badRequest('duplicate_content_length');
 export const BAD_LENGTH_AND_CODING = badRequest('content_length_with_transfer_encoding');
 export const BAD_TRANSFER_ENCODING = badRequest('invalid_transfer_encoding');
 /** Transfer codings that we don't implement ("gzip", "gzip, chunked"): 501, RFC 9112 §6.1. */
-export const BAD_TRANSFER_CODING_UNKNOWN = badRequest('unsupported_transfer_coding', 501);
+export const BAD_TRANSFER_CODING_UNKNOWN = badRequest('unsupported_transfer_coding', INVALID_FIELD, 501);
 export const BAD_TRANSFER_ENCODING_HTTP10 = badRequest('transfer_encoding_in_http10');
 export const BAD_CHUNK_SIZE = badRequest('invalid_chunk_size');
 export const BAD_CHUNK_EXTENSION = badRequest('invalid_chunk_extension');
@@ -113,43 +133,25 @@ export const BAD_CHUNK_END = badRequest('invalid_chunk_end');
 export const BAD_TRAILER = badRequest('invalid_trailer');
 export const BAD_CONNECTION_FIELD = badRequest('invalid_connection_field');
 export const BAD_UPGRADE = badRequest('invalid_upgrade');
-export const BAD_EXPECT = badRequest('unsupported_expectation', 417);
-export const BAD_BODY_ON_CONNECT = badRequest('body_with_connect');
-export const BAD_PATH = badRequest('path_normalization_failed');
-export const BAD_UNDERSCORE = badRequest('unexpected_underscore');
-export const TOO_LONG_TARGET = badRequest('target_too_long', 414);
-export const TOO_MANY_FIELDS = badRequest('too_many_headers', 431);
-export const TOO_BIG_HEAD = badRequest('headers_too_large', 431);
-export const TOO_BIG_TRAILERS = badRequest('trailers_too_large', 431);
+export const BAD_EXPECT = badRequest('unsupported_expectation', INVALID_FIELD, 417);
+export const BAD_BODY_ON_CONNECT = badRequest('body_with_connect', MESSAGING_RULE);
+export const BAD_PATH = badRequest(NORMALIZATION, NORMALIZATION, 400, NORMALIZATION);
+export const BAD_UNDERSCORE = badRequest('unexpected_underscore', 'http2.unexpected_underscore');
+export const TOO_LONG_TARGET = badRequest('target_too_long', TOO_MANY_HEADERS, 414);
+export const TOO_MANY_FIELDS = badRequest('too_many_headers', TOO_MANY_HEADERS, 431);
+export const TOO_BIG_HEAD = badRequest('headers_too_large', TOO_MANY_HEADERS, 431);
+export const TOO_BIG_TRAILERS = badRequest('trailers_too_large', TOO_MANY_HEADERS, 431);
 /** Pseudo-header fields of HTTP/2: unknown, twice, missing, behind others, of the other direction, or in trailers. */
 export const BAD_PSEUDO_FIELD = badRequest('invalid_pseudo_header');
 export const BAD_SCHEME = badRequest('invalid_scheme');
 /** Host and :authority differ, RFC 9113 §8.3.1: two readers would take the request to two places. */
 export const BAD_HOST_MISMATCH = badRequest('host_differs_from_authority');
 /** The client ended its side in the middle of a request. */
-export const DOWN_TRUNCATED = badRequest('incomplete_request');
+export const DOWN_TRUNCATED = badRequest('incomplete_request', 'downstream_remote_disconnect');
 
 // ---- the client's side ------------------------------------------------------------------------
-export const DOWN_GONE = row(
-  'downstream_disconnect',
-  'downstream',
-  'never',
-  0,
-  1,
-  'DC',
-  'downstream_remote_disconnect',
-  'debug',
-);
-export const DOWN_RESET = row(
-  'downstream_reset',
-  'downstream',
-  'never',
-  0,
-  1,
-  'DR',
-  'downstream_remote_reset',
-  'debug',
-);
+export const DOWN_GONE = clientLeft('downstream_disconnect', 'DC', 'downstream_remote_disconnect');
+export const DOWN_RESET = clientLeft('downstream_reset', 'DR', 'downstream_remote_reset', 'http2.remote_reset');
 /** Before a filter chain was chosen: none fits, nothing came in time, or what began as TLS is none. */
 export const NO_FILTER_CHAIN = downstreamTls('no_filter_chain_match');
 export const LISTENER_FILTER_TIMEOUT = downstreamTls('listener_filter_timeout');
@@ -312,7 +314,7 @@ export const UP_DRAINED = row('upstream_drained', 'local', 'never', 0, 0, '', ''
 
 // ---- HTTP/2: engine/http2/error-codes.ts says which code each is on the wire -------------------------
 /** RFC 7541: the tables of the two sides no longer agree, so the connection is over (RFC 9113 §4.3). */
-export const H2_COMPRESSION = row('http2_compression_error', 'downstream', 'never', 0, 13, 'DPE', '', 'debug');
+export const H2_COMPRESSION = badHttp2('http2_compression_error');
 export const H2_PROTOCOL = badHttp2('http2_protocol_error');
 export const H2_FLOW_CONTROL = badHttp2('http2_flow_control_error');
 export const H2_SETTINGS_TIMEOUT = badHttp2('http2_settings_timeout');
@@ -323,7 +325,7 @@ export const H2_PING_TIMEOUT = badHttp2('http2_ping_timeout');
 /** The client gives a stream no window: a slow reader, or one that holds our memory on purpose. */
 export const H2_FLUSH_TIMEOUT = badHttp2('http2_flush_timeout');
 /** DATA does not add up to Content-Length (RFC 9113 §8.1.1). */
-export const H2_BODY_LENGTH = badHttp2('http2_content_length_mismatch');
+export const H2_BODY_LENGTH = badHttp2('http2_content_length_mismatch', MESSAGING_RULE);
 export const UP_H2_PROTOCOL = badResponse('upstream_http2_protocol_error');
 export const UP_H2_FLOW_CONTROL = badResponse('upstream_http2_flow_control_error');
 export const UP_H2_SETTINGS_TIMEOUT = badResponse('upstream_http2_settings_timeout');

@@ -166,8 +166,9 @@ export class Http2ServerCodec extends Http2Connection {
     if (endsConnection(fault)) return this.blockError(fault);
     const isReused = this.abuse.streams > 0;
     const opened = this.begin(id, isReused ? IS_REUSED : 0);
-    if (fault !== 0 || isSelfDependent || (isEnd && head.contentLength > 0))
-      return this.#malformed(opened, fault, isEnd);
+    if (fault !== 0) return this.#malformed(opened, fault, isEnd);
+    if (isSelfDependent) return this.#malformed(opened, H2_PROTOCOL, isEnd);
+    if (isEnd && head.contentLength > 0) return this.#malformed(opened, H2_BODY_LENGTH, isEnd);
     let state = HEAD_RECEIVED;
     if (head.method === METHOD_CONNECT) state |= TO_CONNECT;
     if ((head.flags & HEAD_EXTENDED_CONNECT) !== 0) state |= TO_EXTENDED_CONNECT;
@@ -186,20 +187,21 @@ export class Http2ServerCodec extends Http2Connection {
     return 0;
   }
 
-  /** Nothing of it reaches an exchange, but heads over a limit: they get an answer that says so. */
+  /** An exchange of it hears of the end alone, for the log; a head over a limit gets an answer that says so. */
   #malformed(stream: Http2Stream, fault: FaultCode, isEnd: boolean): ErrorCode {
+    const sink = this.#acceptor.onStream(stream);
+    stream.sink = sink;
     if (fault === TOO_BIG_HEAD || fault === TOO_MANY_FIELDS) {
       this.count(HEADER_OVERFLOW);
       stream.state |= HEAD_RECEIVED;
       if (isEnd) stream.state |= REMOTE_ENDED | END_PASSED;
-      const sink = this.#acceptor.onStream(stream);
-      stream.sink = sink;
       sink.onInvalid(fault);
       return this.abuse.isResetFlood() ? ENHANCE_YOUR_CALM : 0;
     }
     this.count(RX_MESSAGING_ERROR);
-    if (!this.options.overrideStreamErrorOnInvalidHttpMessage) return PROTOCOL_ERROR;
-    return this.streamError(stream, PROTOCOL_ERROR);
+    if (this.options.overrideStreamErrorOnInvalidHttpMessage) return this.breakStream(stream, PROTOCOL_ERROR, fault);
+    this.sayReset(stream, fault);
+    return PROTOCOL_ERROR;
   }
 
   /** A block that nobody wants keeps HPACK's table in step all the same. */

@@ -63,6 +63,7 @@ export const HTTP = scope(
     'downstream_rq_idle_timeout',
     'downstream_rq_max_duration_reached',
     'downstream_rq_rx_reset',
+    'downstream_rq_tx_reset',
     'downstream_rq_too_large',
     'downstream_rq_response_before_rq_complete',
     'rq_total',

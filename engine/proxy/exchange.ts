@@ -112,6 +112,12 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     startDeadlines(this, listener.record);
   }
 
+  /** No head was fit to be passed on: the one here is of an earlier request, maybe somebody else's, and the log asks. */
+  #admitUnread(): void {
+    this.request.reset();
+    this.#admit();
+  }
+
   #route(): void {
     const listener = this.listener as ListenerRuntime;
     const refused = prepareRequest(this, listener);
@@ -287,6 +293,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   /** The client is gone, or the connection failed: whatever the upstream still does is in vain. */
   onReset(fault: FaultCode): void {
     if (this.is(FINISHED)) return;
+    if (!this.is(REQUEST_HEAD)) this.#admitUnread();
     this.note(fault);
     this.#down = null;
     this.#abandon(fault);
@@ -294,11 +301,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   onInvalid(fault: FaultCode): void {
     if (this.is(FINISHED)) return;
-    if (!this.is(REQUEST_HEAD)) {
-      // Of the exchange's last request, whose fields are nobody else's.
-      this.request.reset();
-      this.#admit();
-    }
+    if (!this.is(REQUEST_HEAD)) this.#admitUnread();
     this.#endRequest();
     if (this.is(RESPONSE_HEAD)) {
       this.note(fault);

@@ -28,6 +28,7 @@ const RQ_HEADER_TIMEOUT = HTTP.index.downstream_rq_header_timeout;
 const RQ_IDLE_TIMEOUT = HTTP.index.downstream_rq_idle_timeout;
 const RQ_DURATION = HTTP.index.downstream_rq_max_duration_reached;
 const RQ_RX_RESET = HTTP.index.downstream_rq_rx_reset;
+const RQ_TX_RESET = HTTP.index.downstream_rq_tx_reset;
 const RQ_TOO_LARGE = HTTP.index.downstream_rq_too_large;
 const RQ_EARLY_RESPONSE = HTTP.index.downstream_rq_response_before_rq_complete;
 const CX_PROTOCOL_ERROR = HTTP.index.downstream_cx_protocol_error;
@@ -74,7 +75,9 @@ function countFault(metrics: WorkerMetrics, base: number, x: ExchangeRecord): vo
   else if (fault === MAX_STREAM_DURATION) metrics.add(base + RQ_DURATION, 1);
   else if (fault === TOO_BIG_HEAD || fault === TOO_MANY_FIELDS) metrics.add(base + RQ_TOO_LARGE, 1);
   // In HTTP/2 it is the stream's alone, or was counted once for the connection.
-  else if (row.flag === 'DPE' && (x.downstream as Client).protocol === 1) metrics.add(base + CX_PROTOCOL_ERROR, 1);
+  else if (row.flag === 'DPE' && (x.downstream as Client).protocol === 2)
+    metrics.add(base + RQ_TX_RESET, x.is(RESPONSE_HEAD) ? 0 : 1);
+  else if (row.flag === 'DPE') metrics.add(base + CX_PROTOCOL_ERROR, 1);
   else if (row.source === 'downstream') metrics.add(base + RQ_RX_RESET, 1);
   else if (row.source === 'upstream' && x.is(RESPONSE_HEAD) && x.response.length > 0)
     metrics.add(base + RESET_AFTER_START, 1);
