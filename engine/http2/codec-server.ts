@@ -2,6 +2,7 @@
 import {
   DOWN_RESET,
   DOWN_TRUNCATED,
+  FAULTS,
   type FaultCode,
   H2_BODY_LENGTH,
   H2_PROTOCOL,
@@ -19,6 +20,8 @@ import { CLOSED_BY_PEER, CLOSED_BY_US } from './closed-streams.js';
 import { Http2Connection } from './connection.js';
 import { PING_DRAIN } from './connection-watch.js';
 import {
+  CANCEL,
+  CONNECT_ERROR,
   ENHANCE_YOUR_CALM,
   type ErrorCode,
   NO_ERROR,
@@ -298,6 +301,16 @@ export class Http2ServerCodec extends Http2Connection {
     }
     if (end && (stream.state & CLOSED) === 0) this.onSenderEnded(stream);
     return isFull;
+  }
+
+  /** A tunnel whose other end broke (RFC 9113 §8.5; RFC 8441 §5). */
+  override resetStream(stream: Http2Stream, fault: FaultCode): void {
+    const isBroken = (stream.state & TUNNEL) !== 0 && FAULTS[fault]?.source === 'upstream';
+    if (!isBroken) super.resetStream(stream, fault);
+    else {
+      this.sendReset(stream.id, (stream.state & TO_CONNECT) !== 0 ? CONNECT_ERROR : CANCEL);
+      this.closeStream(stream, CLOSED_BY_US);
+    }
   }
 
   /** The exchange is over: it hears no more, and what is still coming of the request is dropped. */

@@ -31,6 +31,7 @@ export const FRAME_SIZE_ERROR = 6;
 export const REFUSED_STREAM = 7;
 export const CANCEL = 8;
 export const COMPRESSION_ERROR = 9;
+export const CONNECT_ERROR = 10;
 export const ENHANCE_YOUR_CALM = 11;
 
 interface Row {
@@ -88,12 +89,12 @@ export function faultOfCode(code: ErrorCode, isServer: boolean): FaultCode {
   return (isServer ? downFaults[code] : upFaults[code]) as FaultCode;
 }
 
-/** The code that tells the peer of a fault. */
 /** Faults of header blocks after which the connection can't go on: its tables are lost, or its peer means no good. */
 export function endsConnection(fault: FaultCode): boolean {
   return fault === H2_COMPRESSION || fault === H2_FLOOD;
 }
 
+/** The code that tells the peer of a fault. */
 export function codeOfFault(fault: FaultCode, isServer: boolean): ErrorCode {
   return (isServer ? serverCodes[fault] : clientCodes[fault]) as ErrorCode;
 }

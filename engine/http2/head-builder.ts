@@ -67,7 +67,7 @@ import { ENTRY_OVERHEAD } from './hpack-table.js';
 import type { BlockKind, HeaderLimits } from './hpack-decoder.js';
 import { faultIn, fieldFault, tooBig, tooMany } from './line-faults.js';
 import { joinCookies } from './join-cookies.js';
-import { finishRequest, takeOddLength } from './request-rules.js';
+import { finishRequest, isSameAuthority, takeOddLength } from './request-rules.js';
 
 const HOST = N.host;
 const UPGRADE = N.upgrade;
@@ -339,12 +339,10 @@ export class HeadBuilder {
   #host(bytes: Uint8Array, start: number, end: number, isRepeated: boolean): number {
     if (isRepeated) return BAD_HOST_DUPLICATE;
     if ((this.#seen & bit(LINE_AUTHORITY)) === 0) return 0;
-    const head = this.#head;
-    const authority = head.authorityBytes;
-    const from = head.authorityFrom;
-    if (head.authorityTo - from !== end - start) return BAD_HOST_MISMATCH;
-    for (let i = 0; i < end - start; i++) if (authority[from + i] !== bytes[start + i]) return BAD_HOST_MISMATCH;
-    return -1;
+    const { authorityBytes, authorityFrom, authorityTo, flags } = this.#head;
+    const isHttps = (flags & HEAD_HTTPS) !== 0;
+    const isSame = isSameAuthority(authorityBytes, authorityFrom, authorityTo, bytes, start, end, isHttps);
+    return isSame ? -1 : BAD_HOST_MISMATCH;
   }
 
   finish(): FaultCode {

@@ -1,5 +1,5 @@
 /** Request rules: what only the whole header block of a request shows (RFC 9113 §8.3.1, §8.5, RFC 8441). */
-import { parseDecimal, writeDecimal } from '../base/ascii.js';
+import { equalsIgnoreCase, lowerCase, parseDecimal, writeDecimal } from '../base/ascii.js';
 import {
   BAD_BODY_ON_CONNECT,
   BAD_CONTENT_LENGTH,
@@ -26,6 +26,34 @@ import {
 
 const HOST = N.host;
 const CONTENT_LENGTH = N['content-length'];
+
+const COLON = 0x3a;
+const PORT_OF_HTTP = new TextEncoder().encode(':80');
+const PORT_OF_HTTPS = new TextEncoder().encode(':443');
+
+/** Where an authority ends without a port that its scheme implies (RFC 3986 §6.2.3). */
+function normalEnd(bytes: Uint8Array, start: number, end: number, isHttps: boolean): number {
+  const port = isHttps ? PORT_OF_HTTPS : PORT_OF_HTTP;
+  if (end - start > port.length && equalsIgnoreCase(bytes, end - port.length, end, port)) return end - port.length;
+  return bytes[end - 1] === COLON ? end - 1 : end;
+}
+
+/** Two authorities mean the same server: by scheme-based normalization, as RFC 9113 §8.3.1 asks of intermediaries. */
+export function isSameAuthority(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+  isHttps: boolean,
+): boolean {
+  const length = normalEnd(a, aStart, aEnd, isHttps) - aStart;
+  if (normalEnd(b, bStart, bEnd, isHttps) - bStart !== length) return false;
+  for (let i = 0; i < length; i++)
+    if (lowerCase(a[aStart + i] as number) !== lowerCase(b[bStart + i] as number)) return false;
+  return true;
+}
 
 /** Content-Length too big for its argument, or with leading zeros, which are octal to somebody: written down anew then. */
 export function takeOddLength(

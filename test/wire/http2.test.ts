@@ -11,6 +11,7 @@ import { Http2ClientHarness, Http2ServerHarness, newWorld } from '../support/htt
 interface Vector {
   readonly name: string;
   readonly isServer: boolean;
+  /** SETTINGS have gone both ways before the first byte. */
   readonly isGreeted: boolean;
   readonly bytes: Buffer;
   readonly requests: readonly string[];
@@ -44,14 +45,14 @@ function parse(text: string): Vector[] {
         return found === undefined ? null : found.split('\n').filter((line) => line !== '');
       };
       const line = (name: string): string | null => new RegExp(`^${name}: (.*)$`, 'm').exec(section)?.[1] ?? null;
-      const kind = ['client', 'bare', 'server'].find((each) => block(each) !== null);
+      const kind = ['client', 'bare', 'server', 'bare-server'].find((each) => block(each) !== null);
       assert.ok(kind, section);
       const answers = block('answers');
       assert.ok(answers, section);
       return {
         name: section.slice(0, section.indexOf('\n')),
-        isServer: kind !== 'server',
-        isGreeted: kind === 'client',
+        isServer: !kind.endsWith('server'),
+        isGreeted: kind === 'client' || kind === 'server',
         bytes: frames(...(block(kind) as string[])),
         requests: (line('requests') ?? 'GET').split(', '),
         isUnanswered: line('unanswered') !== null,
@@ -71,7 +72,7 @@ function run(vector: Vector, pieces: readonly Buffer[]): Outcome {
   } else {
     harness = new Http2ClientHarness(vector.options, world);
     for (const request of vector.requests) harness.request(request.split(' ')[0], !request.endsWith(' open'));
-    harness.greet();
+    if (vector.isGreeted) harness.greet();
   }
   harness.written();
   let pieceAt = 0;

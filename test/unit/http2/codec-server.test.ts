@@ -155,6 +155,25 @@ test('resets of the owner carry a code that fits', () => {
   assert.deepEqual(harness.events, ['head POST / [host: a]']);
 });
 
+for (const [what, head, status, code] of [
+  ['CONNECT', '[:method: CONNECT; :authority: a:443]', 200, 'CONNECT_ERROR'],
+  [
+    'extended CONNECT',
+    '[:method: CONNECT; :protocol: websocket; :scheme: http; :path: /; :authority: a]',
+    101,
+    'CANCEL',
+  ],
+] as const)
+  test(`${what}: when the other end of the tunnel breaks, RST_STREAM says so`, () => {
+    const harness = new Http2ServerHarness({ allowExtendedConnect: true });
+    harness.answer = () => {};
+    harness.feed(`HEADERS 1 END_HEADERS ${head}`);
+    const stream = harness.streams[0] as MessageStream;
+    stream.sendHead(responseHead(status), false);
+    stream.reset(UP_TRUNCATED);
+    assert.deepEqual(harness.written(), ['HEADERS 1 200 []', `RST_STREAM 1 ${code}`]);
+  });
+
 test('extended CONNECT: 101 goes out as 200, bytes both ways, each side ends its own', () => {
   const harness = new Http2ServerHarness({ allowExtendedConnect: true });
   harness.feed(

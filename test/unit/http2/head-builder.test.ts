@@ -117,7 +117,8 @@ const BAD_REQUESTS: readonly [string, Fields, string][] = [
   ['an :authority with a bad port', request({ ':authority': 'a.example:99999' }), 'invalid_host'],
   ['neither :authority nor host', request({ ':authority': null }), 'missing_host'],
   ['another host than :authority', [...GET, ['host', 'b.example']], 'host_differs_from_authority'],
-  ['a longer host than :authority', [...GET, ['host', 'a.example:80']], 'host_differs_from_authority'],
+  ['a longer host than :authority', [...GET, ['host', 'a.example.b']], 'host_differs_from_authority'],
+  ['another port than that of the scheme', [...GET, ['host', 'a.example:443']], 'host_differs_from_authority'],
   [
     'two hosts',
     request({ ':authority': null }, [
@@ -316,6 +317,27 @@ test('host instead of :authority, or the same beside it', () => {
   const both = decode([...GET, ['host', 'a.example']]);
   assert.equal(both.reason, '');
   assert.deepEqual(both.fields, [['host', 'a.example']]);
+});
+
+test('host and :authority are compared as their scheme reads them; :authority is passed on', () => {
+  for (const [scheme, authority, host] of [
+    ['http', 'a.example', 'A.Example'],
+    ['http', 'a.example', 'a.example:80'],
+    ['http', 'a.example:80', 'a.example'],
+    ['http', '[::1]', '[::1]:80'],
+    ['https', 'a.example', 'a.example:443'],
+  ] as const) {
+    const { reason, fields } = decode(request({ ':scheme': scheme, ':authority': authority }, [['host', host]]));
+    assert.equal(reason, '', host);
+    assert.deepEqual(fields, [['host', authority]]);
+  }
+  for (const [authority, host] of [
+    [':80', 'a:80'],
+    ['[::80]', '[::80]:8080'],
+    ['a', 'a:8'],
+    ['a:81', 'a'],
+  ] as const)
+    assert.notEqual(decode(request({ ':authority': authority }, [['host', host]])).reason, '', host);
 });
 
 test('cookies are joined', () => {
