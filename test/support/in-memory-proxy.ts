@@ -1,4 +1,4 @@
-/** InMemoryProxy: server codec and client codec with nothing between them, and an origin that reads by reference-parser. */
+/** InMemoryProxy: a server codec and HTTP/1.1's client codec with nothing between them; its origin reads by reference-parser. */
 import type { FaultCode } from '../../engine/fault/faults.js';
 import { FAULTS } from '../../engine/fault/faults.js';
 import type { MessageSink, MessageStream } from '../../engine/http/codec.js';
@@ -6,31 +6,44 @@ import { HEAD_UPGRADE, type Head } from '../../engine/http/head.js';
 import { N } from '../../engine/http/names.js';
 import { Http1ClientCodec } from '../../engine/http1/codec-client.js';
 import { Http1ServerCodec, type Http1ServerOptions } from '../../engine/http1/codec-server.js';
+import { Http2ServerCodec } from '../../engine/http2/codec-server.js';
+import { HTTP2_DEFAULTS } from '../../engine/http2/options.js';
 import { FakeConn, newHead, newShared } from './fake-conn.js';
+import { newWorld } from './http2-peer.js';
 import { parseRequests, type ReferenceRequest } from './reference-parser.js';
 import { SERVER_OPTIONS } from './server-harness.js';
 
 const ZERO = new TextEncoder().encode('0');
 const DEFAULT_HOST = new TextEncoder().encode('default');
 
+/** Of HTTP/2; nothing here takes time: one for all. */
+const world = newWorld();
+
 export class InMemoryProxy {
   readonly conn = new FakeConn();
-  readonly codec: Http1ServerCodec;
+  readonly codec: Http1ServerCodec | Http2ServerCodec;
   readonly shared = newShared();
   /** Connections to the origin, in order. */
   readonly upstreams: Upstream[] = [];
   readonly faults: string[] = [];
   isFinished = false;
 
-  constructor(options: Http1ServerOptions = SERVER_OPTIONS) {
+  /** protocol: the client's. */
+  constructor(options: Http1ServerOptions = SERVER_OPTIONS, protocol: 1 | 2 = 1) {
     const host = {
       onIdle: () => {},
       onFinished: () => {
         this.isFinished = true;
       },
+      onStreamsFree: () => {},
+      onDraining: () => {},
+      onFailed: () => {},
     };
     const acceptor = { onStream: (stream: MessageStream) => new Request(this, stream) };
-    this.codec = new Http1ServerCodec(this.conn, host, acceptor, options, this.shared);
+    this.codec =
+      protocol === 1
+        ? new Http1ServerCodec(this.conn, host, acceptor, options, this.shared)
+        : new Http2ServerCodec(this.conn, host, acceptor, HTTP2_DEFAULTS, world.shared);
   }
 
   /** Bytes in pieces; the origin answers what is whole after each. */
