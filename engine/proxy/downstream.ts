@@ -11,7 +11,7 @@ import type { TlsFacts } from '../tls/tls-facts.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
-import { protocolOf, UNDECIDED } from './preface.js';
+import { NEITHER, protocolOf, UNDECIDED } from './preface.js';
 import { newServerCodec, type ServerCodec } from './server-codec.js';
 import type { ListenerRuntime } from './snapshot.js';
 
@@ -153,7 +153,9 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
       return;
     }
     this.#firstBytes = null;
-    this.#feed(this.#use(protocol), all, from, to);
+    // RFC 9113 §3.4: GOAWAY may be left out, the peer doesn't speak HTTP/2.
+    if (protocol === NEITHER) this.onFailed();
+    else this.#feed(this.#use(protocol), all, from, to);
   }
 
   #use(protocol: 1 | 2): ServerCodec {
@@ -165,7 +167,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
     return codec;
   }
 
-  #protocolOf(bytes: Uint8Array, start: number, end: number): 0 | 1 | 2 {
+  #protocolOf(bytes: Uint8Array, start: number, end: number): 0 | 1 | 2 | 3 {
     const codecType = this.listener.record.codecType;
     if (codecType !== 'AUTO') return codecType === 'HTTP1' ? 1 : 2;
     if (this.conn.alpn !== '') return this.conn.alpn === 'h2' ? 2 : 1;
