@@ -89,6 +89,7 @@ export const CORS: FilterKind<Policy | null, CrossOrigin> = {
     if (head.method !== METHOD_OPTIONS || !hasValue(head, REQUEST_METHOD)) return NEXT;
     if (!isAllowed && policy.forwardsOthers) return NEXT;
     state.isPreflight = true;
+    x.responseCodeDetails = 'cors_response';
     return x.reply(200, NO_BODY, 0);
   },
 

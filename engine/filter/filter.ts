@@ -35,6 +35,8 @@ export interface FilterContext extends ExchangeView {
   resume(ticket: number): void;
   /** Answers the request; returns DONE for `return x.reply(...)`. fault 0 = an ordinary answer. */
   reply(status: number, body: Uint8Array, fault: FaultCode): Verdict;
+  /** What a reply with fault 0 is called in logs: set before reply(). */
+  responseCodeDetails: string;
   /** In a data or trailers hook: bytes for those behind this filter, in the same direction. */
   emit(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   /** Bits that filters keep from the request to its response, one each; 0 when the exchange begins. */

@@ -50,6 +50,7 @@ before(async () => {
             {
               name: 'all',
               domains: ['*'],
+              response_headers_to_add: [{ header: { key: 'x-details', value: '%RESPONSE_CODE_DETAILS%' } }],
               routes: [
                 to('/echo-headers', typed({ allow_headers: '*', allow_credentials: false })),
                 to('/weighted', {
@@ -197,6 +198,7 @@ test('preflights are answered as the route says; what it leaves open is as the h
     'access-control-allow-headers': 'content-type,x-grpc-web,x-fail,grpc-timeout',
     'access-control-max-age': '600',
     'access-control-expose-headers': undefined,
+    'x-details': 'cors_response',
   };
   for (const [name, value] of Object.entries(wanted)) assert.equal(host.headers[name], value, name);
   const own = await preflight('/echo-headers', PAGE);
