@@ -179,6 +179,22 @@ each('300 streams at a time, each with its own answer', async (_, client) => {
   });
 });
 
+each(
+  'trailers behind a Content-Length reach an origin of HTTP/2; HTTP/1.1 has no place for them',
+  async (pair, client) => {
+    const stream = client.session.request(
+      { ':method': 'POST', ':path': '/trailers', 'content-length': 3 },
+      { waitForTrailers: true },
+    );
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-check': 'abc' }));
+    stream.end('abc');
+    const { status, body } = await answerOf(stream);
+    assert.equal(status, 200);
+    const expected = pair === pairs[0] ? {} : { 'x-check': 'abc' };
+    assert.deepEqual((JSON.parse(body.toString()) as { trailers: object }).trailers, expected);
+  },
+);
+
 each('trailers pass in both directions', async (_, client) => {
   const stream = client.session.request(
     { ':method': 'POST', ':path': '/trailers', te: 'trailers' },
