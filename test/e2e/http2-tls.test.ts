@@ -23,17 +23,25 @@ after(async () => {
   files.remove();
 });
 
+type TestRequest = http.IncomingMessage | http2.Http2ServerRequest;
+/** What both versions' have, with one signature. */
+interface TestResponse {
+  end(text: string): unknown;
+}
+
 /** Speaks what was negotiated, and says which. */
-async function secureOrigin(takesHttp2: boolean): Promise<{ readonly port: number; readonly seen: string[] }> {
+async function secureOrigin(
+  takesHttp2: boolean,
+  answer: (request: TestRequest, response: TestResponse) => void = (request, response) =>
+    response.end(`over ${request.httpVersion}`),
+): Promise<{ readonly port: number; readonly seen: string[] }> {
   const seen: string[] = [];
   const options = { cert: readFileSync(made.certificate), key: readFileSync(made.key), allowHTTP1: true };
-  const listener = (request: { httpVersion: string }, response: { end(text: string): void }): void => {
+  const listener = (request: TestRequest, response: TestResponse): void => {
     seen.push(request.httpVersion);
-    response.end(`over ${request.httpVersion}`);
+    answer(request, response);
   };
-  const server = takesHttp2
-    ? http2.createSecureServer(options, listener as Parameters<typeof http2.createSecureServer>[1])
-    : https.createServer(options, listener as http.RequestListener);
+  const server = takesHttp2 ? http2.createSecureServer(options, listener) : https.createServer(options, listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   open.push(() => {
     server.close();
@@ -42,9 +50,9 @@ async function secureOrigin(takesHttp2: boolean): Promise<{ readonly port: numbe
   return { port: (server.address() as AddressInfo).port, seen };
 }
 
-async function start(port: number, protocol: object, listenerTls = true): Promise<ProxyProcess> {
+async function start(ports: number | readonly number[], protocol: object, listenerTls = true): Promise<ProxyProcess> {
   const config = bootstrap({
-    origins: [port],
+    origins: typeof ports === 'number' ? [ports] : ports,
     cluster: {
       transport_socket: upstreamTls(
         { validation_context: { trusted_ca: { filename: files.certificate } } },
@@ -122,3 +130,53 @@ for (const [takesHttp2, version] of [
     assert.equal(await proxy.stat(`cluster.origin.${takesHttp2 ? OLDER : NEWER}`), 0);
     if (takesHttp2) assert.equal(await proxy.stat('cluster.origin.upstream_cx_total'), 1);
   });
+
+/** The version that was spoken, the method and the body. */
+function echo(request: TestRequest, response: TestResponse): void {
+  let received = '';
+  request.on('data', (chunk: Buffer) => {
+    received += chunk.toString();
+  });
+  request.on('end', () => response.end(`${request.httpVersion} ${request.method} ${received}`));
+}
+
+test('auto_config: what an endpoint of HTTP/2 refuses is sent to one of HTTP/1.1', async () => {
+  const refusing = await secureOrigin(true, (request) => {
+    (request as http2.Http2ServerRequest).stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+  });
+  const taking = await secureOrigin(false, echo);
+  const proxy = await start([refusing.port, taking.port], { auto_config: {} });
+  const session = http2.connect(`https://127.0.0.1:${proxy.port}`, { ca });
+  for (let i = 0; i < 4; i++) {
+    const got = await answerOf(session.request({ ':path': '/' }));
+    assert.deepEqual([got.status, got.body.toString()], [200, '1.1 GET ']);
+    const stream = session.request({ ':path': '/', ':method': 'POST' });
+    stream.end('body');
+    const posted = await answerOf(stream);
+    assert.deepEqual([posted.status, posted.body.toString()], [200, '1.1 POST body']);
+  }
+  session.close();
+  assert.ok(refusing.seen.length > 0, 'the one that refuses was never asked');
+  assert.ok((await proxy.stat('cluster.origin.upstream_rq_retry')) >= refusing.seen.length);
+});
+
+test('auto_config: what a connection of HTTP/1.1 died with is sent to an endpoint of HTTP/2', async () => {
+  const used = new WeakSet<object>();
+  const dying = await secureOrigin(false, (request, response) => {
+    if (used.has(request.socket)) request.socket.destroy();
+    else echo(request, response);
+    used.add(request.socket);
+  });
+  const taking = await secureOrigin(true, echo);
+  const proxy = await start([dying.port, taking.port], { auto_config: {} });
+  const session = http2.connect(`https://127.0.0.1:${proxy.port}`, { ca });
+  const versions: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    const { status, body } = await answerOf(session.request({ ':path': '/' }));
+    assert.equal(status, 200);
+    versions.push(body.toString());
+  }
+  session.close();
+  assert.deepEqual(new Set(versions), new Set(['1.1 GET ', '2.0 GET ']));
+  assert.ok((await proxy.stat('cluster.origin.upstream_rq_retry')) >= 1);
+});
