@@ -46,6 +46,8 @@ export const HTTP = scope(
     'downstream_cx_max_requests_reached',
     'downstream_cx_protocol_error',
     'downstream_cx_drain_close',
+    'downstream_cx_upgrades_total',
+    'downstream_cx_upgrades_active',
     'downstream_cx_rx_bytes_total',
     'downstream_cx_tx_bytes_total',
     'downstream_rq_total',
@@ -65,6 +67,7 @@ export const HTTP = scope(
     'downstream_rq_rx_reset',
     'downstream_rq_tx_reset',
     'downstream_rq_too_large',
+    'downstream_rq_ws_on_non_ws_route',
     'downstream_rq_response_before_rq_complete',
     'rq_total',
     'rq_direct_response',
@@ -75,7 +78,13 @@ export const HTTP = scope(
     'cors.origin_valid',
     'cors.origin_invalid',
   ],
-  ['downstream_cx_active', 'downstream_cx_http1_active', 'downstream_cx_http2_active', 'downstream_rq_active'],
+  [
+    'downstream_cx_active',
+    'downstream_cx_http1_active',
+    'downstream_cx_http2_active',
+    'downstream_cx_upgrades_active',
+    'downstream_rq_active',
+  ],
   ['downstream_rq_time', 'downstream_cx_length_ms'],
 );
 

@@ -51,7 +51,7 @@ import { canRetry, goesAgain } from './retry.js';
 import { prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
 import { asksForTunnel, translateSwitch, translateUpgrade } from './upgrade.js';
-import { countFinish, countStart } from './statistics.js';
+import { countFinish, countStart, countTunnel } from './statistics.js';
 
 // The life of a request; a method each, in this order (test/tidy checks it, ARCHITECTURE.md repeats it):
 //   onHead            the downstream codec has a request head; framing was checked by the codec
@@ -551,6 +551,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   #beginTunnel(): void {
     this.state |= TUNNEL;
+    countTunnel(this);
     this.state &= ~(REQUEST_ENDED | REQUEST_RELAYED);
     this.routeDeadlineMs = 0;
     this.requestDeadlineMs = 0;

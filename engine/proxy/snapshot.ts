@@ -114,6 +114,7 @@ export class ListenerRuntime {
   }
 
   #ignoreUpgrade(x: Exchange, isConnect: boolean): FaultCode {
+    x.core.metrics.add(this.record.metrics.counters + RQ_NO_UPGRADE, 1);
     // An extended CONNECT (RFC 8441) is no request that could go on without it either.
     if (isConnect || (x.request.flags & HEAD_EXTENDED_CONNECT) !== 0) return NO_UPGRADE;
     x.request.flags &= ~HEAD_UPGRADE;
@@ -154,6 +155,7 @@ export class ListenerRuntime {
 }
 
 const RQ_REDIRECT = HTTP.index.rq_redirect;
+const RQ_NO_UPGRADE = HTTP.index.downstream_rq_ws_on_non_ws_route;
 const RQ_DIRECT = HTTP.index.rq_direct_response;
 const encoder = new TextEncoder();
 

@@ -1,7 +1,7 @@
 /** The counters of an exchange: what is added when it starts and when it ends. */
 import { HTTP } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
-import { RESPONSE_HEAD, type ExchangeRecord, REQUEST_ENDED } from './exchange-record.js';
+import { RESPONSE_HEAD, type ExchangeRecord, REQUEST_ENDED, TUNNEL } from './exchange-record.js';
 import {
   MAX_STREAM_DURATION,
   NO_CLUSTER,
@@ -32,6 +32,8 @@ const RQ_TX_RESET = HTTP.index.downstream_rq_tx_reset;
 const RQ_TOO_LARGE = HTTP.index.downstream_rq_too_large;
 const RQ_EARLY_RESPONSE = HTTP.index.downstream_rq_response_before_rq_complete;
 const CX_PROTOCOL_ERROR = HTTP.index.downstream_cx_protocol_error;
+const UPGRADES_TOTAL = HTTP.index.downstream_cx_upgrades_total;
+const UPGRADES_ACTIVE = HTTP.index.downstream_cx_upgrades_active;
 const NO_ROUTE_TOTAL = HTTP.index.no_route;
 const NO_CLUSTER_TOTAL = HTTP.index.no_cluster;
 const ROUTER_RQ_TOTAL = HTTP.index.rq_total;
@@ -47,11 +49,19 @@ export function countStart(x: ExchangeRecord): void {
   metrics.add(base + RQ_ACTIVE, 1);
 }
 
+/** A request that has become a tunnel: an Upgrade or a CONNECT. */
+export function countTunnel(x: ExchangeRecord): void {
+  const base = (x.listener as ListenerRuntime).record.metrics.counters;
+  x.core.metrics.add(base + UPGRADES_TOTAL, 1);
+  x.core.metrics.add(base + UPGRADES_ACTIVE, 1);
+}
+
 export function countFinish(x: ExchangeRecord): void {
   const scope = (x.listener as ListenerRuntime).record.metrics;
   const metrics = x.core.metrics;
   const base = scope.counters;
   metrics.add(base + RQ_ACTIVE, -1);
+  if (x.is(TUNNEL)) metrics.add(base + UPGRADES_ACTIVE, -1);
   if (x.is(RESPONSE_HEAD)) {
     const status = x.response.status;
     const hundred = status >= 600 ? 5 : Math.floor(status / 100);
