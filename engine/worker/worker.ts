@@ -17,6 +17,8 @@ import { ProcessTime } from './process-time.js';
 
 /** How often a draining worker looks whether it is done. */
 const DRAIN_LOOK_MS = 20;
+/** A worker that stops waits so long for the ends of connections that it has cut: their exchanges' lines go to the logs. */
+const CUT_WAIT_MS = 1000;
 
 class Worker {
   readonly #init: WorkerInit;
@@ -191,10 +193,17 @@ class Worker {
     this.#say({ kind: 'dying' });
   }
 
+  /** The transport reports the ends in a turn of its own. */
+  async #cut(): Promise<void> {
+    this.#core.cut();
+    for (let waitedMs = 0; this.#core.activeConnections() > 0 && waitedMs < CUT_WAIT_MS; waitedMs += DRAIN_LOOK_MS)
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+  }
+
   async #stop(): Promise<void> {
     this.#listenOnly([]);
     this.#ingress?.close();
-    this.#core.cut();
+    await this.#cut();
     await this.#core.flushLogs();
     this.#core.close();
     this.#init.port.close();
