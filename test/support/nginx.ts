@@ -8,7 +8,9 @@ import { join } from 'node:path';
 /** Throws with what to do where a program that the tests talk to is missing. */
 export function requireProgram(name: string, flag: string): void {
   if (spawnSync(name, [flag]).error !== undefined)
-    throw new Error(`${name} is not installed: .ci/run installs what the tests need (nginx-light, curl, nghttp2)`);
+    throw new Error(
+      `${name} is not installed: .ci/run installs what the tests need (nginx-light, haproxy, curl, nghttp2)`,
+    );
 }
 
 export class Nginx {
@@ -65,7 +67,8 @@ export class Nginx {
   }
 }
 
-function isListening(port: number): Promise<boolean> {
+/** Something accepts connections on the port. */
+export function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     socket.once('connect', () => {
