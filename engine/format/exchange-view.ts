@@ -57,6 +57,8 @@ export interface ExchangeView {
   /** Null without TLS, and upstream before a connection is there. */
   readonly downstreamTls: TlsFacts | null;
   readonly upstreamTls: TlsFacts | null;
+  /** What the ClientHello names of a client whose TLS is passed through; none for requests. */
+  readonly passedServerName?: string | null;
   /** '' = it did not fail. */
   readonly downstreamTlsFailure: string;
   readonly hostname: string;

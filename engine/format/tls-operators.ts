@@ -50,7 +50,7 @@ function certificateOperators(prefix: string, read: ReadCertificate): Operators 
 }
 
 export const TLS_OPERATORS: Readonly<Operators> = {
-  REQUESTED_SERVER_NAME: () => new TextValue((x) => x.downstreamTls?.serverName ?? null),
+  REQUESTED_SERVER_NAME: () => new TextValue((x) => x.downstreamTls?.serverName ?? x.passedServerName ?? null),
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: () => new TextValue((x) => x.downstreamTlsFailure),
   ...connectionOperators('DOWNSTREAM', downstream),
   ...connectionOperators('UPSTREAM', upstream),

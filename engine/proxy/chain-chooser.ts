@@ -39,6 +39,7 @@ export class ChainChooser extends Timer implements ConnOwner {
   readonly #conn: Conn;
   readonly #listener: ListenerChains;
   #chain: ChainRuntime | null = null;
+  #serverName = '';
   #preface: ProxyPreface | null = null;
   #hello: ClientHello | null = null;
   /** What came while the hello was not whole. */
@@ -156,6 +157,7 @@ export class ChainChooser extends Timer implements ConnOwner {
     this.#core.wheel.forget(this);
     this.#hello = null;
     this.#wasInspected = true;
+    this.#serverName = hello.serverName;
     const isTls = hello.state === HELLO_TLS;
     if (this.#chain === null) this.#choose(isTls, hello.serverName, hello.alpn, bytes, start, end);
     else this.#begin(this.#chain, hello.serverName, bytes, start, end);
@@ -219,7 +221,7 @@ export class ChainChooser extends Timer implements ConnOwner {
     this.#leave();
     // The chain's connection counts itself.
     this.#core.metrics.add(this.#core.workerBase + WORKER_CX_TOTAL, -1);
-    return this.#core.adopt(this.#conn, chain, tls);
+    return this.#core.adopt(this.#conn, chain, tls, this.#serverName);
   }
 
   #leave(): void {

@@ -216,7 +216,7 @@ export class Core {
       conn.abort(SHUT_DOWN);
       return;
     }
-    if (listener.direct !== null) this.adopt(conn, listener.direct, null);
+    if (listener.direct !== null) this.adopt(conn, listener.direct, null, '');
     else {
       const chooser = new ChainChooser(this, conn, listener);
       conn.owner = chooser;
@@ -226,10 +226,10 @@ export class Core {
     }
   }
 
-  /** The connection belongs to this chain from now on. */
-  adopt(conn: Conn, chain: ChainRuntime, tls: TlsFacts | null): ConnOwner {
+  /** The connection belongs to this chain from now on. serverName: what the client asked for, as far as it is known. */
+  adopt(conn: Conn, chain: ChainRuntime, tls: TlsFacts | null, serverName: string): ConnOwner {
     return chain.http === null
-      ? this.#adoptRaw(conn, chain.tcp as TcpRuntime, tls)
+      ? this.#adoptRaw(conn, chain.tcp as TcpRuntime, tls, serverName)
       : this.#adopt(conn, chain.http, tls);
   }
 
@@ -242,8 +242,8 @@ export class Core {
     return downstream;
   }
 
-  #adoptRaw(conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null): TcpRelay {
-    const relay = new TcpRelay(this, conn, runtime, tls);
+  #adoptRaw(conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null, serverName: string): TcpRelay {
+    const relay = new TcpRelay(this, conn, runtime, tls, serverName);
     conn.owner = relay;
     this.#connections.add(relay);
     relay.begin();

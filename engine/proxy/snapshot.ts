@@ -276,7 +276,7 @@ class SnapshotBuild {
     if (filter.kind === 'http') {
       http = new ListenerRuntime(core, listener, record, filter.http, this.#clusters, logs);
       this.#chains.set(record.index, http);
-    } else tcp = new TcpRuntime(filter.tcp, this.#clusters, logs);
+    } else tcp = new TcpRuntime(listener, filter.tcp, this.#clusters, logs);
     const tls =
       record.tls === null
         ? null

@@ -49,17 +49,19 @@ export class TcpRecord implements HashedRequest {
   upstreamConnectionId = 0;
   attemptCount = 0;
   readonly downstreamTls: TlsFacts | null;
+  readonly passedServerName: string | null;
   upstreamTls: TlsFacts | null = null;
   upstreamTlsFailure = '';
   newCookies = 0;
   cookieLow = 0;
   cookieHigh = 0;
 
-  constructor(core: Core, conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null) {
+  constructor(core: Core, conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null, serverName: string) {
     this.core = core;
     this.conn = conn;
     this.runtime = runtime;
     this.downstreamTls = tls;
+    this.passedServerName = serverName === '' ? null : serverName;
     this.remoteAddress = clientAddress(conn);
     this.localAddress = servedAddress(conn);
     this.request = core.noResponse;
@@ -74,6 +76,11 @@ export class TcpRecord implements HashedRequest {
     this.fault = fault;
     this.responseFlags = row.flag;
     this.responseCodeDetails = row.details;
+  }
+
+  /** No endpoint of those that were tried took the connection. */
+  noteAttemptsExceeded(): void {
+    this.responseFlags = this.responseFlags === '' ? 'URX' : `${this.responseFlags},URX`;
   }
 
   get directRemoteAddress(): Address {

@@ -10,7 +10,7 @@ import {
   UP_RESET,
 } from '../fault/faults.js';
 import { type Address, type Conn, type ConnOwner, HOLD_CONNECTING, HOLD_PEER_FULL } from '../io/transport.js';
-import { CLUSTER, TCP } from '../metrics/declare.js';
+import { CLUSTER, LISTENER, TCP, WORKER } from '../metrics/declare.js';
 import { RequestHash } from '../upstream/balance/request-hash.js';
 import { RawConn, type RawConnOwner } from '../upstream/raw-conn.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
@@ -19,6 +19,12 @@ import { TcpRecord } from './tcp-record.js';
 import type { TcpRuntime } from './tcp-runtime.js';
 
 const ATTEMPTS_EXCEEDED = CLUSTER.index.upstream_cx_connect_attempts_exceeded;
+const LISTENER_CX_TOTAL = LISTENER.index.downstream_cx_total;
+const LISTENER_CX_ACTIVE = LISTENER.index.downstream_cx_active;
+const LISTENER_CX_DESTROY = LISTENER.index.downstream_cx_destroy;
+const LISTENER_CX_LENGTH = LISTENER.histograms.indexOf('downstream_cx_length_ms');
+const WORKER_CX_TOTAL = WORKER.index.downstream_cx_total;
+const WORKER_CX_ACTIVE = WORKER.index.downstream_cx_active;
 
 export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   readonly #core: Core;
@@ -36,17 +42,16 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   #lastActiveMs: number;
   readonly #ageDeadlineMs: number;
 
-  /** tls: null where the bytes are the client's as they come. */
-  constructor(core: Core, conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null) {
+  /** tls: null where the bytes are the client's as they come. serverName: '' where nobody looked, or none was named. */
+  constructor(core: Core, conn: Conn, runtime: TcpRuntime, tls: TlsFacts | null, serverName: string) {
     super();
     this.#core = core;
     this.#down = conn;
-    this.#record = new TcpRecord(core, conn, runtime, tls);
+    this.#record = new TcpRecord(core, conn, runtime, tls, serverName);
     this.#lastActiveMs = core.transport.nowMs();
     const { maxDownstreamConnectionDurationMs: ageMs } = runtime.record;
     this.#ageDeadlineMs = ageMs === 0 ? 0 : this.#lastActiveMs + ageMs;
-    this.#count(TCP.index.downstream_cx_total, 1);
-    this.#count(TCP.index.downstream_cx_active, 1);
+    this.#countOpen();
     this.#arm();
   }
 
@@ -134,9 +139,7 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
     if (this.#isUpOpen) up?.endAfterFlush();
     else up?.abort(DOWN_GONE);
     record.endUs = this.#core.transport.nowUs();
-    this.#count(TCP.index.downstream_cx_active, -1);
-    this.#count(TCP.index.downstream_cx_rx_bytes_total, record.bytesReceived);
-    this.#count(TCP.index.downstream_cx_tx_bytes_total, record.bytesSent);
+    this.#countClosed();
     record.runtime.log(record);
   }
 
@@ -198,6 +201,8 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
       return;
     }
     cluster?.count(ATTEMPTS_EXCEEDED, 1);
+    this.#record.note(fault);
+    this.#record.noteAttemptsExceeded();
     this.#fail(fault);
   }
 
@@ -259,6 +264,33 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
       return;
     }
     this.#arm();
+  }
+
+  // ---- counters ----------------------------------------------------------------------------------------
+
+  #countOpen(): void {
+    const { metrics, workerBase } = this.#core;
+    const listenerBase = this.#record.runtime.listener.metrics.counters;
+    this.#count(TCP.index.downstream_cx_total, 1);
+    this.#count(TCP.index.downstream_cx_active, 1);
+    metrics.add(listenerBase + LISTENER_CX_TOTAL, 1);
+    metrics.add(listenerBase + LISTENER_CX_ACTIVE, 1);
+    // The acceptor goes by these.
+    metrics.add(workerBase + WORKER_CX_TOTAL, 1);
+    metrics.add(workerBase + WORKER_CX_ACTIVE, 1);
+  }
+
+  #countClosed(): void {
+    const { metrics, workerBase } = this.#core;
+    const { runtime, bytesReceived, bytesSent, startUs, endUs } = this.#record;
+    const { counters, histograms } = runtime.listener.metrics;
+    this.#count(TCP.index.downstream_cx_active, -1);
+    this.#count(TCP.index.downstream_cx_rx_bytes_total, bytesReceived);
+    this.#count(TCP.index.downstream_cx_tx_bytes_total, bytesSent);
+    metrics.add(counters + LISTENER_CX_ACTIVE, -1);
+    metrics.add(counters + LISTENER_CX_DESTROY, 1);
+    if (histograms >= 0) metrics.record(histograms + LISTENER_CX_LENGTH, endUs - startUs);
+    metrics.add(workerBase + WORKER_CX_ACTIVE, -1);
   }
 
   #count(index: number, amount: number): void {

@@ -1,5 +1,6 @@
 /** TcpRuntime: one tcp_proxy filter chain as this worker runs it. */
 import type { Prng } from '../base/prng.js';
+import type { ListenerRecord } from '../plan/records.js';
 import type { TcpProxyRecord } from '../plan/tcp-proxy-record.js';
 import { HashPolicies } from '../route/hash-policy.js';
 import type { Cluster } from '../upstream/cluster.js';
@@ -7,13 +8,20 @@ import type { AccessLog } from './access-log.js';
 import type { TcpRecord } from './tcp-record.js';
 
 export class TcpRuntime {
+  readonly listener: ListenerRecord;
   readonly record: TcpProxyRecord;
   readonly accessLogs: readonly AccessLog[];
   readonly hashPolicies: HashPolicies | null;
   readonly #clusters: ReadonlyMap<string, Cluster>;
   readonly #totalWeight: number;
 
-  constructor(record: TcpProxyRecord, clusters: ReadonlyMap<string, Cluster>, accessLogs: readonly AccessLog[]) {
+  constructor(
+    listener: ListenerRecord,
+    record: TcpProxyRecord,
+    clusters: ReadonlyMap<string, Cluster>,
+    accessLogs: readonly AccessLog[],
+  ) {
+    this.listener = listener;
     this.record = record;
     this.accessLogs = accessLogs;
     this.hashPolicies = record.hashesSourceAddress ? new HashPolicies([{ kind: 'source_ip', terminal: false }]) : null;

@@ -49,13 +49,18 @@ const proxyOut = (version: string): Readonly<Record<string, unknown>> => ({
 });
 
 /** TLS as it is, to whoever the client names. */
-function byName(port: number, names: Readonly<Record<string, string>>): unknown {
+function byName(port: number, names: Readonly<Record<string, string>>, log: object): unknown {
   const chains = Object.entries(names).map(([name, cluster]) => ({
     filter_chain_match: { server_names: [name] },
     filters: [
       {
         name: 'envoy.filters.network.tcp_proxy',
-        typed_config: { '@type': `${TYPE}.filters.network.tcp_proxy.v3.TcpProxy`, stat_prefix: 'by_name', cluster },
+        typed_config: {
+          '@type': `${TYPE}.filters.network.tcp_proxy.v3.TcpProxy`,
+          stat_prefix: 'by_name',
+          cluster,
+          access_log: [log],
+        },
       },
     ],
   }));
@@ -107,7 +112,7 @@ before(async () => {
       log_format: {
         text_format_source: {
           inline_string:
-            '%PROTOCOL% %BYTES_RECEIVED% %BYTES_SENT% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS%\n',
+            '%PROTOCOL% %BYTES_RECEIVED% %BYTES_SENT% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME%\n',
         },
       },
     },
@@ -126,7 +131,7 @@ before(async () => {
             weighted_clusters: { clusters: [{ name: 'outbound', weight: 1 }] },
           }),
           listener(ports.rude, { cluster: 'rude' }),
-          byName(ports.byName, { 'a.example': 'secure0', '*.b.example': 'secure1' }),
+          byName(ports.byName, { 'a.example': 'secure0', '*.b.example': 'secure1' }, log),
           listener(ports.short, { cluster: 'echo', max_downstream_connection_duration: '0.2s' }),
         ],
         clusters: [
@@ -178,14 +183,14 @@ test('an endpoint that refuses is passed over', async () => {
 test('a client whose cluster is dead is let down, and the log says why', async () => {
   // What it sent can't be read by anybody: TCP says so by a reset, if it had come by then.
   assert.match(await talk(ports.dead, 'hello', false), /^(reset)?$/);
-  await proxy.until(() => readFileSync(LOG, 'utf8').includes('UF dead'));
+  await proxy.until(() => readFileSync(LOG, 'utf8').includes('UF,URX dead'));
   assert.equal(await proxy.stat('cluster.dead.upstream_cx_connect_fail'), 1);
   assert.equal(await proxy.stat('cluster.dead.upstream_cx_connect_attempts_exceeded'), 1);
 });
 
 test('the log and the counters know what was carried', async () => {
   await talk(ports.echo, 'twelve bytes');
-  await proxy.until(() => /^- 12 15 - echo 127\.0\.0\.1:\d+$/m.test(readFileSync(LOG, 'utf8')));
+  await proxy.until(() => /^- 12 15 - echo 127\.0\.0\.1:\d+ -$/m.test(readFileSync(LOG, 'utf8')));
   assert.equal(await proxy.stat(`tcp.p${ports.echo}.downstream_cx_active`), 0);
   assert.ok((await proxy.stat(`tcp.p${ports.echo}.downstream_cx_rx_bytes_total`)) >= 12);
   assert.equal(await proxy.stat('cluster.echo.upstream_cx_active'), 0);
@@ -241,4 +246,30 @@ test('TLS is passed through to whom the client names, and to nobody else', async
   assert.equal(await whoIs('x.b.example'), 'x.b.example');
   await assert.rejects(whoIs('c.example'));
   assert.equal(await proxy.stat(`listener.127.0.0.1_${ports.byName}.no_filter_chain_match`), 1);
+  await proxy.until(() => /^- \d+ \d+ - secure1 \S+ x\.b\.example$/m.test(readFileSync(LOG, 'utf8')));
+});
+
+test('listeners and workers count connections that are carried as they are', async () => {
+  const socket = net.connect(ports.byName, '127.0.0.1');
+  const other = net.connect(ports.echo, '127.0.0.1');
+  other.write('hello');
+  await once(other, 'data');
+  const ofListener = (port: number, name: string): Promise<number> => proxy.stat(`listener.127.0.0.1_${port}.${name}`);
+  assert.equal(await ofListener(ports.echo, 'downstream_cx_active'), 1);
+  // One has yet to say for whom it is.
+  assert.equal(await ofListener(ports.byName, 'downstream_cx_active'), 0);
+  assert.equal(await ofListener(ports.byName, 'downstream_pre_cx_active'), 1);
+  const ofWorkers = async (name: string): Promise<number> => {
+    const text = await (await proxy.admin('/stats')).text();
+    const lines = text.match(new RegExp(`^server\\.worker_\\d+\\.${name}: \\d+$`, 'gm')) ?? [];
+    return lines.reduce((sum, line) => sum + Number(line.split(': ')[1]), 0);
+  };
+  assert.equal(await ofWorkers('downstream_cx_active'), 2);
+  socket.destroy();
+  other.destroy();
+  await proxy.until(async () => (await ofWorkers('downstream_cx_active')) === 0);
+  assert.equal(await ofListener(ports.echo, 'downstream_cx_active'), 0);
+  const total = await ofListener(ports.echo, 'downstream_cx_total');
+  assert.equal(await ofListener(ports.echo, 'downstream_cx_destroy'), total);
+  assert.ok((await ofWorkers('downstream_cx_total')) > total);
 });
