@@ -141,7 +141,10 @@ const origin = http.createServer((_request, response) => response.end('no'));
 /** Speaks no WebSocket: what the client says decides how its connection ends. */
 function onRaw(socket: Socket, name: string, key: string): void {
   let heard = '';
-  const note = (how: string): unknown => endings.set(name, `${heard} ${how}`);
+  // What comes first: who answers the end of a connection that is closed altogether gets a reset for it.
+  const note = (how: string): void => {
+    if (!endings.has(name)) endings.set(name, `${heard} ${how}`);
+  };
   socket.on('data', (chunk: Buffer) => {
     heard += chunk.toString('latin1');
     if (heard.endsWith('reset me')) socket.resetAndDestroy();
@@ -232,10 +235,10 @@ class Peer {
       this.heard = Buffer.concat([this.heard, chunk]);
     });
     this.socket.on('end', () => {
-      this.ending = 'end';
+      this.ending ||= 'end';
     });
     this.socket.on('error', () => {
-      this.ending = 'reset';
+      this.ending ||= 'reset';
     });
   }
 
