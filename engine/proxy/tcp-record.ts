@@ -1,5 +1,5 @@
 /** TcpRecord: what logs and hash policies may read of a connection that is carried as it is; there is no message. */
-import { type FaultCode, FAULTS } from '../fault/faults.js';
+import { type FaultCode, FAULTS, MAX_STREAM_DURATION } from '../fault/faults.js';
 import type { HashedRequest } from '../route/hash-policy.js';
 import type { Head } from '../http/head.js';
 import { clientAddress, servedAddress } from '../io/proxied.js';
@@ -74,7 +74,8 @@ export class TcpRecord implements HashedRequest {
     const row = FAULTS[fault];
     if (row === undefined || fault === 0 || this.fault !== 0) return;
     this.fault = fault;
-    this.responseFlags = row.flag;
+    // Of a connection Envoy says so by another flag than of a stream.
+    this.responseFlags = fault === MAX_STREAM_DURATION ? 'DT' : row.flag;
     this.responseCodeDetails = row.details;
   }
 

@@ -89,7 +89,6 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
     if (index < 31) this.#tried |= 1 << index;
     record.attemptCount++;
     record.pool = cluster.pool(index);
-    record.upstreamStartUs = this.#core.transport.nowUs();
     this.#up = RawConn.dial(cluster, record.pool, this);
     if (this.#up === null) this.#fail(cluster.lastFault);
   }
@@ -148,6 +147,7 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   onUpstreamOpen(): void {
     const up = this.#up as RawConn;
     this.#isUpOpen = true;
+    this.#record.upstreamStartUs = this.#core.transport.nowUs();
     this.#record.upstreamConnectionId = this.#core.processWideId(up.id);
     if (this.#record.runtime.accessLogs.length > 0) {
       this.#record.upstreamLocalAddress = up.localAddress;

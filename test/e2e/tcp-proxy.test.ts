@@ -132,7 +132,7 @@ before(async () => {
           }),
           listener(ports.rude, { cluster: 'rude' }),
           byName(ports.byName, { 'a.example': 'secure0', '*.b.example': 'secure1' }, log),
-          listener(ports.short, { cluster: 'echo', max_downstream_connection_duration: '0.2s' }),
+          listener(ports.short, { cluster: 'echo', max_downstream_connection_duration: '0.2s', access_log: [log] }),
         ],
         clusters: [
           cluster('echo', [echoPort]),
@@ -201,6 +201,7 @@ test('idle and old connections end', async () => {
   assert.equal(await proxy.stat(`tcp.p${ports.idle}.idle_timeout`), 1);
   assert.equal(await talk(ports.short, 'still here', false), 'still here');
   assert.equal(await proxy.stat(`tcp.p${ports.short}.max_downstream_connection_duration`), 1);
+  await proxy.until(() => /^- 10 10 DT echo /m.test(readFileSync(LOG, 'utf8')));
 });
 
 test('a reset of the endpoint reaches the client as one', async () => {
