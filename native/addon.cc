@@ -78,7 +78,15 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
                                info[6].As<Napi::String>(), AlpnWire(TextsOf(info[7])));
       if (tls == nullptr) return Napi::Number::New(info.Env(), -ENOMEM);
     }
-    int32_t slot = poller->Dial(address, info[3].As<Napi::Number>().Int32Value(), std::move(tls));
+    const uint8_t* preface = nullptr;
+    size_t preface_bytes = 0;
+    if (info[8].IsTypedArray()) {
+      auto bytes = info[8].As<Napi::Uint8Array>();
+      preface = bytes.Data();
+      preface_bytes = bytes.ElementLength();
+    }
+    int32_t slot =
+        poller->Dial(address, info[3].As<Napi::Number>().Int32Value(), std::move(tls), preface, preface_bytes);
     host_->AfterCall();
     return Napi::Number::New(info.Env(), slot);
   }

@@ -54,8 +54,9 @@ class Poller {
   // Makes the descriptor readable when something is left.
   void WakeIfPending();
 
-  // A slot, or -errno.
-  [[nodiscard]] int32_t Dial(const SocketAddress& address, int32_t timeout_ms, std::unique_ptr<TlsStream> tls = nullptr);
+  // A slot, or -errno. preface: leaves before anything else, a handshake included.
+  [[nodiscard]] int32_t Dial(const SocketAddress& address, int32_t timeout_ms, std::unique_ptr<TlsStream> tls = nullptr,
+                             const uint8_t* preface = nullptr, size_t preface_bytes = 0);
   [[nodiscard]] int32_t Adopt(int fd);
   [[nodiscard]] int Listen(const SocketAddress& address, int backlog, bool reuse_port, int32_t listener);
   void CloseListener(int fd);

@@ -58,7 +58,8 @@ int32_t Poller::Watch(int32_t slot, uint64_t tag) {
   return -error;
 }
 
-int32_t Poller::Dial(const SocketAddress& address, int32_t timeout_ms, std::unique_ptr<TlsStream> tls) {
+int32_t Poller::Dial(const SocketAddress& address, int32_t timeout_ms, std::unique_ptr<TlsStream> tls,
+                     const uint8_t* preface, size_t preface_bytes) {
   int fd = OpenStream(address.storage.ss_family);
   if (fd < 0) return fd;
   SetNoDelay(fd);
@@ -73,6 +74,8 @@ int32_t Poller::Dial(const SocketAddress& address, int32_t timeout_ms, std::uniq
   conn->fd = fd;
   conn->flags = kConnecting | kDialled;
   conn->tls = std::move(tls);
+  // In front of a handshake too: what it has to say queues behind.
+  if (preface_bytes > 0) conn->queue.Append(preface, preface_bytes);
   if (int32_t watched = Watch(slot, kTagDialled); watched < 0) return watched;
   if (timeout_ms > 0) SetDeadline(conn, NowMs() + timeout_ms);
   return slot;

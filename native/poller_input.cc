@@ -57,7 +57,8 @@ void Poller::FinishDial(int32_t slot) {
   }
   conn->flags &= ~static_cast<uint32_t>(kConnecting);
   if (conn->tls != nullptr) {
-    WantHandshake(slot);
+    if (conn->queued() > 0) Flush(slot);
+    if (conn->fd >= 0) WantHandshake(slot);
     return;
   }
   SetDeadline(conn, 0);

@@ -20,6 +20,7 @@ export interface AddonPoller {
     serverName: string,
     sessionKey: string,
     alpn: readonly string[] | null,
+    preface: Uint8Array | null,
   ): number;
   /** False: the connection is gone. */
   startTls(

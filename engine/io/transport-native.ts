@@ -115,7 +115,13 @@ export class NativeTransport implements Transport {
     );
   }
 
-  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner, tls: DialTls | null = null): Conn {
+  dial(
+    address: Address,
+    connectTimeoutMs: number,
+    owner: ConnOwner,
+    tls: DialTls | null = null,
+    preface: Uint8Array | null = null,
+  ): Conn {
     const context = tls === null ? null : (tls.context as NativeTlsContext);
     const slot = this.#poller.dial(
       familyNumber(address),
@@ -126,8 +132,10 @@ export class NativeTransport implements Transport {
       tls === null ? '' : tls.serverName,
       tls === null ? '' : tls.sessionKey,
       tls === null ? null : tls.alpn,
+      preface,
     );
     const conn = new NativeConn(this, slot, this.#nextId++, owner, true);
+    if (preface !== null) conn.bytesWritten = preface.length;
     if (context !== null) conn.alpnNames = tls?.alpn ?? context.alpn;
     if (slot >= 0) this.#conns[slot] = conn;
     else {

@@ -27,6 +27,8 @@ import {
 import type { Address, Conn, ConnOwner, ListenOptions, Listening, Transport } from './transport.js';
 import { NO_OWNER } from './unowned.js';
 
+type DialTarget = { readonly path: string } | { readonly host: string; readonly port: number };
+
 export class NodeTransport implements Transport {
   readonly name = 'node';
   readonly arena: NodeArena;
@@ -49,12 +51,20 @@ export class NodeTransport implements Transport {
     this.#slab = Buffer.from(this.arena.bytes.buffer, 0, SLAB_BYTES);
   }
 
-  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner, dialTls: DialTls | null = null): Conn {
+  dial(
+    address: Address,
+    connectTimeoutMs: number,
+    owner: ConnOwner,
+    dialTls: DialTls | null = null,
+    preface: Uint8Array | null = null,
+  ): Conn {
     const conn = new NodeConn(this, this.#nextId++, owner, true);
     const target = address.family === 'unix' ? { path: address.host } : { host: address.host, port: address.port };
     if (connectTimeoutMs > 0) conn.timer = setTimeout(() => this.#timeOut(conn, UP_CONNECT_TIMEOUT), connectTimeoutMs);
+    if (preface !== null) conn.bytesWritten = preface.length;
     if (dialTls !== null) {
-      this.#dialTls(conn, target, dialTls);
+      if (preface === null) this.#dialTls(conn, target, dialTls);
+      else this.#dialTlsBehind(conn, target, dialTls, preface);
       return conn;
     }
     const socket = net.connect({
@@ -64,6 +74,8 @@ export class NodeTransport implements Transport {
       onread: { buffer: this.#slab, callback: (count) => this.#onRead(conn, count) },
     });
     this.#take(conn, socket);
+    // It waits in node:net until there is a connection.
+    if (preface !== null) socket.write(preface);
     socket.once('connect', () => this.#open(conn));
     return conn;
   }
@@ -87,7 +99,19 @@ export class NodeTransport implements Transport {
     return new NodeTlsContext(options);
   }
 
-  #dialTls(conn: NodeConn, target: { path: string } | { host: string; port: number }, dialTls: DialTls): void {
+  /** A handshake on a connection that begins with something else. */
+  #dialTlsBehind(conn: NodeConn, target: DialTarget, dialTls: DialTls, preface: Uint8Array): void {
+    conn.isHandshaking = true;
+    conn.tlsContext = dialTls.context as NodeTlsContext;
+    const raw = net.connect({ ...target, noDelay: true, allowHalfOpen: true });
+    this.#take(conn, raw);
+    raw.write(preface, () => {
+      conn.isConnected = raw.remotePort !== undefined;
+      if (conn.isConnected && !conn.isEnded && !conn.isClosed) this.#dialTls(conn, { socket: raw }, dialTls);
+    });
+  }
+
+  #dialTls(conn: NodeConn, target: DialTarget | { socket: net.Socket }, dialTls: DialTls): void {
     const context = dialTls.context as NodeTlsContext;
     const { serverName, sessionKey, alpn } = dialTls;
     const session = context.takeSession(sessionKey);

@@ -118,8 +118,17 @@ export interface Transport {
   onAccepted: (conn: Conn, listenerIndex: number) => void;
   /** Called after the writes of a turn have left (before any event of the next turn): what they pointed to is free. */
   onTurnFlushed: () => void;
-  /** Start dialling; the outcome arrives as onOpen or onClosed(fault), never as a throw. The timeout covers TLS. */
-  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner, tls?: DialTls | null): Conn;
+  /**
+   * Start dialling; the outcome arrives as onOpen or onClosed(fault), never as a throw. The timeout covers TLS. preface:
+   * leaves before anything else and as it is, a TLS handshake comes behind it (PROXY protocol).
+   */
+  dial(
+    address: Address,
+    connectTimeoutMs: number,
+    owner: ConnOwner,
+    tls?: DialTls | null,
+    preface?: Uint8Array | null,
+  ): Conn;
   /** Throws an Error with OpenSSL's reason: certificates, keys or names that it does not take. Start-up and reload only. */
   newTlsContext(options: TlsContextOptions): TlsContext;
   /** Listen in this worker (enable_reuse_port, and always with the node transport). Throws on failure. */

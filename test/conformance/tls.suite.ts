@@ -7,6 +7,7 @@ import {
   DOWN_TLS_HANDSHAKE,
   DOWN_TLS_TIMEOUT,
   DOWN_TLS_VERIFY,
+  UP_CONNECT_REFUSED,
   UP_CONNECT_TIMEOUT,
   UP_TLS_HANDSHAKE,
   UP_TLS_VERIFY,
@@ -146,6 +147,38 @@ function sessionLaws(law: Law, fixture: TlsFixture): void {
     await world.until('all came', () => peer.received.length === early.length + 4);
     assert.ok(peer.received.equals(Buffer.concat([early, Buffer.from('late')])));
     assert.deepEqual(owner.calls.slice(0, 2), ['handshake', 'open']);
+  });
+
+  law('a preface leaves as it is, and the handshake behind it', {}, async (world) => {
+    const preface = Buffer.from('PROXY UNKNOWN\r\n');
+    const seen: string[] = [];
+    const server = net.createServer((socket) => {
+      socket.once('readable', () => {
+        seen.push(String(socket.read(preface.length)));
+        const peer = new tls.TLSSocket(socket, { isServer: true, ...world.peerOptions });
+        peer.on('data', (chunk: Buffer) => seen.push(chunk.toString()));
+        peer.on('error', () => {});
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const owner = new Recorder(world.transport);
+    owner.verdict = 0;
+    const { port } = server.address() as net.AddressInfo;
+    const address = { family: 4, host: '127.0.0.1', port } as const;
+    const { base, dialTls } = world.transport;
+    const conn = owner.calling(() => base.dial(address, 5000, owner, dialTls, preface));
+    owner.calling(() => conn.write(Buffer.from('hello'), 0, 5));
+    await world.until('all came', () => seen.length === 2);
+    assert.deepEqual(seen, [preface.toString(), 'hello']);
+    assert.deepEqual(owner.calls.slice(0, 2), ['handshake', 'open']);
+    assert.ok(conn.secure);
+    owner.calling(() => conn.abort(UP_TLS_HANDSHAKE));
+    await world.until('it is closed', () => owner.isClosed);
+    server.close();
+    const refused = new Recorder(world.transport);
+    refused.calling(() => base.dial(address, 5000, refused, dialTls, preface));
+    await world.until('nobody listens any more', () => refused.isClosed);
+    assert.deepEqual(refused.calls, [`closed ${UP_CONNECT_REFUSED}`]);
   });
 
   law('T1: shutdownAfterFlush before the handshake sends what was written, then the end', {}, async (world) => {

@@ -13,13 +13,16 @@ after(() => {
   stranger.close();
 });
 
+const PREFACE = 'a preface leaves before everything that was written';
+const IN_FRONT = 'it is in front of TLS: see the law of TLS';
+
 const native = chooseTransport('auto');
 if (native.addon === null) test(`TLS of the native transport: not here (${native.reason})`, { skip: true }, () => {});
 // Without tickets: libuv tells a reset behind unread bytes as an end.
 else {
   const server = { sessionTickets: false, sessionCache: false };
   tlsLaws('native', fixture);
-  transportLaws('native over TLS', () => openTls('native', { authority, leaf, server }));
+  transportLaws('native over TLS', () => openTls('native', { authority, leaf, server }), { [PREFACE]: IN_FRONT });
 }
 
 tlsLaws('node', fixture, {
@@ -44,5 +47,5 @@ transportLaws(
     const server = { sessionTickets: false, sessionCache: false };
     return openTls('node', { authority, leaf, server, client: { maxVersion: TLS_1_2 } });
   },
-  { [`${ABORT} (accepted)`]: NO_RESET, [`${ABORT} (dialled)`]: NO_RESET },
+  { [`${ABORT} (accepted)`]: NO_RESET, [`${ABORT} (dialled)`]: NO_RESET, [PREFACE]: IN_FRONT },
 );

@@ -102,6 +102,21 @@ export function transportLaws(
     assert.ok(accepted.conn.id > dialled.conn.id);
   });
 
+  law('a preface leaves before everything that was written', async (world) => {
+    const owner = new Recorder(world.transport);
+    const preface = Buffer.from('PROXY UNKNOWN\r\n');
+    const conn = owner.calling(() => {
+      const dialled = world.transport.dial(world.address, 5000, owner, null, preface);
+      dialled.write(Buffer.from('early '), 0, 6);
+      return dialled;
+    });
+    await world.until('a dial succeeds', () => owner.calls.includes('open') && world.dialled.length > 0);
+    owner.calling(() => conn.write(Buffer.from('late'), 0, 4));
+    await world.until('all came', () => (world.dialled[0] as Peer).received.length === preface.length + 10);
+    assert.equal((world.dialled[0] as Peer).received.toString(), `${preface}early late`);
+    assert.equal(conn.bytesWritten, preface.length + 10);
+  });
+
   law('1, 3, 4: a refused dial is told once, afterwards', async (world) => {
     const owner = new Recorder(world.transport);
     owner.calling(() => world.transport.dial(world.refusing, 5000, owner));

@@ -1,7 +1,7 @@
 /** SimTransport: a transport in memory, seeded, on a virtual clock; it splits, delays and resets, and spoils lent bytes. */
 import type { Prng } from '../../engine/base/prng.js';
 import { DOWN_RESET, type FaultCode } from '../../engine/fault/faults.js';
-import type { TlsContext } from '../../engine/io/tls.js';
+import type { DialTls, TlsContext } from '../../engine/io/tls.js';
 import {
   type Address,
   type Arena,
@@ -93,7 +93,13 @@ export class SimTransport implements Transport {
 
   // ---- Transport ------------------------------------------------------------------------------------------
 
-  dial(address: Address, connectTimeoutMs: number, owner: ConnOwner): Conn {
+  dial(
+    address: Address,
+    connectTimeoutMs: number,
+    owner: ConnOwner,
+    _tls: DialTls | null = null,
+    preface: Uint8Array | null = null,
+  ): Conn {
     const answer = this.onDial(address);
     if ('fault' in answer) {
       const link = this.#addLink(NOBODY, 0, owner, address);
@@ -105,6 +111,7 @@ export class SimTransport implements Transport {
       return link.conn;
     }
     const link = this.#addLink(answer, 0, owner, address);
+    if (preface !== null) link.conn.write(preface, 0, preface.length);
     this.schedule.after(this.delayMs(), () => {
       link.isOpenDue = true;
       answer.onOpen(link.peerEnd);

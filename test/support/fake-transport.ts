@@ -1,6 +1,6 @@
 /** FakeTransport: dialled connections in memory; the test says when they open, speak, end and close. */
 import { type FaultCode, UP_CONNECT_REFUSED } from '../../engine/fault/faults.js';
-import type { TlsContext } from '../../engine/io/tls.js';
+import type { DialTls, TlsContext } from '../../engine/io/tls.js';
 import type { Address, Conn, ConnOwner, Listening, Transport } from '../../engine/io/transport.js';
 import { FakeArena, FakeConn } from './fake-conn.js';
 
@@ -48,8 +48,15 @@ export class FakeTransport implements Transport {
   readonly conns: DialledConn[] = [];
   timeUs = 1_000_000;
 
-  dial(address: Address, _connectTimeoutMs: number, owner: ConnOwner): Conn {
+  dial(
+    address: Address,
+    _connectTimeoutMs: number,
+    owner: ConnOwner,
+    _tls: DialTls | null = null,
+    preface: Uint8Array | null = null,
+  ): Conn {
     const conn = new DialledConn(address, owner);
+    if (preface !== null) conn.write(preface, 0, preface.length);
     this.conns.push(conn);
     return conn;
   }
