@@ -1,5 +1,7 @@
 /** checkUws: what a config asks of listeners that uWebSockets.js can't do, where that is the ingress. */
 import type { Problem } from '../fault/problem.js';
+import { compileProxyPreface } from './compile-proxy-protocol.js';
+import { fieldOf, fieldsOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 
 // It shows no request's connection, so whatever counts or times one connection can't be kept; what somebody may rely on
@@ -135,7 +137,10 @@ const CHECKS: readonly Check[] = [
 ];
 
 export function checkUws(reader: DocumentReader, bootstrap: Value): void {
-  visit(reader, (bootstrap['static_resources'] as Value | undefined)?.['listeners']);
+  const resources = fieldOf(bootstrap, 'static_resources') ?? {};
+  visit(reader, resources['listeners']);
+  for (const cluster of fieldsOf(resources, 'clusters'))
+    if (compileProxyPreface(cluster) !== null) reader.report('error', cluster, 'transport_socket', NO_CONNECTION);
 }
 
 function visit(reader: DocumentReader, value: unknown): void {

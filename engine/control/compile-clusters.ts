@@ -18,7 +18,7 @@ import {
 import { compileBalancing } from './compile-lb-policy.js';
 import { checkLocalityWeights } from './compile-locality.js';
 import type { TlsCompileContext } from './compile-certificates.js';
-import { ProxyProtocolUpstreamTransport } from './schema-proxy-protocol.js';
+import { compileProxyPreface, socketHolderOf } from './compile-proxy-protocol.js';
 import { compileUpstreamTls, type TlsSocketContext, tlsSocketOf } from './compile-tls.js';
 import { compileUpstreamProtocol, PROTOCOL_OPTIONS } from './compile-upstream-protocol.js';
 import type { DocumentReader, Value } from './document.js';
@@ -91,7 +91,7 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     maxResponseHeadersBytes: numberOf(common, 'max_response_headers_kb', 80) * 1024,
     maxResponseHeadersCount: numberOf(common, 'max_headers_count', 100),
     tls: compileTls(context, cluster),
-    proxyProtocol: compileProxyProtocol(cluster),
+    proxyProtocol: compileProxyPreface(cluster),
     endpoints,
     dnsFailed: hasFailed && endpoints.length === 0,
   };
@@ -99,14 +99,8 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
   return record;
 }
 
-function compileProxyProtocol(cluster: Value): ClusterRecord['proxyProtocol'] {
-  const socket = fieldOf(fieldOf(cluster, 'transport_socket') ?? {}, 'typed_config');
-  if (socket?.['@type'] !== ProxyProtocolUpstreamTransport.typeUrl) return 0;
-  return textOf(fieldOf(socket ?? {}, 'config') ?? {}, 'version', 'V1') === 'V2' ? 2 : 1;
-}
-
 function compileTls(context: ClusterContext, cluster: Value): ClusterRecord['tls'] {
-  const socket = tlsSocketOf(cluster);
+  const socket = tlsSocketOf(socketHolderOf(cluster));
   const options = fieldOf(cluster, 'typed_extension_protocol_options') ?? {};
   const names = fieldOf(fieldOf(options, PROTOCOL_OPTIONS) ?? {}, 'upstream_http_protocol_options');
   if (socket === null) {

@@ -3,6 +3,8 @@ import { HTTP2_DEFAULTS } from '../http2/options.js';
 import type { Http2Record, SpokenProtocol } from '../plan/records.js';
 import type { ClusterContext } from './compile-clusters.js';
 import { compileHttp2 } from './compile-http2.js';
+import { socketHolderOf } from './compile-proxy-protocol.js';
+import { tlsSocketOf } from './compile-tls.js';
 import { fieldOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import { UNMEASURED } from './registry.js';
@@ -37,12 +39,12 @@ export function compileUpstreamProtocol(context: ClusterContext, cluster: Value)
   const http2Value = fieldOf(options, 'http2_protocol_options');
   const isSpoken = auto ?? asDownstream ?? http2Value;
   const http2 = settings(context, cluster, isSpoken === undefined ? undefined : (http2Value ?? {}));
-  if (auto !== undefined && cluster['transport_socket'] === undefined)
+  if (auto !== undefined && tlsSocketOf(socketHolderOf(cluster)) === null)
     reader.report(
       'error',
       typed,
       'auto_config',
-      'TLS negotiates the protocol (ALPN), so it needs a transport_socket; without TLS write explicit_http_config: { http2_protocol_options: {} }',
+      'TLS negotiates the protocol (ALPN), so it needs a transport_socket of TLS; without TLS write explicit_http_config: { http2_protocol_options: {} }',
     );
   if (auto !== undefined) return { protocol: 'AUTO', http2, common };
   if (asDownstream !== undefined) return { protocol: 'DOWNSTREAM', http2, common };

@@ -7,7 +7,6 @@ import { askedFacts } from './asked-facts.js';
 import { checkHashing } from './check-hashing.js';
 import { compileAccessLog } from './compile-access-log.js';
 import { type ClusterContext, compileCluster, type DnsTarget, type Resolved } from './compile-clusters.js';
-import { checkProxyProtocol } from './check-proxy-protocol.js';
 import { checkSubsets } from './check-subsets.js';
 import { compileChains } from './compile-chains.js';
 import { compileFilters } from './compile-filters.js';
@@ -82,7 +81,6 @@ export function compile(
   if (!reader.hasErrors) runtime.reportUnread(new Set(listeners.map(({ name }) => name)));
   checkHashing(reader, listenerValues, clusterValues, clusters);
   checkSubsets(reader, listenerValues, clusters);
-  checkProxyProtocol(reader, listenerValues, clusters);
   const admin = fieldOf(fieldOf(bootstrap, 'admin') ?? {}, 'address');
   return {
     plan: {

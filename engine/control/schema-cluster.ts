@@ -5,7 +5,7 @@ import { Http2ProtocolOptions } from './schema-http2.js';
 import { LoadBalancingPolicy } from './schema-lb-policy.js';
 import { SlowStartConfig } from './schema-slow-start.js';
 import { LbSubsetConfig } from './schema-subsets.js';
-import { UpstreamTransportSocket } from './schema-tls.js';
+import { UpstreamTransportSocket } from './schema-upstream-socket.js';
 import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
 
 const Endpoint: Message = {

@@ -1,5 +1,5 @@
 /** Messages of TLS: transport sockets of both sides, certificates, what is verified, secrets by name. */
-import { ProxyProtocol, ProxyProtocolUpstreamTransport, RawBuffer } from './schema-proxy-protocol.js';
+import { ProxyProtocol, RawBuffer } from './schema-proxy-protocol.js';
 import { DataSource, StringMatcher } from './schema-core.js';
 import { bool, type Field, list, type Message, message, oneOf, only, string, text } from './schema.js';
 
@@ -147,7 +147,7 @@ const DownstreamTlsContext: Message = {
   ],
 };
 
-const UpstreamTlsContext: Message = {
+export const UpstreamTlsContext: Message = {
   name: 'UpstreamTlsContext',
   typeUrl: 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
   fields: {
@@ -161,7 +161,7 @@ const UpstreamTlsContext: Message = {
   },
 };
 
-function transportSocket(types: Readonly<Record<string, Message>>): Message {
+export function transportSocket(types: Readonly<Record<string, Message>>): Message {
   return {
     name: 'TransportSocket',
     fields: { name: text, typed_config: { kind: 'any', types: () => types } },
@@ -175,13 +175,6 @@ export const DownstreamTransportSocket = transportSocket({
   'envoy.api.v2.auth.DownstreamTlsContext': DownstreamTlsContext,
   [RawBuffer.typeUrl as string]: RawBuffer,
 });
-export const UpstreamTransportSocket = transportSocket({
-  [UpstreamTlsContext.typeUrl as string]: UpstreamTlsContext,
-  'envoy.api.v2.auth.UpstreamTlsContext': UpstreamTlsContext,
-  [ProxyProtocolUpstreamTransport.typeUrl as string]: ProxyProtocolUpstreamTransport,
-  [RawBuffer.typeUrl as string]: RawBuffer,
-});
-
 export const Secret: Message = {
   name: 'Secret',
   typeUrl: 'envoy.extensions.transport_sockets.tls.v3.Secret',

@@ -1,5 +1,6 @@
 /** ProxyProtocol: the PROXY preface, versions 1 and 2, in which a balancer in front says who the client is: read and written. */
 import { isIP } from 'node:net';
+import type { ProxiedAddresses } from './proxied.js';
 import type { Address } from './transport.js';
 
 // The HAProxy PROXY protocol specification (2020/03/05), §2.1 and §2.2. Once per connection, off the path of requests:
@@ -19,6 +20,8 @@ const V2_BYTES_MAX = 16 + 4096;
 const V1_START = Buffer.from('PROXY ', 'latin1');
 const V2_START = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const V2_HEAD_BYTES = 16;
+const NOWHERE: Address = { family: 'unix', host: '', port: 0 };
+const NOBODY: ProxiedAddresses = { source: NOWHERE, destination: NOWHERE };
 const UNIX_PATH_BYTES = 108;
 const INET = 1;
 const INET6 = 2;
@@ -101,8 +104,12 @@ export class ProxyPreface {
   }
 }
 
-/** The preface to send before anything else. Addresses of two families can't be said: then it says nothing of the client. */
-export function writePreface(version: 1 | 2, source: Address, destination: Address): Uint8Array {
+/**
+ * The preface to send before anything else; client null: of nobody (UNKNOWN, LOCAL). Addresses of two families can't be
+ * said: then it says nothing of the client.
+ */
+export function writePreface(version: 1 | 2, client: ProxiedAddresses | null): Uint8Array {
+  const { source, destination } = client ?? NOBODY;
   return version === 1 ? writeV1(source, destination) : writeV2(source, destination);
 }
 

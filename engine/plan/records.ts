@@ -349,10 +349,14 @@ export interface ClusterRecord {
   readonly tls: UpstreamTlsRecord | null;
   /** The newest full list; DNS clusters begin empty and get theirs with the next plan. */
   readonly endpoints: readonly EndpointRecord[];
-  /** Version of the PROXY preface that connections begin with; 0 = none. */
-  readonly proxyProtocol: 0 | 1 | 2;
+  /** The PROXY preface that connections begin with; null = none. */
+  readonly proxyProtocol: ProxyPrefaceRecord | null;
   /** Not resolved yet, or failed: tells DF from UH. */
   readonly dnsFailed: boolean;
+}
+
+export interface ProxyPrefaceRecord {
+  readonly version: 1 | 2;
 }
 
 export interface BreakerRecord {

@@ -2,6 +2,7 @@
 import type { PeerHost } from '../http/forwarded.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
 import type { Address, Conn } from '../io/transport.js';
+import type { ClientPools } from '../upstream/client-pools.js';
 
 export interface Client {
   readonly conn: Conn;
@@ -11,5 +12,7 @@ export interface Client {
   readonly peerAddress: Address;
   /** Null without TLS. */
   readonly tls: TlsFacts | null;
+  /** Of its own, in clusters where it has some; null = it is not known where the client begins and ends. */
+  readonly pools: ClientPools | null;
   onExchangeEnd(): void;
 }

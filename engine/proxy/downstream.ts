@@ -8,6 +8,7 @@ import { type Address, type Conn, type ConnOwner, HOLD_CLOSING } from '../io/tra
 import { UNKNOWN_ADDRESS } from '../io/unowned.js';
 import { HTTP, LISTENER, WORKER } from '../metrics/declare.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
+import { ClientPools } from '../upstream/client-pools.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
@@ -53,14 +54,15 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
   readonly conn: Conn;
   /** As of accept; requests use the newest runtime of the same listener while there is one. */
   readonly listener: ListenerRuntime;
+  readonly pools: ClientPools;
   /** Null until the first bytes have told the protocol. */
   #codec: ServerCodec | null = null;
   /** The first bytes while they are too few to tell. */
   #firstBytes: Uint8Array | null = null;
   readonly #openedUs: number;
-  /** Exchanges under way, and the newest: HTTP/1 has one at a time. */
   /** Null without TLS; set by who made the handshake. */
   tls: TlsFacts | null = null;
+  /** Exchanges under way, and the newest: HTTP/1 has one at a time. */
   #active = 0;
   #exchange: Exchange | null = null;
   #peerHost: PeerHost | null = null;
@@ -78,6 +80,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
     this.core = core;
     this.conn = conn;
     this.listener = listener;
+    this.pools = new ClientPools(conn);
     this.#openedUs = core.transport.nowUs();
     const http = listener.record;
     const nowMs = core.transport.nowMs();
@@ -195,6 +198,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
     const hadExchange = this.#active > 0;
     this.core.wheel.forget(this);
     this.#codec?.close(fault === 0 ? this.core.goneFault : fault);
+    this.pools.leave();
     this.#countClosed(hadExchange);
     this.core.forget(this);
   }

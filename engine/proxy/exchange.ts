@@ -46,7 +46,7 @@ import { REDIRECT_TO_PATH } from '../http/normalize.js';
 import { faultBody, fillReply, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
 import { Replay } from './replay.js';
-import { hostPoolOf, prepareRequest, prepareUpstreamRequest } from './request-fields.js';
+import { poolOf, prepareRequest, prepareUpstreamRequest } from './request-fields.js';
 import { canRetry, goesAgain } from './retry.js';
 import { prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -173,8 +173,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       return;
     }
     this.endpointIndex = index;
-    this.pool = cluster.pool(index, (this.downstream as Client).protocol);
-    if (cluster.tls !== null) this.pool = hostPoolOf(this, cluster, index, this.pool);
+    this.pool = poolOf(this, cluster, index);
     this.#acquire(cluster, this.pool);
   }
 

@@ -92,11 +92,16 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
   if (listener.via.length > 0) appendVia(head, listener.via);
 }
 
-/** The pool of the host that the request will ask for, where its connections name it (auto_sni): it is made ready first. */
-export function hostPoolOf(x: ExchangeRecord, cluster: Cluster, index: number, pool: Pool): Pool {
-  if (cluster.tls?.isForOneHost !== true) return pool;
+/**
+ * Of a picked endpoint: the client's own where connections say who it is (PROXY protocol), of the host that it asks for where
+ * they name that to the server (auto_sni); then the request is made ready first.
+ */
+export function poolOf(x: ExchangeRecord, cluster: Cluster, index: number): Pool {
+  const { protocol, pools: own } = x.downstream as Client;
+  const pools = own !== null && cluster.isForOneClient ? own.of(cluster) : cluster.pools;
+  if (cluster.tls === null || !cluster.tls.isForOneHost) return pools.pool(index, protocol);
   prepareUpstreamRequest(x);
-  return cluster.hostPool(index, (x.downstream as Client).protocol, x.request) ?? pool;
+  return pools.hostPool(index, protocol, x.request);
 }
 
 /** Appends to Via (RFC 9110 §7.6.3): an own line after those received means the same as one joined by commas. */

@@ -7,6 +7,8 @@ import type { Http1ClientOptions } from '../http1/codec-client.js';
 import type { Http1Shared } from '../http1/shared.js';
 import { HTTP2_DEFAULTS, type Http2Options } from '../http2/options.js';
 import type { Http2Shared } from '../http2/shared.js';
+import type { ProxiedAddresses } from '../io/proxied.js';
+import { writePreface } from '../io/proxy-protocol.js';
 import type { Transport } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
@@ -21,10 +23,8 @@ import { AddressIndex } from './address-index.js';
 import type { ClusterTls } from './cluster-tls.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { OverrideHost } from './override-host.js';
-import { EndpointPools } from './endpoint-pools.js';
-import { NamedPools } from './named-pools.js';
-import type { Head } from '../http/head.js';
-import type { Pool, PoolProtocol, StreamWaiter } from './pool.js';
+import type { Pool, StreamWaiter } from './pool.js';
+import { PoolSet } from './pool-set.js';
 import { Prober } from './prober.js';
 import {
   CLUSTER_REQUESTS,
@@ -92,10 +92,9 @@ export class Cluster {
   /** Null: the policy asks nobody. */
   #prober: Prober | null = null;
   readonly #hashTables: HashTables;
-  #pools: EndpointPools;
-  /** For requests that came over HTTP/2, where the endpoints are spoken to as the clients speak to us. */
-  #http2Pools: EndpointPools | null = null;
-  readonly #namedPools = new NamedPools(this);
+  /** Of everybody. */
+  readonly pools: PoolSet;
+  readonly #clientPools = new Set<PoolSet>();
   /** Made for the first request that names its endpoint. */
   #addresses: AddressIndex | null = null;
 
@@ -105,23 +104,23 @@ export class Cluster {
     this.cells = context.cells;
     this.http1Options = http1Options(record);
     this.http2Options = http2Options(record);
-    this.#pools = new EndpointPools(this, protocolOf(record));
+    this.pools = new PoolSet(this, null);
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#hashTables = new HashTables(context.tableFill);
     this.#balancer = this.#newBalancer();
-    this.#placePools();
     this.#aimProbes();
   }
 
   /** A new plan for the same name: pools of endpoints that stay live on, the others drain. */
   update(record: ClusterRecord): void {
     if (record === this.record) return;
+    const before = this.record;
     this.record = record;
     this.http1Options = http1Options(record);
     this.http2Options = http2Options(record);
     this.usesHash = isHashPolicy(record.lbPolicy);
     this.#balancer = this.#newBalancer();
-    this.#placePools();
+    this.#placePools(before);
     this.#aimProbes();
   }
 
@@ -136,22 +135,35 @@ export class Cluster {
     this.#prober?.aim(this.#balancer.probes);
   }
 
-  #placePools(): void {
+  #placePools(before: ClusterRecord): void {
     this.#addresses = null;
-    const protocol = protocolOf(this.record);
-    if (this.#pools.protocol !== protocol) {
-      this.#pools.drain();
-      this.#pools = new EndpointPools(this, protocol);
-    }
-    this.#pools.place(this.record.endpoints);
-    this.#namedPools.place(this.record.endpoints);
-    if (this.record.protocol === 'DOWNSTREAM') {
-      if (this.#http2Pools === null) this.#http2Pools = new EndpointPools(this, 'HTTP2');
-      this.#http2Pools.place(this.record.endpoints);
-    } else if (this.#http2Pools !== null) {
-      this.#http2Pools.drain();
-      this.#http2Pools = null;
-    }
+    // Connections that began in another way have the wrong beginning.
+    const isOther = JSON.stringify(before.proxyProtocol) !== JSON.stringify(this.record.proxyProtocol);
+    if (isOther) this.drain();
+    this.pools.place();
+    for (const pools of this.#clientPools) pools.place();
+  }
+
+  /** Connections begin with a PROXY preface, so each client has its own. */
+  get isForOneClient(): boolean {
+    return this.record.proxyProtocol !== null;
+  }
+
+  newClientPools(client: ProxiedAddresses): PoolSet {
+    const pools = new PoolSet(this, client);
+    this.#clientPools.add(pools);
+    return pools;
+  }
+
+  dropClientPools(pools: PoolSet): void {
+    this.#clientPools.delete(pools);
+    pools.drain();
+  }
+
+  /** What a connection begins with; client: of whom it speaks, null = a connection of our own. */
+  preface(client: ProxiedAddresses | null): Uint8Array | null {
+    const { proxyProtocol } = this.record;
+    return proxyProtocol === null ? null : writePreface(proxyProtocol.version, client);
   }
 
   count(index: number, amount: number): void {
@@ -194,19 +206,9 @@ export class Cluster {
     return this.record.endpoints[index] as EndpointRecord;
   }
 
-  /**
-   * The pool of an index as of now: an exchange keeps it, because a new list renumbers. downstream: the protocol that the
-   * request came by.
-   */
-  pool(index: number, downstream: 1 | 2 = 1): Pool {
-    if (downstream === 2 && this.#http2Pools !== null) return this.#http2Pools.at(index);
-    return this.#pools.at(index);
-  }
-
-  /** The same for a request whose host the connection names to the server; null where it doesn't matter. */
-  hostPool(index: number, downstream: 1 | 2, head: Head): Pool | null {
-    if (this.tls === null || !this.tls.isForOneHost) return null;
-    return this.#namedPools.pool(index, this.pool(index, downstream).protocol, head);
+  /** Of an index as of now, on connections that speak of no client. */
+  pool(index: number): Pool {
+    return this.pools.pool(index, 1);
   }
 
   /**
@@ -328,21 +330,14 @@ export class Cluster {
   }
 
   drain(): void {
-    this.#pools.drain();
-    this.#namedPools.drain();
-    this.#http2Pools?.drain();
+    this.pools.drain();
+    for (const pools of this.#clientPools) pools.drain();
   }
 
   close(): void {
-    this.#pools.close();
-    this.#namedPools.close();
-    this.#http2Pools?.close();
+    this.pools.close();
+    for (const pools of this.#clientPools) pools.close();
   }
-}
-
-/** Of the pools that every cluster has. */
-function protocolOf(record: ClusterRecord): PoolProtocol {
-  return record.protocol === 'DOWNSTREAM' ? 'HTTP1' : record.protocol;
 }
 
 function http1Options(record: ClusterRecord): Http1ClientOptions {

@@ -1,4 +1,5 @@
 /** EndpointPools: the pools of one protocol, one for each endpoint of a cluster; they live on by key over lists. */
+import type { ProxiedAddresses } from '../io/proxied.js';
 import type { EndpointRecord } from '../plan/records.js';
 import type { Cluster } from './cluster.js';
 import { Pool, type PoolProtocol } from './pool.js';
@@ -7,27 +8,28 @@ export class EndpointPools {
   readonly protocol: PoolProtocol;
   readonly #cluster: Cluster;
   readonly #host: string | null;
+  readonly #client: ProxiedAddresses | null;
   readonly #byKey = new Map<string, Pool>();
-  /** By index of the list. */
-  #at: Pool[] = [];
+  #endpoints: readonly EndpointRecord[] = [];
+  /** By index of the list; made when first asked for, for hosts and clients use few endpoints of many. */
+  #at: (Pool | undefined)[] = [];
 
-  /** host: that its connections are for; null = whatever requests ask for. */
-  constructor(cluster: Cluster, protocol: PoolProtocol, host: string | null = null) {
+  /** host, client: whom its connections are for; null = whatever requests ask for, whoever sends them. */
+  constructor(cluster: Cluster, protocol: PoolProtocol, host: string | null, client: ProxiedAddresses | null) {
     this.#cluster = cluster;
     this.protocol = protocol;
     this.#host = host;
+    this.#client = client;
   }
 
   /** A new list: pools of endpoints that stay live on, the others drain. */
   place(endpoints: readonly EndpointRecord[]): void {
     const stays = new Set<string>();
+    this.#endpoints = endpoints;
     this.#at = endpoints.map((endpoint) => {
       stays.add(endpoint.key);
-      let pool = this.#byKey.get(endpoint.key);
-      if (pool === undefined) {
-        pool = new Pool(this.#cluster, endpoint, this.protocol, this.#host);
-        this.#byKey.set(endpoint.key, pool);
-      } else pool.revive(endpoint);
+      const pool = this.#byKey.get(endpoint.key);
+      pool?.revive(endpoint);
       return pool;
     });
     for (const [key, pool] of this.#byKey) {
@@ -39,7 +41,15 @@ export class EndpointPools {
   }
 
   at(index: number): Pool {
-    return this.#at[index] as Pool;
+    return this.#at[index] ?? this.#make(index);
+  }
+
+  #make(index: number): Pool {
+    const endpoint = this.#endpoints[index] as EndpointRecord;
+    const pool = new Pool(this.#cluster, endpoint, this.protocol, this.#host, this.#client);
+    this.#byKey.set(endpoint.key, pool);
+    this.#at[index] = pool;
+    return pool;
   }
 
   drain(): void {

@@ -1,6 +1,7 @@
 /** NamedPools: pools for each host that requests ask for, where connections name it to the server (auto_sni). */
 import { isIP } from 'node:net';
 import type { Head } from '../http/head.js';
+import type { ProxiedAddresses } from '../io/proxied.js';
 import type { EndpointRecord } from '../plan/records.js';
 import type { Cluster } from './cluster.js';
 import { EndpointPools } from './endpoint-pools.js';
@@ -17,14 +18,17 @@ interface Named {
 
 export class NamedPools {
   readonly #cluster: Cluster;
+  readonly #client: ProxiedAddresses | null;
   #endpoints: readonly EndpointRecord[] = [];
   /** By protocol and name. */
   readonly #byName = new Map<string, EndpointPools>();
   /** By a hash of the authority's bytes: finding it makes no string. */
   readonly #byHash = new Map<number, Named>();
 
-  constructor(cluster: Cluster) {
+  /** client: whom its connections are for besides; null = everybody. */
+  constructor(cluster: Cluster, client: ProxiedAddresses | null = null) {
     this.#cluster = cluster;
+    this.#client = client;
   }
 
   place(endpoints: readonly EndpointRecord[]): void {
@@ -49,7 +53,7 @@ export class NamedPools {
     let pools = this.#byName.get(key);
     if (pools === undefined) {
       if (this.#byName.size >= NAMES_MAX) this.#forgetOldest();
-      pools = new EndpointPools(this.#cluster, protocol, name);
+      pools = new EndpointPools(this.#cluster, protocol, name, this.#client);
       pools.place(this.#endpoints);
       this.#byName.set(key, pools);
     }

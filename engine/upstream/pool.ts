@@ -1,6 +1,7 @@
 /** Pool: one worker's connections to one endpoint: those with room by recency, dials under way, requests that wait. */
 import { type FaultCode, UP_DRAINED, UP_OVERFLOW } from '../fault/faults.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
+import type { ProxiedAddresses } from '../io/proxied.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { EndpointRecord } from '../plan/records.js';
 import { breakerCell, breakerOf } from './breaker.js';
@@ -41,6 +42,8 @@ export class Pool {
   endpoint: EndpointRecord;
   /** What the requests on its connections ask for; null = anything. */
   readonly host: string | null;
+  /** Whom its connections name to the endpoint; null = nobody. */
+  readonly client: ProxiedAddresses | null;
   /** What the last stream that was given away is on. */
   lastConn: UpstreamConn | null = null;
   /** Why TLS failed the last time that it did; '' = it never did. */
@@ -55,8 +58,15 @@ export class Pool {
   #streamsPerDial: number;
   #isDraining = false;
 
-  constructor(cluster: Cluster, endpoint: EndpointRecord, protocol: PoolProtocol, host: string | null = null) {
+  constructor(
+    cluster: Cluster,
+    endpoint: EndpointRecord,
+    protocol: PoolProtocol,
+    host: string | null = null,
+    client: ProxiedAddresses | null = null,
+  ) {
     this.host = host;
+    this.client = client;
     this.cluster = cluster;
     this.endpoint = endpoint;
     this.protocol = protocol;

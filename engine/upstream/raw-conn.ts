@@ -1,6 +1,5 @@
 /** RawConn: a connection to an endpoint for bytes as they are, counted and limited like those of a pool. */
 import { type FaultCode, UP_CONNECT_TIMEOUT, UP_OVERFLOW, UP_RESET } from '../fault/faults.js';
-import { writePreface } from '../io/proxy-protocol.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
@@ -75,7 +74,8 @@ export class RawConn implements ConnOwner {
     pool.countEndpoint(ENDPOINT_CX_ACTIVE, 1);
     this.#tls = cluster.tls;
     const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, 'RAW', null);
-    this.#conn = transport.dial(pool.endpoint.address, cluster.record.connectTimeoutMs, this, dialTls);
+    const preface = cluster.preface({ source: owner.clientAddress, destination: owner.servedAddress });
+    this.#conn = transport.dial(pool.endpoint.address, cluster.record.connectTimeoutMs, this, dialTls, preface);
     this.#conn.setHighMark(cluster.record.bufferLimitBytes);
   }
 
@@ -118,11 +118,6 @@ export class RawConn implements ConnOwner {
     const { histograms } = this.#cluster.record.metrics;
     this.#isOpen = true;
     if (histograms >= 0) metrics.record(histograms + CONNECT_MS, transport.nowUs() - this.#startUs);
-    const version = this.#cluster.record.proxyProtocol;
-    if (version !== 0) {
-      const preface = writePreface(version, this.#owner.clientAddress, this.#owner.servedAddress);
-      this.#conn.write(preface, 0, preface.length);
-    }
     this.#owner.onUpstreamOpen();
   }
 

@@ -78,7 +78,9 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     this.#startUs = transport.nowUs();
     this.#tls = pool.cluster.tls;
     const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, pool.protocol, pool.host);
-    this.#conn = transport.dial(pool.endpoint.address, pool.cluster.record.connectTimeoutMs, this, dialTls);
+    const { connectTimeoutMs } = pool.cluster.record;
+    const preface = pool.cluster.preface(pool.client);
+    this.#conn = transport.dial(pool.endpoint.address, connectTimeoutMs, this, dialTls, preface);
     this.#conn.setHighMark(pool.cluster.record.bufferLimitBytes);
     if (pool.protocol !== 'AUTO') this.#useProtocol(pool.protocol === 'HTTP2' ? 2 : 1);
   }

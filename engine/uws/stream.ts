@@ -38,6 +38,8 @@ export class UwsStream implements MessageStream, Client {
   readonly isReused = false;
   readonly sawResponseBytes = false;
   readonly conn = new UwsClient();
+  /** checkUws refuses what needs them. */
+  readonly pools = null;
   readonly tls = null;
   peerHost: PeerHost = null as unknown as PeerHost;
   peerAddress: Address = UNKNOWN_ADDRESS;

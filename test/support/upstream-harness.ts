@@ -66,7 +66,7 @@ export function clusterRecord(overrides: Partial<ClusterRecord> = {}): ClusterRe
     maxResponseHeadersBytes: 81920,
     maxResponseHeadersCount: 100,
     tls: null,
-    proxyProtocol: 0,
+    proxyProtocol: null,
     endpoints: [endpointRecord(0)],
     dnsFailed: false,
     ...overrides,
@@ -124,6 +124,8 @@ export class UpstreamHarness {
 
 export interface RequestOptions {
   readonly index?: number;
+  /** Instead of the index's. */
+  readonly pool?: Pool;
   readonly isHigh?: boolean;
   readonly isFresh?: boolean;
   /** False: the body is still to come. */
@@ -141,7 +143,7 @@ export class TestRequest extends RecordingSink implements StreamWaiter {
     super();
     const { cluster } = harness;
     this.#isWhole = options.isWhole ?? true;
-    this.pool = cluster.pool(options.index ?? 0);
+    this.pool = options.pool ?? cluster.pool(options.index ?? 0);
     const stream = cluster.acquire(this.pool, this, this, options.isHigh ?? false, options.isFresh ?? false);
     if (stream !== null) this.onStreamReady(stream);
     else if (cluster.lastFault !== 0) this.fault = FAULTS[cluster.lastFault]?.reason ?? '';

@@ -28,7 +28,8 @@ export function run(input: Uint8Array): void {
   }
   if (consumed <= 0 || preface.source === null || preface.destination === null || preface.source.family === 'unix')
     return;
-  const again = read(writePreface(preface.version, preface.source, preface.destination));
+  const { source, destination } = preface;
+  const again = read(writePreface(preface.version, { source, destination }));
   if (again.consumed === PREFACE_BAD || again.preface.source?.port !== preface.source.port)
     throw new Error('what was read is not what it is written as');
 }

@@ -37,7 +37,7 @@ test("a cluster of defaults has Envoy's", () => {
     },
     protocol: 'HTTP1',
     tls: null,
-    proxyProtocol: 0,
+    proxyProtocol: null,
     idleTimeoutMs: 3600000,
     maxConnectionDurationMs: 0,
     maxRequestsPerConnection: 0,

@@ -128,7 +128,7 @@ test('the ways to speak as the client does', () => {
 
 test('auto_config without TLS has nothing that could negotiate', () => {
   assert.deepEqual(problems(typed('auto_config: {}')), [
-    `error ${C}.typed_extension_protocol_options["${OPTIONS}"].auto_config: TLS negotiates the protocol (ALPN), so it needs a transport_socket; without TLS write explicit_http_config: { http2_protocol_options: {} }`,
+    `error ${C}.typed_extension_protocol_options["${OPTIONS}"].auto_config: TLS negotiates the protocol (ALPN), so it needs a transport_socket of TLS; without TLS write explicit_http_config: { http2_protocol_options: {} }`,
   ]);
 });
 

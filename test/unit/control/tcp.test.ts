@@ -46,7 +46,7 @@ test('fields and their defaults', () => {
 test('the PROXY protocol, in and out', () => {
   const plan = planOf(text('cluster: origin', PROXY_IN, clusterWith(PROXY_OUT)));
   assert.deepEqual(plan.listeners[0]?.inspection.proxyProtocol, { allowsOthers: false, versions: [1, 2] });
-  assert.equal(plan.clusters[0]?.proxyProtocol, 2);
+  assert.deepEqual(plan.clusters[0]?.proxyProtocol, { version: 2 });
   const one = PROXY_IN.replace('.ProxyProtocol }', '.ProxyProtocol, disallowed_versions: [V1] }');
   assert.deepEqual(planOf(text('cluster: origin', one)).listeners[0]?.inspection.proxyProtocol?.versions, [2]);
 });
@@ -63,7 +63,12 @@ test('mistakes', () => {
   assert.match(wrong('cluster: origin, tunneling_config: { hostname: a }'), /tunneling_config/);
 });
 
-test('requests of many clients can not share connections that are for one', () => {
-  const document = yaml({ cluster: clusterWith(PROXY_OUT) });
-  assert.match(briefly(document).join('\n'), /upstream_proxy_protocol, which only tcp_proxy supports yet/);
+test('behind the preface there may be TLS, and requests', () => {
+  const tls = PROXY_OUT.replace(
+    'name: envoy.transport_sockets.raw_buffer',
+    `name: t, typed_config: { "@type": ${TYPE}.transport_sockets.tls.v3.UpstreamTlsContext, sni: a.example }`,
+  );
+  const [cluster] = planOf(yaml({ cluster: clusterWith(tls) })).clusters;
+  assert.deepEqual(cluster?.proxyProtocol, { version: 2 });
+  assert.equal(cluster?.tls?.sni, 'a.example');
 });

@@ -103,7 +103,7 @@ const spelt = ({ family, host, port: at }: Address): string =>
 test('what is written is read again, and every beginning of it asks for more', () => {
   fc.assert(
     fc.property(pair, fc.constantFrom(1 as const, 2 as const), ([source, destination], version) => {
-      const bytes = writePreface(version, source, destination);
+      const bytes = writePreface(version, { source, destination });
       const { consumed, preface } = read(bytes);
       assert.equal(consumed, bytes.length);
       assert.equal(preface.version, version);
@@ -123,9 +123,14 @@ test('ends that one preface cannot name are left out', () => {
       [four, six],
       [unix, unix],
     ] as const) {
-      const bytes = writePreface(version, source, destination);
+      const bytes = writePreface(version, { source, destination });
       const { consumed, preface } = read(bytes);
       assert.equal(consumed, bytes.length);
       assert.equal(preface.source, null);
     }
+});
+
+test('of a connection of our own: UNKNOWN, LOCAL', () => {
+  assert.equal(Buffer.from(writePreface(1, null)).toString(), 'PROXY UNKNOWN\r\n');
+  assert.equal(Buffer.from(writePreface(2, null)).toString('latin1'), '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0');
 });
