@@ -1,7 +1,15 @@
 /** NodeConn: one connection of the node transport. */
 import type { ProxiedAddresses } from './proxied.js';
 import type net from 'node:net';
-import type { FaultCode } from '../fault/faults.js';
+import {
+  DOWN_RESET,
+  type FaultCode,
+  NO_DESCRIPTORS,
+  UP_CONNECT_REFUSED,
+  UP_CONNECT_TIMEOUT,
+  UP_CONNECT_UNREACHABLE,
+  UP_RESET,
+} from '../fault/faults.js';
 import type { NodeTlsContext, NodeTlsSession, PendingServerTls } from './tls-node.js';
 import type { TlsContext } from './tls.js';
 import type { Address, Conn, ConnOwner, HoldBits } from './transport.js';
@@ -165,4 +173,12 @@ export class NodeConn implements Conn {
 function addressOf(family: string | undefined, host: string | undefined, port: number | undefined): Address {
   if (family === undefined || host === undefined) return UNKNOWN_ADDRESS;
   return { family: family === 'IPv6' ? 6 : 4, host, port: port ?? 0 };
+}
+
+/** What an error of node:net or node:tls means. */
+export function errorFault(conn: NodeConn, code: string): FaultCode {
+  if (conn.isOpen) return conn.isDialled ? UP_RESET : DOWN_RESET;
+  if (code === 'ECONNREFUSED' || code === 'ENOENT') return UP_CONNECT_REFUSED;
+  if (code === 'ETIMEDOUT') return UP_CONNECT_TIMEOUT;
+  return code === 'EMFILE' || code === 'ENFILE' ? NO_DESCRIPTORS : UP_CONNECT_UNREACHABLE;
 }

@@ -2,7 +2,7 @@
 import { constants, createHash, type X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import { ClientHello, HELLO_PARTIAL, HELLO_TLS } from './client-hello.js';
-import { TLS_1_2, type TlsContext, type TlsContextOptions, type TlsSession } from './tls.js';
+import { type DialTls, TLS_1_2, type TlsContext, type TlsContextOptions, type TlsSession } from './tls.js';
 
 /** Of TLS 1.3: left out, node:tls would end at TLS 1.2. */
 const CIPHERSUITES = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
@@ -217,4 +217,22 @@ function sessionPart(session: Buffer, index: number): Buffer {
 export function tlsErrorText(error: NodeJS.ErrnoException & { reason?: string }): string {
   const text = error.code === 'ECONNRESET' ? 'the peer closed the connection in the handshake' : error.message;
   return `TLS_error:|${error.reason ?? text}`;
+}
+
+/** How a server is asked, apart from where it is. */
+export function dialOptions(
+  dialTls: DialTls,
+  ticket: Buffer | undefined,
+): tls.ConnectionOptions & { allowHalfOpen: boolean } {
+  const { options, secureContext } = dialTls.context as NodeTlsContext;
+  return {
+    allowHalfOpen: true,
+    secureContext,
+    ALPNProtocols: [...(dialTls.alpn ?? options.alpn)],
+    // Chains and names are judged by the transport and the owner.
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+    servername: dialTls.serverName,
+    ...(ticket === undefined ? {} : { session: ticket }),
+  };
 }

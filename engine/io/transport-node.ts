@@ -1,20 +1,18 @@
 /** The node transport: node:net and node:tls behind the same laws; the fallback where the addon can't be had. */
 import net from 'node:net';
 import tls from 'node:tls';
-import {
-  DOWN_RESET,
-  DOWN_TLS_TIMEOUT,
-  type FaultCode,
-  NO_DESCRIPTORS,
-  UP_CONNECT_REFUSED,
-  UP_CONNECT_TIMEOUT,
-  UP_CONNECT_UNREACHABLE,
-  UP_RESET,
-} from '../fault/faults.js';
+import { DOWN_RESET, DOWN_TLS_TIMEOUT, type FaultCode, UP_CONNECT_TIMEOUT } from '../fault/faults.js';
 import { NodeArena, SLAB_BYTES } from './arena-node.js';
-import { NodeConn } from './conn-node.js';
+import { errorFault, NodeConn } from './conn-node.js';
 import { NodeListening } from './listening-node.js';
-import { type KeptSession, NodeTlsContext, NodeTlsSession, PendingServerTls, tlsErrorText } from './tls-node.js';
+import {
+  dialOptions,
+  type KeptSession,
+  NodeTlsContext,
+  NodeTlsSession,
+  PendingServerTls,
+  tlsErrorText,
+} from './tls-node.js';
 import {
   type DialTls,
   TLS_END_BROKEN,
@@ -113,22 +111,11 @@ export class NodeTransport implements Transport {
 
   #dialTls(conn: NodeConn, target: DialTarget | { socket: net.Socket }, dialTls: DialTls): void {
     const context = dialTls.context as NodeTlsContext;
-    const { serverName, sessionKey, alpn } = dialTls;
+    const { sessionKey } = dialTls;
     const session = context.takeSession(sessionKey);
     conn.isHandshaking = true;
     conn.tlsContext = context;
-    const options: tls.ConnectionOptions & { allowHalfOpen: boolean } = {
-      ...target,
-      allowHalfOpen: true,
-      secureContext: context.secureContext,
-      ALPNProtocols: [...(alpn ?? context.options.alpn)],
-      // Chains and names are judged below and by the owner.
-      rejectUnauthorized: false,
-      checkServerIdentity: () => undefined,
-      servername: serverName,
-    };
-    if (session !== undefined) options.session = session.ticket;
-    const socket = tls.connect(options);
+    const socket = tls.connect({ ...target, ...dialOptions(dialTls, session?.ticket) });
     socket.setNoDelay(true);
     this.#take(conn, socket);
     socket.once('connect', () => {
@@ -405,11 +392,4 @@ export class NodeTransport implements Transport {
     for (const listening of this.#listening) listening.close();
     for (const conn of this.#conns) conn.socket?.destroy();
   }
-}
-
-function errorFault(conn: NodeConn, code: string): FaultCode {
-  if (conn.isOpen) return conn.isDialled ? UP_RESET : DOWN_RESET;
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') return UP_CONNECT_REFUSED;
-  if (code === 'ETIMEDOUT') return UP_CONNECT_TIMEOUT;
-  return code === 'EMFILE' || code === 'ENFILE' ? NO_DESCRIPTORS : UP_CONNECT_UNREACHABLE;
 }
