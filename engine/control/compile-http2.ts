@@ -1,7 +1,16 @@
 /** http2_protocol_options to their record: Envoy's defaults where nothing is said. */
+import {
+  SETTING_ENABLE_CONNECT_PROTOCOL,
+  SETTING_ENABLE_PUSH,
+  SETTING_HEADER_TABLE_SIZE,
+  SETTING_INITIAL_WINDOW_SIZE,
+  SETTING_MAX_CONCURRENT_STREAMS,
+  SETTING_MAX_FRAME_SIZE,
+  SETTING_MAX_HEADER_LIST_SIZE,
+} from '../http2/frames.js';
 import { HTTP2_DEFAULTS as DEFAULTS } from '../http2/options.js';
 import type { Http2Record } from '../plan/records.js';
-import { fieldOf, flagOf, numberOf } from './compile-values.js';
+import { fieldOf, fieldsOf, flagOf, numberOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 
 /** options: {} where there are none; counters: the first of a scope of HTTP/2. */
@@ -24,6 +33,7 @@ export function compileHttp2(
       'initial_connection_window_size',
       DEFAULTS.initialConnectionWindowBytes,
     ),
+    customSettings: compileCustomSettings(reader, options),
     allowConnect: flagOf(options, 'allow_connect'),
     maxOutboundFrames: numberOf(options, 'max_outbound_frames', DEFAULTS.maxOutboundFrames),
     maxOutboundControlFrames: numberOf(options, 'max_outbound_control_frames', DEFAULTS.maxOutboundControlFrames),
@@ -60,4 +70,33 @@ export function compileHttp2(
       connectionIdleIntervalMs: numberOf(keepalive, 'connection_idle_interval', 0),
     },
   };
+}
+
+/** Identifiers that say what we do ourselves: announcing something else would not be true. */
+const OWN_SETTINGS: ReadonlyMap<number, string> = new Map([
+  [SETTING_HEADER_TABLE_SIZE, 'write hpack_table_size'],
+  [SETTING_MAX_CONCURRENT_STREAMS, 'write max_concurrent_streams'],
+  [SETTING_INITIAL_WINDOW_SIZE, 'write initial_stream_window_size'],
+  [SETTING_MAX_FRAME_SIZE, 'frames of 16,384 bytes are taken at most'],
+  [SETTING_MAX_HEADER_LIST_SIZE, 'write max_request_headers_kb, or max_response_headers_kb of a cluster'],
+  [SETTING_ENABLE_CONNECT_PROTOCOL, 'write allow_connect'],
+]);
+
+/** Pairs of identifier and value. */
+function compileCustomSettings(reader: DocumentReader, options: Value): number[] {
+  const pairs: number[] = [];
+  const seen = new Set<number>();
+  for (const parameter of fieldsOf(options, 'custom_settings_parameters')) {
+    const identifier = numberOf(parameter, 'identifier', 0);
+    const value = numberOf(parameter, 'value', 0);
+    const own = OWN_SETTINGS.get(identifier);
+    if (own !== undefined)
+      reader.report('error', parameter, 'identifier', `${identifier} is what is announced anyway; ${own}`);
+    if (identifier === SETTING_ENABLE_PUSH && value !== 0)
+      reader.report('error', parameter, 'value', 'server push is not spoken, so it can not be enabled');
+    if (seen.has(identifier)) reader.report('error', parameter, 'identifier', `${identifier} is here twice`);
+    seen.add(identifier);
+    pairs.push(identifier, value);
+  }
+  return pairs;
 }

@@ -120,9 +120,18 @@ export function compileUpstreamTls(context: TlsSocketContext, tls: Value, names:
     usesHostnameAsSni: flagOf(tls, 'auto_host_sni'),
     verifiesSni,
     usesRequestHost: flagOf(names, 'auto_sni'),
+    hostHeader: hostHeaderOf(reader, names),
     verifiesRequestHost: flagOf(names, 'auto_san_validation'),
     policy: { sans: validation.sans, spkiPins: validation.spkiPins, hashPins: validation.hashPins },
   };
+}
+
+function hostHeaderOf(reader: DocumentReader, names: Value): string {
+  const field = 'override_auto_sni_header';
+  const name = textOf(names, field).toLowerCase();
+  if (name !== '' && !flagOf(names, 'auto_sni') && !flagOf(names, 'auto_san_validation'))
+    reader.report('error', names, field, 'has no effect without auto_sni or auto_san_validation');
+  return name === ':authority' || name === 'host' ? '' : name;
 }
 
 function verification(

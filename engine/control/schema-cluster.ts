@@ -80,22 +80,25 @@ const RoundRobinLbConfig: Message = {
   name: 'RoundRobinLbConfig',
   fields: { slow_start_config: message(() => SlowStartConfig) },
 };
+const OF_REQUESTS = 'it is for requests of clients: write it in the connection manager';
 const UpstreamHttp1Options: Message = {
   name: 'Http1ProtocolOptions',
-  fields: {},
-  unsupported: [
-    'allow_absolute_url',
-    'accept_http_10',
-    'default_host_for_http_10',
-    'header_key_format',
-    'enable_trailers',
-    'allow_chunked_length',
-    'override_stream_error_on_invalid_http_message',
-    'send_fully_qualified_url',
-    'use_balsa_parser',
-    'allow_custom_methods',
-    'ignore_http_11_upgrade',
-  ],
+  fields: {
+    allow_absolute_url: { kind: 'only', values: [], why: OF_REQUESTS },
+    accept_http_10: { kind: 'only', values: [], why: OF_REQUESTS },
+    default_host_for_http_10: { kind: 'only', values: [], why: OF_REQUESTS },
+    ignore_http_11_upgrade: { kind: 'only', values: [], why: OF_REQUESTS },
+    enable_trailers: only('trailers are always passed on', true),
+    allow_chunked_length: only('Content-Length with Transfer-Encoding is always refused', false),
+    override_stream_error_on_invalid_http_message: only(
+      'nothing behind an answer that can not be read is an answer: such connections are always closed',
+      false,
+    ),
+    send_fully_qualified_url: only('origins are asked for paths; absolute URLs are for proxies', false),
+    use_balsa_parser: only('there is one parser', false),
+    allow_custom_methods: { kind: 'only', values: [], why: OF_REQUESTS },
+  },
+  unsupported: ['header_key_format'],
 };
 const ExplicitHttpConfig: Message = {
   name: 'ExplicitHttpConfig',
@@ -125,8 +128,7 @@ const AutoHttpConfig: Message = {
 /** Envoy's UpstreamHttpProtocolOptions: the request's host as SNI, and in the server's certificate. */
 const UpstreamTlsNames: Message = {
   name: 'UpstreamHttpProtocolOptions',
-  fields: { auto_sni: bool, auto_san_validation: bool },
-  unsupported: ['override_auto_sni_header'],
+  fields: { auto_sni: bool, auto_san_validation: bool, override_auto_sni_header: text },
 };
 export const UpstreamHttpProtocolOptions: Message = {
   name: 'HttpProtocolOptions',

@@ -1,6 +1,6 @@
 /** Messages of HTTP/2: what http2_protocol_options of listeners and clusters may say. */
 import { Percent } from './schema-core.js';
-import { bool, duration, type Field, type Message, message, only } from './schema.js';
+import { bool, duration, type Field, list, type Message, message, only } from './schema.js';
 
 const WINDOW: Field = { kind: 'uint', min: 65535, max: 0x7fffffff };
 const AT_LEAST_ONE: Field = { kind: 'uint', min: 1 };
@@ -14,6 +14,12 @@ const KeepaliveSettings: Message = {
     connection_idle_interval: duration,
   },
   required: ['timeout'],
+};
+
+const SettingsParameter: Message = {
+  name: 'SettingsParameter',
+  fields: { identifier: { kind: 'uint', max: 65535 }, value: { kind: 'uint', max: 0xffffffff } },
+  required: ['identifier', 'value'],
 };
 
 export const Http2ProtocolOptions: Message = {
@@ -31,14 +37,11 @@ export const Http2ProtocolOptions: Message = {
     max_inbound_window_update_frames_per_data_frame_sent: AT_LEAST_ONE,
     override_stream_error_on_invalid_http_message: bool,
     stream_error_on_invalid_http_messaging: bool,
+    custom_settings_parameters: list(message(() => SettingsParameter)),
+    enable_huffman_encoding: only('strings are encoded by Huffman where that makes them shorter', true),
     connection_keepalive: message(() => KeepaliveSettings),
     allow_metadata: only('METADATA frames are passed over, as RFC 9113 §5.5 says of unknown ones', false),
     use_oghttp2_codec: only('there is one HTTP/2 codec', false),
   },
-  unsupported: [
-    'custom_settings_parameters',
-    'max_metadata_size',
-    'enable_huffman_encoding',
-    'max_header_field_size_kb',
-  ],
+  unsupported: ['max_metadata_size', 'max_header_field_size_kb'],
 };

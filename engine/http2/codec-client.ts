@@ -94,6 +94,7 @@ export class Http2ClientCodec extends Http2Connection {
     if (options.hpackTableSizeBytes !== HEADER_TABLE_BYTES)
       settings.push(SETTING_HEADER_TABLE_SIZE, options.hpackTableSizeBytes);
     this.control.preface();
+    settings.push(...options.customSettings);
     this.control.settings(settings);
     if (this.intake.firstCredit > 0) this.control.windowUpdate(0, this.intake.firstCredit);
     this.watch.start(this.nowMs());

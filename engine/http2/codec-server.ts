@@ -96,6 +96,7 @@ export class Http2ServerCodec extends Http2Connection {
     if (options.hpackTableSizeBytes !== HEADER_TABLE_BYTES)
       settings.push(SETTING_HEADER_TABLE_SIZE, options.hpackTableSizeBytes);
     if (options.allowExtendedConnect) settings.push(SETTING_ENABLE_CONNECT_PROTOCOL, 1);
+    settings.push(...options.customSettings);
     this.control.settings(settings);
     if (this.intake.firstCredit > 0) this.control.windowUpdate(0, this.intake.firstCredit);
     this.watch.start(this.nowMs());

@@ -37,8 +37,8 @@ export class ControlWriter {
     const bytes = this.#arena.bytes;
     let at = writeFrameHeader(bytes, start, length, FRAME_SETTINGS, 0, 0);
     for (let i = 0; i < pairs.length; i += 2) {
-      bytes[at] = 0;
-      bytes[at + 1] = pairs[i] as number;
+      bytes[at] = (pairs[i] as number) >> 8;
+      bytes[at + 1] = (pairs[i] as number) & 0xff;
       at = writeUint32(bytes, at + 2, pairs[i + 1] as number);
     }
     this.#write(start, at);

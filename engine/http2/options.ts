@@ -15,6 +15,8 @@ export interface KeepaliveOptions {
 export interface Http2Options {
   /** SETTINGS_HEADER_TABLE_SIZE of ours, and the most of the peer's that our encoder uses. */
   readonly hpackTableSizeBytes: number;
+  /** Announced besides: identifier and value of each. */
+  readonly customSettings: readonly number[];
   /** Server role: announced. Client role: what we open at most, whatever the peer allows. */
   readonly maxConcurrentStreams: number;
   readonly initialStreamWindowBytes: number;
@@ -45,6 +47,7 @@ export interface Http2Options {
 /** Envoy's defaults (config.core.v3.Http2ProtocolOptions). */
 export const HTTP2_DEFAULTS: Http2Options = {
   hpackTableSizeBytes: 4096,
+  customSettings: [],
   maxConcurrentStreams: 1024,
   initialStreamWindowBytes: 16 * 1024 * 1024,
   initialConnectionWindowBytes: 24 * 1024 * 1024,

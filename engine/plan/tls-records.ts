@@ -26,6 +26,8 @@ export interface UpstreamTlsRecord {
   readonly verifiesSni: boolean;
   /** The host that a request asks for is sent as SNI, and must be in the certificate (HttpProtocolOptions). */
   readonly usesRequestHost: boolean;
+  /** Lower case; where the request has this field it names the host; '' = :authority does. */
+  readonly hostHeader: string;
   readonly verifiesRequestHost: boolean;
   readonly policy: PeerPolicyRecord;
 }

@@ -1,6 +1,7 @@
 /** ClusterTls: a cluster's TLS on one worker: how its endpoints are dialled, and which servers are accepted. */
 import { isIP } from 'node:net';
 import { type FaultCode, UP_TLS_VERIFY } from '../fault/faults.js';
+import type { Head } from '../http/head.js';
 import type { DialTls, TlsContext } from '../io/tls.js';
 import type { Conn } from '../io/transport.js';
 import { CLUSTER } from '../metrics/declare.js';
@@ -24,6 +25,8 @@ export class ClusterTls {
   readonly #certificates: CertificateCache;
   readonly #counters: TlsCounters;
   readonly #local: Certificate | null;
+  /** In lower case; empty = the authority names the host. */
+  readonly #hostHeader: Uint8Array;
 
   constructor(
     cluster: ClusterRecord,
@@ -38,6 +41,7 @@ export class ClusterTls {
     this.#certificates = certificates;
     this.#counters = new TlsCounters(metrics, CLUSTER, cluster.metrics.counters);
     const own = record.context.options.certificates[0];
+    this.#hostHeader = Buffer.from(record.hostHeader, 'latin1');
     this.#local = own === undefined ? null : new Certificate(own.chainPem);
   }
 
@@ -83,6 +87,13 @@ export class ClusterTls {
   /** Connections are for one host each. */
   get isForOneHost(): boolean {
     return this.#record.usesRequestHost || this.#record.verifiesRequestHost;
+  }
+
+  /** The slot whose value names the host that a request is for; -1 = its authority does. */
+  hostSlot(head: Head): number {
+    if (this.#hostHeader.length === 0) return -1;
+    const slot = head.findByName(this.#hostHeader);
+    return slot < 0 || head.valueStart(slot) === head.valueEnd(slot) ? -1 : slot;
   }
 
   factsOf(conn: Conn): TlsFacts | null {

@@ -1,6 +1,5 @@
 /** NamedPools: pools for each host that requests ask for, where connections name it to the server (auto_sni). */
 import { isIP } from 'node:net';
-import type { Head } from '../http/head.js';
 import type { ProxiedAddresses } from '../io/proxied.js';
 import type { EndpointRecord } from '../plan/records.js';
 import type { Cluster } from './cluster.js';
@@ -36,9 +35,8 @@ export class NamedPools {
     for (const pools of this.#byName.values()) pools.place(endpoints);
   }
 
-  /** For a request as it will be sent. */
-  pool(index: number, protocol: PoolProtocol, head: Head): Pool {
-    const { authorityBytes: bytes, authorityFrom: start, authorityTo: end } = head;
+  /** name: the host as a request has it, with a port or without. */
+  pool(index: number, protocol: PoolProtocol, bytes: Uint8Array, start: number, end: number): Pool {
     let hash = protocol.length;
     for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0;
     const known = this.#byHash.get(hash);

@@ -58,7 +58,10 @@ export class PoolSet {
       this.#namedPools.place(this.#cluster.record.endpoints);
     }
     const { protocol } = downstream === 2 && this.#http2Pools !== null ? this.#http2Pools : this.#pools;
-    return this.#namedPools.pool(index, protocol, head);
+    const slot = this.#cluster.tls === null ? -1 : this.#cluster.tls.hostSlot(head);
+    if (slot < 0)
+      return this.#namedPools.pool(index, protocol, head.authorityBytes, head.authorityFrom, head.authorityTo);
+    return this.#namedPools.pool(index, protocol, head.fieldBytes(slot), head.valueStart(slot), head.valueEnd(slot));
   }
 
   drain(): void {

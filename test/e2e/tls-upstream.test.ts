@@ -280,3 +280,53 @@ test("auto_sni: the request's host, after rewriting, is asked for and verified, 
     origin.close();
   }
 });
+
+test('override_auto_sni_header: the host that another field names, and the authority without it', async () => {
+  const made = files.issue('headers', { san: 'DNS:a.header,DNS:b.header' });
+  const origin = https.createServer(
+    { cert: readFileSync(made.certificate), key: readFileSync(made.key) },
+    (request, response) => {
+      const socket = request.socket as TLSSocket & { servername: string };
+      response.end(`${request.headers.host} ${socket.servername}`);
+    },
+  );
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  const type = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  const options = {
+    '@type': `type.googleapis.com/${type}`,
+    explicit_http_config: { http_protocol_options: {} },
+    upstream_http_protocol_options: {
+      auto_sni: true,
+      auto_san_validation: true,
+      override_auto_sni_header: 'X-Backend',
+    },
+  };
+  const proxy = await ProxyProcess.start(
+    bootstrap({
+      origins: [(origin.address() as AddressInfo).port],
+      cluster: { transport_socket: upstreamTls(trusting()), typed_extension_protocol_options: { [type]: options } },
+    }),
+    ONE_WORKER,
+  );
+  const ask = (headers: Record<string, string>): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const request = http.get({ host: '127.0.0.1', port: proxy.port, headers }, (response) => {
+        let text = `${response.statusCode} `;
+        response.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        response.on('end', () => resolve(text));
+      });
+      request.on('error', reject);
+    });
+  try {
+    assert.equal(await ask({ host: 'anything', 'x-backend': 'a.header' }), '200 anything a.header');
+    assert.equal(await ask({ host: 'anything', 'x-backend': 'B.header:8443' }), '200 anything b.header');
+    assert.equal(await ask({ host: 'a.header' }), '200 a.header a.header');
+    assert.equal(await ask({ host: 'b.header', 'x-backend': '' }), '200 b.header b.header');
+    assert.match(await ask({ host: 'a.header', 'x-backend': 'c.header' }), /^503 /);
+  } finally {
+    await proxy.stop();
+    origin.close();
+  }
+});

@@ -26,6 +26,7 @@ function problems(fields: string): string[] {
 
 const DEFAULTS: Omit<Http2Record, 'counters' | 'streamFlushTimeoutMs'> = {
   hpackTableSizeBytes: 4096,
+  customSettings: [],
   maxConcurrentStreams: 1024,
   initialStreamWindowBytes: 16 << 20,
   initialConnectionWindowBytes: 24 << 20,
@@ -40,6 +41,7 @@ const DEFAULTS: Omit<Http2Record, 'counters' | 'streamFlushTimeoutMs'> = {
 };
 const EACH = `hpack_table_size: 8192
             max_concurrent_streams: 50
+            custom_settings_parameters: [ { identifier: 65027, value: 7 }, { identifier: 2, value: 0 } ]
             initial_stream_window_size: 65535
             initial_connection_window_size: 131072
             allow_connect: true
@@ -52,6 +54,7 @@ const EACH = `hpack_table_size: 8192
             connection_keepalive: { interval: 30s, timeout: 5s, interval_jitter: { value: 25 }, connection_idle_interval: 7s }`;
 const CHOSEN: typeof DEFAULTS = {
   hpackTableSizeBytes: 8192,
+  customSettings: [65027, 7, 2, 0],
   maxConcurrentStreams: 50,
   initialStreamWindowBytes: 65535,
   initialConnectionWindowBytes: 131072,
@@ -151,9 +154,6 @@ test('what is out of range, unknown or not supported', () => {
   assert.deepEqual(http2('max_concurrent_stream: 1'), [
     `error ${at}.max_concurrent_stream: unknown field max_concurrent_stream in Http2ProtocolOptions; did you mean max_concurrent_streams?`,
   ]);
-  assert.deepEqual(http2('custom_settings_parameters: []'), [
-    `error ${at}.custom_settings_parameters: custom_settings_parameters of Http2ProtocolOptions is known to Envoy but not supported here yet`,
-  ]);
   assert.deepEqual(http2('connection_keepalive: { interval: 1s }'), [
     `error ${at}.connection_keepalive: timeout is required in KeepaliveSettings`,
   ]);
@@ -163,4 +163,42 @@ test('what is out of range, unknown or not supported', () => {
       `error ${at}.stream_error_on_invalid_http_messaging: is the old name of override_stream_error_on_invalid_http_message`,
     ],
   );
+});
+
+test('custom_settings_parameters can not announce what is not so', () => {
+  const one = (...parameters: string[]): string =>
+    problems(clusterWith(`http2_protocol_options: { custom_settings_parameters: [ ${parameters.join(', ')} ] }`)).join(
+      '\n',
+    );
+  const set = (identifier: number, value: number): string => `{ identifier: ${identifier}, value: ${value} }`;
+  assert.match(one(set(1, 4096)), /identifier: 1 is what is announced anyway; write hpack_table_size$/);
+  assert.match(one(set(3, 1)), /write max_concurrent_streams$/);
+  assert.match(one(set(4, 65535)), /write initial_stream_window_size$/);
+  assert.match(one(set(5, 65536)), /frames of 16,384 bytes are taken at most$/);
+  assert.match(one(set(6, 1)), /max_response_headers_kb of a cluster$/);
+  assert.match(one(set(8, 1)), /write allow_connect$/);
+  assert.match(one(set(2, 1)), /custom_settings_parameters\[0\]\.value: server push is not spoken/);
+  assert.match(one(set(9, 1), set(9, 1)), /\[1\]\.identifier: 9 is here twice$/);
+  assert.match(one('{ identifier: 9 }'), /value is required/);
+  assert.match(one(set(65536, 1)), /from 0 to 65535/);
+});
+
+// Every field of these messages that Envoy has is honoured, or refused with a reason.
+test('options of HTTP/1.1 for clusters: what is not for them says why', () => {
+  const http1 = (field: string): string =>
+    problems(typed(`explicit_http_config: { http_protocol_options: { ${field} } }`)).join('\n');
+  for (const field of ['enable_trailers: true', 'allow_chunked_length: false', 'use_balsa_parser: false'])
+    assert.equal(http1(field), '', field);
+  for (const field of [
+    'allow_absolute_url: true',
+    'accept_http_10: true',
+    'default_host_for_http_10: a',
+    'allow_custom_methods: true',
+  ])
+    assert.match(http1(field), /it is for requests of clients: write it in the connection manager/);
+  assert.match(http1('enable_trailers: false'), /only true is supported here: trailers are always passed on/);
+  assert.match(http1('allow_chunked_length: true'), /always refused/);
+  assert.match(http1('send_fully_qualified_url: true'), /absolute URLs are for proxies/);
+  assert.match(http1('override_stream_error_on_invalid_http_message: true'), /such connections are always closed/);
+  assert.match(http1('header_key_format: {}'), /header_key_format of Http1ProtocolOptions is known to Envoy/);
 });

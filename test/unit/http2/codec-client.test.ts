@@ -202,3 +202,47 @@ test('late answers to any number of requests that we have reset are dropped', ()
   harness.feed(`HEADERS 1 ${OK}`);
   assert.deepEqual(harness.events, ['head 200 []', 'end']);
 });
+
+test('custom_settings_parameters are announced behind the others', () => {
+  const harness = new Http2ClientHarness({ customSettings: [0xfe03, 7, 9, 1] });
+  harness.request();
+  assert.match(harness.written()[1] ?? '', /MAX_HEADER_LIST_SIZE=61440 0xfe03=7 0x9=1$/);
+});
+
+// Each with the answer to another request before and behind it.
+const INVALID_ANSWERS: readonly (readonly [string, string])[] = [
+  ['a name in capitals', 'HEADERS 3 END_STREAM END_HEADERS [:status: 200] [X-A: 1]'],
+  ['no :status', 'HEADERS 3 END_STREAM END_HEADERS [a: 1]'],
+  ['a field of one connection', 'HEADERS 3 END_STREAM END_HEADERS [:status: 200] [connection: close]'],
+  ['an interim answer that ends', 'HEADERS 3 END_STREAM END_HEADERS [:status: 103]'],
+];
+for (const [what, frame] of INVALID_ANSWERS) {
+  test(`override_stream_error_on_invalid_http_message: true: ${what} ends its stream`, () => {
+    const harness = new Http2ClientHarness({ overrideStreamErrorOnInvalidHttpMessage: true });
+    for (let i = 0; i < 3; i++) harness.request();
+    harness.greet();
+    harness.written();
+    harness.feed(`HEADERS 1 ${OK}`, frame, `HEADERS 5 ${OK}`);
+    assert.equal(harness.fault, '');
+    assert.deepEqual(harness.written(), ['RST_STREAM 3 PROTOCOL_ERROR']);
+    assert.deepEqual(
+      harness.sinks.map((sink) => sink.faults.length),
+      [0, 1, 0],
+    );
+    assert.equal(harness.count('rx_messaging_error'), 1);
+  });
+
+  test(`override_stream_error_on_invalid_http_message: false: ${what} ends the connection`, () => {
+    const harness = new Http2ClientHarness({ overrideStreamErrorOnInvalidHttpMessage: false });
+    for (let i = 0; i < 3; i++) harness.request();
+    harness.greet();
+    harness.written();
+    harness.feed(`HEADERS 1 ${OK}`, frame, `HEADERS 5 ${OK}`);
+    assert.notEqual(harness.fault, '');
+    assert.deepEqual(harness.written(), ['GOAWAY 0 last=0 PROTOCOL_ERROR']);
+    assert.deepEqual(
+      harness.sinks.map((sink) => sink.faults.length),
+      [0, 1, 1],
+    );
+  });
+}

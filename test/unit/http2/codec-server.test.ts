@@ -341,3 +341,31 @@ test('a full connection: heads leave, bodies wait, owners hear when there is roo
   assert.deepEqual(harness.written(), ['DATA 3 100 bytes']);
   assert.equal(drained, 2);
 });
+
+test('custom_settings_parameters are announced behind the others', () => {
+  const harness = new Http2ServerHarness({ customSettings: [0xfe03, 7, 9, 1] }, false);
+  assert.match(harness.written()[0] ?? '', /MAX_HEADER_LIST_SIZE=61440 0xfe03=7 0x9=1$/);
+});
+
+for (const [what, frame] of [
+  ['a name in capitals', `HEADERS 3 ${GET} [X-A: 1]`],
+  ['no :path', 'HEADERS 3 END_STREAM END_HEADERS [:method: GET] [:scheme: http] [:authority: a]'],
+  ['a field of one connection', `HEADERS 3 ${GET} [connection: close]`],
+] as const) {
+  test(`override_stream_error_on_invalid_http_message: true: ${what} ends its stream`, () => {
+    const harness = new Http2ServerHarness({ overrideStreamErrorOnInvalidHttpMessage: true });
+    harness.feed(`HEADERS 1 ${GET}`, frame, `HEADERS 5 ${GET}`);
+    assert.equal(harness.fault, '');
+    assert.ok(harness.written().includes('RST_STREAM 3 PROTOCOL_ERROR'));
+    assert.equal(harness.sinks.length, 2);
+    assert.equal(harness.count('rx_messaging_error'), 1);
+  });
+
+  test(`override_stream_error_on_invalid_http_message: false: ${what} ends the connection`, () => {
+    const harness = new Http2ServerHarness({ overrideStreamErrorOnInvalidHttpMessage: false });
+    harness.feed(`HEADERS 1 ${GET}`, frame, `HEADERS 5 ${GET}`);
+    assert.notEqual(harness.fault, '');
+    assert.match(harness.written().at(-1) ?? '', /^GOAWAY 0 last=3 PROTOCOL_ERROR/);
+    assert.equal(harness.sinks.length, 1);
+  });
+}
