@@ -10,7 +10,7 @@
                       "native/poller_ending.cc", "native/poller_tls.cc",
                       "native/listeners.cc", "native/socket.cc", "native/handoff.cc",
                       "native/tls_context.cc", "native/tls_io.cc", "native/tls_stream.cc",
-                      "native/rate_cells.cc", "native/hashing.cc"],
+                      "native/tls_certificate.cc", "native/rate_cells.cc", "native/hashing.cc"],
           "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
           "defines": ["NAPI_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED"],
           "cflags": ["-O3", "-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden"],

@@ -32,7 +32,7 @@ Napi::Value Describe(Napi::Env env, int fd, bool is_peer) {
   return answer;
 }
 
-// new Poller(worker, arena, slabBytes, events, ops, clock, turn)
+// new Poller(worker, arena, slabBytes, events, ops, clock, turn, judge)
 class PollerObject : public Napi::ObjectWrap<PollerObject> {
  public:
   static Napi::Function Define(Napi::Env env) {
@@ -58,7 +58,8 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
     memory.events = static_cast<int32_t*>(events.Data());
     memory.ops = static_cast<int32_t*>(ops.Data());
     memory.clock = static_cast<double*>(clock.Data());
-    host_ = new PollerHost(info.Env(), info[0].As<Napi::Number>().Int32Value(), memory, info[6].As<Napi::Function>());
+    host_ = new PollerHost(info.Env(), info[0].As<Napi::Number>().Int32Value(), memory, info[6].As<Napi::Function>(),
+                           info[7].As<Napi::Function>());
     for (size_t at : {size_t{1}, size_t{3}, size_t{4}, size_t{5}})
       host_->Keep(Napi::Reference<Napi::Object>::New(info[at].As<Napi::Object>(), 1));
   }
@@ -87,6 +88,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
     }
     int32_t slot =
         poller->Dial(address, info[3].As<Napi::Number>().Int32Value(), std::move(tls), preface, preface_bytes);
+    host_->LetJudge(slot);
     host_->AfterCall();
     return Napi::Number::New(info.Env(), slot);
   }
@@ -102,6 +104,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
     bool is_there = host_->poller()->StartTls(info[0].As<Napi::Number>().Int32Value(), TlsContextOf(info[1]),
                                               bytes.Data() + start, static_cast<size_t>(end - start),
                                               info[5].As<Napi::Number>().Int32Value());
+    if (is_there) host_->LetJudge(info[0].As<Napi::Number>().Int32Value());
     host_->AfterCall();
     return Napi::Boolean::New(info.Env(), is_there);
   }

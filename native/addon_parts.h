@@ -16,6 +16,8 @@ void AddHashing(Napi::Env env, Napi::Object exports);
 [[nodiscard]] Napi::Function DefineTlsContext(Napi::Env env);
 // Of an object that DefineTlsContext() made.
 [[nodiscard]] std::shared_ptr<TlsContext> TlsContextOf(Napi::Value object);
+// Null when there is none.
+[[nodiscard]] Napi::Value DerOf(Napi::Env env, X509* certificate);
 [[nodiscard]] Napi::Value TlsFactOf(Napi::Env env, const TlsStream& tls, int32_t kind);
 // An array of strings; null is an empty one.
 [[nodiscard]] std::vector<std::string> TextsOf(Napi::Value array);

@@ -1,14 +1,21 @@
 // The poller's turns, deadlines and end, in a Node environment.
 #include "addon_poller.h"
 
+#include "addon_parts.h"
+
 namespace millrace {
 
 namespace {
 constexpr uint64_t kDeadlineTickMs = 50;
 }  // namespace
 
-PollerHost::PollerHost(Napi::Env env, int32_t worker, const PollerMemory& memory, Napi::Function turn)
-    : env_(env), poller_(std::make_unique<Poller>(worker, memory)), turn_(Napi::Persistent(turn)) {
+PollerHost::PollerHost(Napi::Env env, int32_t worker, const PollerMemory& memory, Napi::Function turn,
+                       Napi::Function judge)
+    : env_(env),
+      poller_(std::make_unique<Poller>(worker, memory)),
+      turn_(Napi::Persistent(turn)),
+      judge_function_(Napi::Persistent(judge)) {
+  judge_ = [this](int32_t slot, X509* leaf) { return Judge(slot, leaf); };
   napi_get_uv_event_loop(env, &loop_);
   context_ = std::make_unique<Napi::AsyncContext>(env, "millrace");
   wait_ = std::make_unique<LoopWait>(
@@ -17,6 +24,31 @@ PollerHost::PollerHost(Napi::Env env, int32_t worker, const PollerMemory& memory
   uv_timer_init(loop_, &timer_);
   uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
   napi_add_async_cleanup_hook(env, OnEnvironmentEnd, this, &hook_);
+}
+
+void PollerHost::LetJudge(int32_t slot) {
+  TlsStream* tls = poller_->TlsOf(slot);
+  if (tls != nullptr && tls->context()->judges_peers()) tls->SetJudge(&judge_, slot);
+}
+
+// Called by a round's handshakes, outside of the turn's call.
+bool PollerHost::Judge(int32_t slot, X509* leaf) {
+  Napi::HandleScope scope(env_);
+  Napi::CallbackScope callback(env_, *context_);
+  napi_value arguments[2] = {Napi::Number::New(env_, slot), DerOf(env_, leaf)};
+  napi_value result;
+  bool is_accepted = false;
+  if (napi_call_function(env_, env_.Undefined(), judge_function_.Value(), 2, arguments, &result) != napi_ok) {
+    ThrowOn();
+    return false;
+  }
+  return napi_get_value_bool(env_, result, &is_accepted) == napi_ok && is_accepted;
+}
+
+// An exception in the core is a programming error: the thread dies of it and is replaced.
+void PollerHost::ThrowOn() {
+  napi_value error;
+  if (napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
 }
 
 void PollerHost::AfterCall() {
@@ -51,9 +83,7 @@ bool PollerHost::Turn() {
   napi_status status = napi_call_function(env_, turn_.Env().Undefined(), turn_.Value(), 1, &argument, &result);
   is_in_turn_ = false;
   if (status != napi_ok) {
-    // An exception in the core is a programming error: the thread dies of it and is replaced.
-    napi_value error;
-    if (napi_get_and_clear_last_exception(env_, &error) == napi_ok) napi_fatal_exception(env_, error);
+    ThrowOn();
     return false;
   }
   int32_t ops = 0;
@@ -78,6 +108,7 @@ void PollerHost::OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* data) {
   auto* self = static_cast<PollerHost*>(data);
   self->is_environment_ending_ = true;
   self->turn_.Reset();
+  self->judge_function_.Reset();
   self->memory_.clear();
   self->context_.reset();
   if (self->is_closing_) self->MaybeDelete();

@@ -19,17 +19,24 @@ std::string TextOf(Napi::Object from, const char* name) {
 int32_t NumberOf(Napi::Object from, const char* name) { return from.Get(name).ToNumber().Int32Value(); }
 bool FlagOf(Napi::Object from, const char* name) { return from.Get(name).ToBoolean().Value(); }
 
+std::vector<uint8_t> BytesOf(Napi::Object from, const char* name) {
+  Napi::Value value = from.Get(name);
+  if (!value.IsTypedArray()) return {};
+  auto bytes = value.As<Napi::Uint8Array>();
+  return {bytes.Data(), bytes.Data() + bytes.ElementLength()};
+}
+
 TlsCertificate CertificateOf(Napi::Object from) {
   TlsCertificate certificate;
   certificate.chain_pem = TextOf(from, "chainPem");
   certificate.key_pem = TextOf(from, "keyPem");
   certificate.has_password = from.Get("password").IsString();
   certificate.password = TextOf(from, "password");
-  Napi::Value staple = from.Get("ocspStaple");
-  if (staple.IsTypedArray()) {
-    auto bytes = staple.As<Napi::Uint8Array>();
-    certificate.ocsp_staple.assign(bytes.Data(), bytes.Data() + bytes.ElementLength());
-  }
+  certificate.pkcs12 = BytesOf(from, "pkcs12");
+  certificate.ocsp_staple = BytesOf(from, "ocspStaple");
+  certificate.ocsp_expires_ms = from.Get("ocspExpiresMs").ToNumber().Int64Value();
+  std::string policy = TextOf(from, "ocspPolicy");
+  certificate.ocsp_policy = policy == "must" ? kOcspMust : policy == "strict" ? kOcspStrict : kOcspLenient;
   return certificate;
 }
 
@@ -45,6 +52,8 @@ TlsOptions OptionsOf(Napi::Object from) {
   options.verify = verify == "require" ? kVerifyRequire : verify == "optional" ? kVerifyOptional : kVerifyNone;
   options.accept_untrusted = FlagOf(from, "acceptUntrusted");
   options.allow_expired = FlagOf(from, "allowExpired");
+  options.crl_for_leaf_only = FlagOf(from, "crlForLeafOnly");
+  options.judges_peers = FlagOf(from, "judgesPeers");
   options.verify_depth = NumberOf(from, "verifyDepth");
   options.min_version = NumberOf(from, "minVersion");
   options.max_version = NumberOf(from, "maxVersion");
@@ -88,6 +97,8 @@ class TlsContextObject : public Napi::ObjectWrap<TlsContextObject> {
   std::shared_ptr<TlsContext> context_;
 };
 
+}  // namespace
+
 Napi::Value DerOf(Napi::Env env, X509* certificate) {
   int length = certificate == nullptr ? -1 : i2d_X509(certificate, nullptr);
   if (length <= 0) return env.Null();
@@ -97,6 +108,7 @@ Napi::Value DerOf(Napi::Env env, X509* certificate) {
   return bytes;
 }
 
+namespace {
 // A server's list of its client leaves the leaf out.
 Napi::Value ChainOf(Napi::Env env, SSL* ssl) {
   Napi::Array chain = Napi::Array::New(env);
@@ -123,6 +135,20 @@ Napi::Value Text(Napi::Env env, const char* text) { return Napi::String::New(env
 Napi::Value GroupOf(Napi::Env env, SSL* ssl) {
   int group = static_cast<int>(SSL_get_negotiated_group(ssl));
   return Text(env, group == 0 ? nullptr : SSL_group_to_name(ssl, group));
+}
+
+// As TLS 1.3 names it (RFC 8446 §4.2.3); empty when the peer has signed nothing.
+std::string SignatureOf(SSL* ssl) {
+  int type = NID_undef;
+  int digest = NID_undef;
+  if (SSL_get_peer_signature_type_nid(ssl, &type) != 1) return "";
+  if (type == NID_ED25519 || type == NID_ED448) return type == NID_ED448 ? "ed448" : "ed25519";
+  if (SSL_get_peer_signature_nid(ssl, &digest) != 1) return "";
+  int bits = digest == NID_sha256 ? 256 : digest == NID_sha384 ? 384 : digest == NID_sha512 ? 512 : 0;
+  if (bits == 0) return "";
+  std::string hash = "_sha" + std::to_string(bits);
+  if (type == EVP_PKEY_EC) return "ecdsa_secp" + std::to_string(bits == 512 ? 521 : bits) + "r1" + hash;
+  return (type == EVP_PKEY_RSA_PSS ? "rsa_pss_rsae" : "rsa_pkcs1") + hash;
 }
 }  // namespace
 
@@ -156,6 +182,8 @@ Napi::Value TlsFactOf(Napi::Env env, const TlsStream& tls, int32_t kind) {
     case 8: return Napi::Number::New(env, static_cast<double>(verified));
     case 9: return Text(env, verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified));
     case 10: return Napi::String::New(env, tls.failure());
+    case 11: return Napi::Number::New(env, static_cast<double>(tls.staple()));
+    case 12: return Napi::String::New(env, SignatureOf(ssl));
     default: return env.Null();
   }
 }

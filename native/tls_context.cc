@@ -10,36 +10,17 @@
 #include <openssl/x509.h>
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
+#include "tls_certificate.h"
 #include "tls_stream.h"
 
 namespace millrace {
 
 namespace {
-using BioText = OpenSslOwned<BIO, BIO_free_all>;
-using Certificate = OpenSslOwned<X509, X509_free>;
-
 // Endpoints whose sessions a client context remembers: more are forgotten, the one longest unused first.
 constexpr size_t kSessionKeysMax = 4096;
 constexpr long kServerSessionsMax = 20480;
-
-BioText TextOf(const std::string& pem) { return BioText(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); }
-
-// Never the terminal, which is what OpenSSL asks without a callback.
-int OnPassword(char* buffer, int size, int, void* certificate) {
-  const auto* known = static_cast<const TlsCertificate*>(certificate);
-  if (!known->has_password || known->password.size() > static_cast<size_t>(size)) return -1;
-  std::memcpy(buffer, known->password.data(), known->password.size());
-  return static_cast<int>(known->password.size());
-}
-
-// The end of PEM text is an error of the queue as well.
-bool IsEndOfPem() {
-  unsigned long last = ERR_peek_last_error();
-  bool is_end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
-  if (is_end) ERR_clear_error();
-  return is_end;
-}
 
 bool Say(std::string* problem, const char* what) {
   *problem = what;
@@ -59,7 +40,10 @@ void SetSessionIdContext(SSL_CTX* context, const TlsOptions& options) {
   uint8_t hash[EVP_MAX_MD_SIZE] = {0};
   unsigned int length = 32;
   EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
-  for (const TlsCertificate& certificate : options.certificates) Mix(digest.get(), certificate.chain_pem);
+  for (const TlsCertificate& certificate : options.certificates) {
+    Mix(digest.get(), certificate.chain_pem);
+    Mix(digest.get(), std::string(certificate.pkcs12.begin(), certificate.pkcs12.end()));
+  }
   Mix(digest.get(), options.trusted_ca_pem);
   Mix(digest.get(), options.crl_pem);
   const int32_t numbers[] = {options.verify, options.accept_untrusted, options.allow_expired, options.verify_depth};
@@ -101,6 +85,7 @@ TlsContext::TlsContext(const TlsOptions& options)
       is_server_(options.is_server),
       accept_untrusted_(options.accept_untrusted),
       allow_expired_(options.allow_expired),
+      judges_peers_(options.judges_peers),
       sessions_per_key_(static_cast<size_t>(std::max(0, options.max_session_keys))),
       alpn_(AlpnWire(options.alpn)) {}
 
@@ -140,28 +125,21 @@ bool TlsContext::Configure(const TlsOptions& options, std::string* problem) {
 
 bool TlsContext::AddCertificate(const TlsCertificate& certificate, std::string* problem) {
   SSL_CTX* context = context_.get();
-  void* user = const_cast<TlsCertificate*>(&certificate);
-  BioText text = TextOf(certificate.chain_pem);
-  Certificate leaf(PEM_read_bio_X509_AUX(text.get(), nullptr, OnPassword, user));
-  if (leaf == nullptr) return Say(problem, "certificate chain");
-  int type = EVP_PKEY_get_base_id(X509_get0_pubkey(leaf.get()));
+  OwnCertificate own;
+  const char* what = nullptr;
+  if (!own.Read(certificate, &what)) return Say(problem, what);
+  int type = EVP_PKEY_get_base_id(X509_get0_pubkey(own.leaf.get()));
   if (std::find(key_types_.begin(), key_types_.end(), type) != key_types_.end())
     return Say(problem, "two certificates of one key type");
   key_types_.push_back(type);
-  if (SSL_CTX_use_certificate(context, leaf.get()) != 1) return Say(problem, "certificate");
-  while (true) {
-    Certificate next(PEM_read_bio_X509(text.get(), nullptr, OnPassword, user));
-    if (next == nullptr) break;
-    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) return Say(problem, "certificate chain");
-  }
-  if (!IsEndOfPem()) return Say(problem, "certificate chain");
-  BioText key_text = TextOf(certificate.key_pem);
-  OpenSslOwned<EVP_PKEY, EVP_PKEY_free> key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, OnPassword, user));
-  if (key == nullptr) return Say(problem, "private key");
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1)
+  if (SSL_CTX_use_certificate(context, own.leaf.get()) != 1) return Say(problem, "certificate");
+  for (const X509Owned& issuer : own.chain)
+    if (SSL_CTX_add1_chain_cert(context, issuer.get()) != 1) return Say(problem, "certificate chain");
+  if (SSL_CTX_use_PrivateKey(context, own.key.get()) != 1 || SSL_CTX_check_private_key(context) != 1)
     return Say(problem, "private key");
   if (!certificate.ocsp_staple.empty())
-    staples_.push_back({SSL_CTX_get0_certificate(context), certificate.ocsp_staple});
+    staples_.push_back({SSL_CTX_get0_certificate(context), certificate.ocsp_staple, certificate.ocsp_expires_ms,
+                        certificate.ocsp_policy});
   return true;
 }
 
@@ -169,19 +147,19 @@ bool TlsContext::AddTrust(const TlsOptions& options, std::string* problem) {
   SSL_CTX* context = context_.get();
   X509_STORE* store = SSL_CTX_get_cert_store(context);
   if (!options.trusted_ca_pem.empty()) {
-    BioText text = TextOf(options.trusted_ca_pem);
+    auto text = PemText(options.trusted_ca_pem);
     int count = 0;
     while (true) {
-      Certificate authority(PEM_read_bio_X509_AUX(text.get(), nullptr, nullptr, nullptr));
+      X509Owned authority(PEM_read_bio_X509_AUX(text.get(), nullptr, nullptr, nullptr));
       if (authority == nullptr) break;
       count++;
       if (X509_STORE_add_cert(store, authority.get()) != 1) return Say(problem, "trusted CA");
       if (is_server_ && SSL_CTX_add_client_CA(context, authority.get()) != 1) return Say(problem, "trusted CA");
     }
-    if (!IsEndOfPem() || count == 0) return Say(problem, "trusted CA");
+    if (!TakeEndOfPem() || count == 0) return Say(problem, "trusted CA");
   }
   if (!options.crl_pem.empty()) {
-    BioText text = TextOf(options.crl_pem);
+    auto text = PemText(options.crl_pem);
     int count = 0;
     while (true) {
       OpenSslOwned<X509_CRL, X509_CRL_free> list(PEM_read_bio_X509_CRL(text.get(), nullptr, nullptr, nullptr));
@@ -189,8 +167,8 @@ bool TlsContext::AddTrust(const TlsOptions& options, std::string* problem) {
       count++;
       if (X509_STORE_add_crl(store, list.get()) != 1) return Say(problem, "CRL");
     }
-    if (!IsEndOfPem() || count == 0) return Say(problem, "CRL");
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    if (!TakeEndOfPem() || count == 0) return Say(problem, "CRL");
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | (options.crl_for_leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL));
   }
   int mode = SSL_VERIFY_NONE;
   if (options.verify != kVerifyNone) mode = SSL_VERIFY_PEER;
@@ -198,6 +176,7 @@ bool TlsContext::AddTrust(const TlsOptions& options, std::string* problem) {
   SSL_CTX_set_verify(context, mode, OnVerify);
   // A client of OpenSSL's would verify the server all the same and only pass over the outcome.
   if (options.verify == kVerifyNone) SSL_CTX_set_cert_verify_callback(context, OnUnverified, nullptr);
+  else if (options.judges_peers) SSL_CTX_set_cert_verify_callback(context, OnChain, nullptr);
   if (options.verify_depth >= 0) SSL_CTX_set_verify_depth(context, options.verify_depth);
   return true;
 }
@@ -260,6 +239,16 @@ bool TlsContext::SetTicketKeys(const uint8_t* keys, size_t bytes) {
 
 int TlsContext::OnUnverified(X509_STORE_CTX*, void*) { return 1; }
 
+// Inside of the handshake, so that a refusal leaves as an alert.
+int TlsContext::OnChain(X509_STORE_CTX* store, void*) {
+  int is_fine = X509_verify_cert(store);
+  if (is_fine <= 0) return is_fine;
+  const SSL* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  if (TlsStream::Of(ssl)->Accepts(X509_STORE_CTX_get0_cert(store))) return 1;
+  X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+  return 0;
+}
+
 int TlsContext::OnVerify(int is_fine, X509_STORE_CTX* store) {
   if (is_fine == 1) return 1;
   const SSL* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
@@ -288,11 +277,17 @@ int TlsContext::OnServerName(SSL* ssl, int*, void*) {
 
 int TlsContext::OnStatus(SSL* ssl, void* self) {
   const X509* leaf = SSL_get_certificate(ssl);
+  TlsStream* stream = TlsStream::Of(ssl);
   for (const Staple& staple : static_cast<TlsContext*>(self)->staples_) {
     if (staple.leaf != leaf) continue;
+    if (static_cast<int64_t>(std::time(nullptr)) * 1000 >= staple.expires_ms) {
+      stream->NoteStaple(staple.policy == kOcspLenient ? TlsStaple::kOmitted : TlsStaple::kFailed);
+      return staple.policy == kOcspLenient ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
     auto* copy = static_cast<unsigned char*>(OPENSSL_memdup(staple.response.data(), staple.response.size()));
     if (copy == nullptr) return SSL_TLSEXT_ERR_NOACK;
     SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(staple.response.size()));
+    stream->NoteStaple(TlsStaple::kSent);
     return SSL_TLSEXT_ERR_OK;
   }
   return SSL_TLSEXT_ERR_NOACK;

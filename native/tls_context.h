@@ -9,52 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tls_options.h"
+
 namespace millrace {
-
-// Frees what OpenSSL gave, with the function that it says.
-template <auto Free>
-struct OpenSslDelete {
-  template <typename T>
-  void operator()(T* it) const {
-    Free(it);
-  }
-};
-template <typename T, auto Free>
-using OpenSslOwned = std::unique_ptr<T, OpenSslDelete<Free>>;
-
-// See TlsContextOptions of engine/io/tls.ts.
-struct TlsCertificate {
-  std::string chain_pem;
-  std::string key_pem;
-  std::string password;
-  bool has_password = false;
-  std::vector<uint8_t> ocsp_staple;
-};
-
-enum TlsVerify : int32_t { kVerifyNone = 0, kVerifyOptional = 1, kVerifyRequire = 2 };
-
-struct TlsOptions {
-  bool is_server = true;
-  std::vector<TlsCertificate> certificates;
-  std::string trusted_ca_pem;
-  std::string crl_pem;
-  int32_t verify = kVerifyNone;
-  bool accept_untrusted = false;
-  bool allow_expired = false;
-  int32_t verify_depth = -1;
-  int32_t min_version = 0;
-  int32_t max_version = 0;
-  std::string ciphers;
-  std::string ciphersuites;
-  std::string groups;
-  std::string signature_algorithms;
-  bool prefer_server_ciphers = true;
-  std::vector<std::string> alpn;
-  bool session_tickets = true;
-  bool session_cache = true;
-  int32_t session_timeout_s = 0;
-  int32_t max_session_keys = 1;
-};
 
 // ALPN's wire form: each name behind its length. Empty when a name is empty or longer than 255 bytes.
 [[nodiscard]] std::vector<uint8_t> AlpnWire(const std::vector<std::string>& names);
@@ -74,6 +31,8 @@ class TlsContext {
 
   [[nodiscard]] SSL_CTX* ssl_context() const { return context_.get(); }
   [[nodiscard]] bool is_server() const { return is_server_; }
+  // A policy of ours decides about certificates whose chain OpenSSL has verified.
+  [[nodiscard]] bool judges_peers() const { return judges_peers_; }
   // The names in wire form.
   [[nodiscard]] const std::vector<uint8_t>& alpn() const { return alpn_; }
   // False: not a whole number of keys, or none.
@@ -91,6 +50,8 @@ class TlsContext {
   struct Staple {
     X509* leaf;  // the context's own
     std::vector<uint8_t> response;
+    int64_t expires_ms;
+    int32_t policy;
   };
   // Sessions of one endpoint, newest last; its place in the order of use.
   struct Sessions {
@@ -107,6 +68,7 @@ class TlsContext {
   void KeepSession(const std::string& key, SSL_SESSION* session);
 
   static int OnUnverified(X509_STORE_CTX* store, void* nothing);
+  static int OnChain(X509_STORE_CTX* store, void* nothing);
   static int OnVerify(int is_fine, X509_STORE_CTX* store);
   static int OnAlpn(SSL* ssl, const unsigned char** out, unsigned char* out_length, const unsigned char* in,
                     unsigned int in_length, void* self);
@@ -121,6 +83,7 @@ class TlsContext {
   bool is_server_;
   bool accept_untrusted_;
   bool allow_expired_;
+  bool judges_peers_;
   size_t sessions_per_key_;
   std::vector<uint8_t> alpn_;
   std::vector<int> key_types_;

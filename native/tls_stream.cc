@@ -58,6 +58,11 @@ int32_t TlsStream::AlpnIndex() const {
   return -1;
 }
 
+TlsStaple TlsStream::staple() const {
+  bool is_asked = SSL_is_server(ssl_.get()) == 1 && SSL_get_tlsext_status_type(ssl_.get()) == TLSEXT_STATUSTYPE_ocsp;
+  return staple_ == TlsStaple::kNotAsked && is_asked ? TlsStaple::kOmitted : staple_;
+}
+
 TlsResult TlsStream::Handshake() {
   ERR_clear_error();
   int answer = SSL_do_handshake(ssl_.get());
@@ -127,6 +132,7 @@ void TlsStream::FailFromQueue(bool is_handshake) {
   std::string text = TakeErrors();
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
     text += std::string(":verify cert failed: ") + X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get()));
+  if (staple_ == TlsStaple::kFailed) text += ":no valid OCSP response to staple";
   Fail(!is_handshake ? kTlsEndBroken : is_certificate ? kTlsEndVerify : kTlsEndHandshake, std::move(text));
 }
 

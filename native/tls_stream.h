@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,12 @@ namespace millrace {
 
 // How TLS ended a connection; engine/io/tls.ts has the same numbers.
 enum TlsEnd : int32_t { kTlsEndHandshake = 1, kTlsEndVerify = 2, kTlsEndTimeout = 3, kTlsEndBroken = 4 };
+
+// Decides about a peer's certificate inside of the handshake. False: it is refused.
+using PeerJudge = std::function<bool(int32_t slot, X509* leaf)>;
+
+// What became of a client's wish for a response of OCSP; engine/io/tls.ts has the same numbers.
+enum class TlsStaple : int32_t { kNotAsked = 0, kSent = 1, kOmitted = 2, kFailed = 3 };
 
 enum class TlsResult {
   kDone,      // handshake: finished. Read: there was no more room
@@ -45,6 +52,14 @@ class TlsStream {
   [[nodiscard]] bool has_closed() const { return (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0; }
   [[nodiscard]] int32_t end() const { return end_; }
   [[nodiscard]] const std::string& failure() const { return failure_; }
+  // Who is asked, where the context wants it; the slot is of this connection.
+  void SetJudge(const PeerJudge* judge, int32_t slot) {
+    judge_ = judge;
+    slot_ = slot;
+  }
+  [[nodiscard]] bool Accepts(X509* leaf) const { return judge_ == nullptr || (*judge_)(slot_, leaf); }
+  void NoteStaple(TlsStaple staple) { staple_ = staple; }
+  [[nodiscard]] TlsStaple staple() const;
   // Position in the list of names that was given, -1: none.
   [[nodiscard]] int32_t AlpnIndex() const;
 
@@ -83,7 +98,10 @@ class TlsStream {
   std::vector<uint8_t> alpn_;  // what was offered, when it isn't the context's
   ByteQueue rest_;
   ByteQueue early_;
+  const PeerJudge* judge_ = nullptr;
+  int32_t slot_ = -1;
   int32_t end_ = 0;
+  TlsStaple staple_ = TlsStaple::kNotAsked;
   bool is_done_ = false;
   bool is_open_ = false;
 };

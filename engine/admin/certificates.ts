@@ -12,6 +12,14 @@ function details(certificate: CertificateRecord, wallMs: number): unknown {
     days_until_expiration: String(daysLeft(certificate, wallMs)),
     valid_from: new Date(certificate.validFromMs).toISOString(),
     expiration_time: new Date(certificate.expiresMs).toISOString(),
+    ...(certificate.ocsp === null
+      ? {}
+      : {
+          ocsp_details: {
+            valid_from: new Date(certificate.ocsp.validFromMs).toISOString(),
+            expiration: new Date(certificate.ocsp.expiresMs).toISOString(),
+          },
+        }),
   };
 }
 
@@ -37,6 +45,11 @@ export function certificateReadings(certificates: readonly CertificateRecord[], 
   const first = Math.min(...certificates.map((each) => daysLeft(each, wallMs)));
   const found = new Map<string, Reading>();
   found.set('', { kind: null, scope: 'server', name: 'days_until_first_cert_expiring', value: first });
+  const staples = certificates.flatMap(({ ocsp }) => (ocsp === null ? [] : [ocsp.expiresMs]));
+  if (staples.length > 0) {
+    const left = Math.max(0, Math.floor((Math.min(...staples) - wallMs) / 1000));
+    found.set('ocsp', { kind: null, scope: 'server', name: 'seconds_until_first_ocsp_response_expiring', value: left });
+  }
   for (const { scope, path, kind, expiresMs } of certificates) {
     if (kind !== 'cert_chain') continue;
     const name = `ssl.certificate.${path.replace(/^.*\//, '').replace(/[^\w-]/g, '_')}.expiration_unix_time_seconds`;
@@ -46,7 +59,7 @@ export function certificateReadings(certificates: readonly CertificateRecord[], 
   return [...found.values()];
 }
 
-const SECRET_FIELDS = new Set(['keyPem', 'password', 'ticketKeys']);
+const SECRET_FIELDS = new Set(['keyPem', 'pkcs12', 'password', 'ticketKeys']);
 const REDACTED = '[redacted]';
 
 /** For JSON.stringify: keys and passwords stay here. */

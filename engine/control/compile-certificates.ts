@@ -1,19 +1,19 @@
 /** Certificates with their keys: read, checked, and put into contexts by the names that they are for. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { PassThrough } from 'node:stream';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import type { TlsCertificate } from '../io/tls.js';
 import { Certificate } from '../tls/certificate.js';
-import { fieldOf, textOf } from './compile-values.js';
+import type { OcspResponse } from '../tls/ocsp-response.js';
+import {
+  readSecret,
+  sourcePath,
+  type TlsCompileContext,
+  textOfError,
+  watchDirectoryOf,
+} from './compile-secret-bytes.js';
+import { compileStaple, type StaplePolicy } from './compile-staple.js';
 import type { DocumentReader, Value } from './document.js';
-import type { SecretFiles } from './secret-files.js';
-
-/** What compiling TLS needs. */
-export interface TlsCompileContext {
-  readonly reader: DocumentReader;
-  readonly files: SecretFiles;
-  /** static_resources.secrets by name. */
-  readonly secrets: ReadonlyMap<string, Value>;
-  readonly wallMs: number;
-}
 
 export interface LoadedCertificate {
   readonly pair: TlsCertificate;
@@ -21,6 +21,7 @@ export interface LoadedCertificate {
   readonly path: string;
   /** OpenSSL keeps one certificate of each in a context. */
   readonly keyType: string;
+  readonly staple: OcspResponse | null;
 }
 
 const RSA_MIN_BITS = 2048;
@@ -28,39 +29,6 @@ const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
 const DAY_MS = 86400000;
 export const EXPIRY_WARNING_DAYS = 30;
 const PEM = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
-
-/** Bytes of a data source; null when it can't be read: the problem is reported. */
-export function readSecret(context: TlsCompileContext, value: Value, field: string): Buffer | null {
-  const { reader, files } = context;
-  const source = fieldOf(value, field);
-  if (source === undefined) return null;
-  if (source['inline_bytes'] !== undefined) return Buffer.from(source['inline_bytes'] as Uint8Array);
-  if (source['inline_string'] !== undefined) return Buffer.from(textOf(source, 'inline_string'));
-  const variable = textOf(source, 'environment_variable');
-  if (variable !== '') {
-    const found = reader.environment[variable];
-    if (found === undefined) reader.report('error', source, 'environment_variable', `${variable} is not set`);
-    return found === undefined ? null : Buffer.from(found);
-  }
-  const path = textOf(source, 'filename');
-  if (path === '') return null;
-  try {
-    return files.read(path);
-  } catch (error) {
-    reader.report('error', source, 'filename', `can't be read: ${textOfError(error)}`);
-    return null;
-  }
-}
-
-/** A path, or "<inline>". */
-export function sourcePath(value: Value, field: string): string {
-  return textOf(fieldOf(value, field) ?? {}, 'filename', '<inline>');
-}
-
-export function textOfError(error: unknown): string {
-  const { reason, message } = error as { reason?: string; message?: string };
-  return reason ?? message ?? String(error);
-}
 
 /** The certificates of a PEM text; null and a problem when one can't be read or there is none. */
 export function readCertificates(
@@ -80,13 +48,47 @@ export function readCertificates(
   }
 }
 
+interface Read {
+  readonly certificates: readonly Certificate[];
+  readonly leaf: Certificate;
+  readonly keyType: string;
+  readonly pair: Pick<TlsCertificate, 'chainPem' | 'keyPem' | 'pkcs12'>;
+}
+
 /** Null when it can't be used; the problem is reported. */
-export function compileCertificate(context: TlsCompileContext, value: Value): LoadedCertificate | null {
+export function compileCertificate(
+  context: TlsCompileContext,
+  value: Value,
+  policy: StaplePolicy,
+): LoadedCertificate | null {
   const { reader } = context;
+  watchDirectoryOf(context, value);
+  const password = readSecret(context, value, 'password')?.toString('utf8') ?? null;
+  const source = value['pkcs12'] === undefined ? 'certificate_chain' : 'pkcs12';
+  const read = source === 'pkcs12' ? readPkcs12(context, value, password) : readPair(context, value, password);
+  if (read === null) return null;
+  const { certificates, leaf, keyType } = read;
+  for (const each of certificates) {
+    checkStrength(reader, value, source, each, each === leaf);
+    checkTime(context, value, source, each);
+  }
+  const { response, ...staple } = compileStaple(context, value, leaf, policy);
+  return {
+    pair: { ...read.pair, password, ...staple },
+    leaf,
+    path: sourcePath(value, source),
+    keyType,
+    staple: response,
+  };
+}
+
+function readPair(context: TlsCompileContext, value: Value, password: string | null): Read | null {
+  const { reader } = context;
+  for (const field of ['certificate_chain', 'private_key'])
+    if (value[field] === undefined && !reader.isMissing(`${reader.pathOf(value)}.${field}`))
+      reader.report('error', value, '', `${field} is required in TlsCertificate, or pkcs12 in the place of both`);
   const chain = readSecret(context, value, 'certificate_chain');
   const key = readSecret(context, value, 'private_key');
-  const password = readSecret(context, value, 'password')?.toString('utf8') ?? null;
-  const ocspStaple = readSecret(context, value, 'ocsp_staple');
   if (chain === null || key === null) return null;
   const certificates = readCertificates(context, value, 'certificate_chain', chain);
   const leaf = certificates?.[0];
@@ -109,18 +111,34 @@ export function compileCertificate(context: TlsCompileContext, value: Value): Lo
     );
     return null;
   }
-  for (const each of certificates) {
-    checkStrength(reader, value, 'certificate_chain', each, each === leaf);
-    checkTime(context, value, 'certificate_chain', each);
+  const pair = { chainPem: chain.toString('latin1'), keyPem: key.toString('latin1'), pkcs12: null };
+  return { certificates, leaf, keyType: privateKey.asymmetricKeyType ?? '', pair };
+}
+
+/** Node.js reads such files for its own contexts alone: it is asked what one of them shows. */
+function readPkcs12(context: TlsCompileContext, value: Value, password: string | null): Read | null {
+  const { reader } = context;
+  for (const field of ['certificate_chain', 'private_key'])
+    if (value[field] !== undefined)
+      reader.report('error', value, field, 'is in pkcs12 already: only one of them can be set');
+  const pfx = readSecret(context, value, 'pkcs12');
+  if (pfx === null) return null;
+  try {
+    const secureContext = createSecureContext({ pfx, ...(password === null ? {} : { passphrase: password }) });
+    const shown = new TLSSocket(new PassThrough(), { isServer: true, secureContext }).getX509Certificate();
+    if (shown === undefined) throw new Error('there is no certificate in it');
+    const leaf = new Certificate(shown.raw);
+    const keyType = shown.publicKey.asymmetricKeyType ?? '';
+    return { certificates: [leaf], leaf, keyType, pair: { chainPem: '', keyPem: '', pkcs12: Uint8Array.from(pfx) } };
+  } catch (error) {
+    const text = textOfError(error);
+    const hint = /unsupported/i.test(text)
+      ? '; what was made with -legacy is encrypted with RC2 or 3DES: export it anew'
+      : '';
+    const lock = password === null ? '; it may need a password' : '';
+    reader.report('error', value, 'pkcs12', `is not a PKCS #12 file that can be read: ${text}${hint || lock}`);
+    return null;
   }
-  const pair = {
-    chainPem: chain.toString('latin1'),
-    keyPem: key.toString('latin1'),
-    password,
-    ocspStaple: ocspStaple === null ? null : Uint8Array.from(ocspStaple),
-  };
-  const keyType = privateKey.asymmetricKeyType ?? '';
-  return { pair, leaf, path: sourcePath(value, 'certificate_chain'), keyType };
 }
 
 /** isLeaf: a root's own signature is never looked at. */

@@ -17,7 +17,7 @@ import {
 } from './compile-values.js';
 import { compileBalancing } from './compile-lb-policy.js';
 import { checkLocalityWeights } from './compile-locality.js';
-import type { TlsCompileContext } from './compile-certificates.js';
+import type { TlsCompileContext } from './compile-secret-bytes.js';
 import { compileProxyPreface, socketHolderOf } from './compile-proxy-protocol.js';
 import { compileUpstreamTls, type TlsSocketContext, tlsSocketOf } from './compile-tls.js';
 import { compileUpstreamProtocol, PROTOCOL_OPTIONS } from './compile-upstream-protocol.js';

@@ -2,18 +2,16 @@
 import { createHash } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { TLS_1_2, TLS_1_3, type TlsCertificate, type TlsContextOptions } from '../io/tls.js';
+import { secureContextKeys } from '../io/tls-node.js';
 import type { CertificateRecord, DownstreamTlsRecord, UpstreamTlsRecord } from '../plan/tls-records.js';
 import type { Certificate } from '../tls/certificate.js';
 import type { TlsContextRecord } from '../tls/contexts.js';
-import {
-  compileCertificate,
-  groupByName,
-  type LoadedCertificate,
-  readSecret,
-  type TlsCompileContext,
-  textOfError,
-} from './compile-certificates.js';
-import { compileValidation, secretOf, type Validation } from './compile-validation.js';
+import type { PeerPolicyRecord } from '../tls/peer-policy.js';
+import { compileCertificate, groupByName, type LoadedCertificate } from './compile-certificates.js';
+import { readSecret, type TlsCompileContext, textOfError } from './compile-secret-bytes.js';
+import { type StaplePolicy, staplePolicyOf } from './compile-staple.js';
+import { type Part, secretOf } from './compile-secrets.js';
+import { compileValidation, type Validation } from './compile-validation.js';
 import { fieldOf, fieldsOf, flagOf, numberOf, textOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 import { cipherList, groupList, type Listed, signatureList } from './tls-parameters.js';
@@ -28,6 +26,18 @@ export interface TlsSocketContext extends TlsCompileContext {
 type Parameters = Pick<
   TlsContextOptions,
   'minVersion' | 'maxVersion' | 'ciphers' | 'ciphersuites' | 'groups' | 'signatureAlgorithms' | 'alpn'
+>;
+
+type Verification = Pick<
+  TlsContextOptions,
+  | 'trustedCaPem'
+  | 'crlPem'
+  | 'crlForLeafOnly'
+  | 'verify'
+  | 'acceptUntrusted'
+  | 'allowExpired'
+  | 'judgesPeers'
+  | 'verifyDepth'
 >;
 
 /** BoringSSL's. */
@@ -47,7 +57,7 @@ export function compileDownstreamTls(context: TlsSocketContext, tls: Value): Dow
   const { reader } = context;
   const errorsBefore = errorCount(reader);
   const common = fieldOf(tls, 'common_tls_context') ?? {};
-  const loaded = certificatesOf(context, common);
+  const loaded = certificatesOf(context, common, staplePolicyOf(tls));
   if (loaded.length === 0 && !lacksCertificates(context, common))
     reader.report('error', tls, 'common_tls_context', 'a server needs a certificate: add tls_certificates');
   const validation = compileValidation(context, common);
@@ -56,7 +66,7 @@ export function compileDownstreamTls(context: TlsSocketContext, tls: Value): Dow
   const ticketKeys = compileTicketKeys(context, tls);
   const options = {
     role: 'server',
-    ...verification(validation, requires),
+    ...verification(validation, requires, !isAnyPeer(validation)),
     ...compileParameters(context, common),
     preferServerCiphers: !flagOf(tls, 'prefer_client_ciphers'),
     sessionTickets: !flagOf(tls, 'disable_stateless_session_resumption'),
@@ -73,7 +83,8 @@ export function compileDownstreamTls(context: TlsSocketContext, tls: Value): Dow
     unnamed,
     mismatched,
     requiresCertificate: requires,
-    policy: { sans: validation.sans, spkiPins: validation.spkiPins, hashPins: validation.hashPins },
+    requiresName: flagOf(tls, 'require_sni'),
+    policy: { ...policyOf(validation), enforcesRsaKeyUsage: false },
   };
 }
 
@@ -82,13 +93,14 @@ export function compileUpstreamTls(context: TlsSocketContext, tls: Value, names:
   const { reader } = context;
   const errorsBefore = errorCount(reader);
   const common = fieldOf(tls, 'common_tls_context') ?? {};
-  const loaded = certificatesOf(context, common);
+  const loaded = certificatesOf(context, common, '');
   const pairs: TlsCertificate[] = loaded.map(({ pair }) => pair);
   if (pairs.length > 1)
     reader.report('error', common, 'tls_certificates', 'a client has one certificate: nothing chooses among several');
   const validation = compileValidation(context, common);
   note(context, loaded, validation);
   const verifiesSni = flagOf(tls, 'auto_sni_san_validation');
+  const enforcesRsaKeyUsage = flagOf(tls, 'enforce_rsa_key_usage');
   if (verifiesSni && validation.trustedCaPem === null)
     reader.report(
       'error',
@@ -106,7 +118,11 @@ export function compileUpstreamTls(context: TlsSocketContext, tls: Value, names:
   const options: TlsContextOptions = {
     role: 'client',
     certificates: pairs.slice(0, 1),
-    ...verification(validation, validation.asksCertificate),
+    ...verification(
+      validation,
+      validation.asksCertificate,
+      enforcesRsaKeyUsage || verifiesSni || flagOf(names, 'auto_san_validation') || !isAnyPeer(validation),
+    ),
     ...compileParameters(context, common),
     preferServerCiphers: false,
     sessionTickets: true,
@@ -122,7 +138,7 @@ export function compileUpstreamTls(context: TlsSocketContext, tls: Value, names:
     usesRequestHost: flagOf(names, 'auto_sni'),
     hostHeader: hostHeaderOf(reader, names),
     verifiesRequestHost: flagOf(names, 'auto_san_validation'),
-    policy: { sans: validation.sans, spkiPins: validation.spkiPins, hashPins: validation.hashPins },
+    policy: { ...policyOf(validation), enforcesRsaKeyUsage },
   };
 }
 
@@ -134,28 +150,36 @@ function hostHeaderOf(reader: DocumentReader, names: Value): string {
   return name === ':authority' || name === 'host' ? '' : name;
 }
 
-function verification(
-  validation: Validation,
-  requires: boolean,
-): Pick<TlsContextOptions, 'trustedCaPem' | 'crlPem' | 'verify' | 'acceptUntrusted' | 'allowExpired' | 'verifyDepth'> {
-  const { trustedCaPem, crlPem, acceptUntrusted, allowExpired, verifyDepth } = validation;
+function policyOf({ sans, spkiPins, hashPins }: Validation): Omit<PeerPolicyRecord, 'enforcesRsaKeyUsage'> {
+  return { sans, spkiPins, hashPins };
+}
+
+function isAnyPeer({ sans, spkiPins, hashPins }: Validation): boolean {
+  return sans.length + spkiPins.length + hashPins.length === 0;
+}
+
+function verification(validation: Validation, requires: boolean, judgesPeers: boolean): Verification {
+  const { trustedCaPem, crlPem, crlForLeafOnly, acceptUntrusted, allowExpired, verifyDepth } = validation;
   const verify = requires ? 'require' : validation.asksCertificate ? 'optional' : 'none';
   return {
     trustedCaPem,
     crlPem,
+    crlForLeafOnly,
     verify,
     acceptUntrusted: acceptUntrusted && verify !== 'none',
     allowExpired,
+    judgesPeers,
     verifyDepth,
   };
 }
 
-function certificatesOf(context: TlsCompileContext, common: Value): LoadedCertificate[] {
+function certificatesOf(context: TlsCompileContext, common: Value, policy: StaplePolicy): LoadedCertificate[] {
   const named = fieldsOf(common, 'tls_certificate_sds_secret_configs').map((config) =>
     secretOf(context, config, 'tls_certificate'),
   );
-  return [...fieldsOf(common, 'tls_certificates'), ...named.filter((each) => each !== undefined)]
-    .map((each) => compileCertificate(context, each))
+  const own = fieldsOf(common, 'tls_certificates').map((value): Part => ({ value, context }));
+  return [...own, ...named.filter((each) => each !== undefined)]
+    .map((each) => compileCertificate(each.context, each.value, policy))
     .filter((each) => each !== null);
 }
 
@@ -198,12 +222,14 @@ function compileParameters(context: TlsCompileContext, common: Value): Parameter
 /** Null: main makes them. */
 function compileTicketKeys(context: TlsCompileContext, tls: Value): Uint8Array | null {
   const sds = fieldOf(tls, 'session_ticket_keys_sds_secret_config');
-  const keys = sds === undefined ? fieldOf(tls, 'session_ticket_keys') : secretOf(context, sds, 'session_ticket_keys');
-  if (keys === undefined) return null;
+  const own = fieldOf(tls, 'session_ticket_keys');
+  const part = sds === undefined ? own && { value: own, context } : secretOf(context, sds, 'session_ticket_keys');
+  if (part === undefined) return null;
+  const { value: keys } = part;
   const parts = fieldsOf(keys, 'keys').map((source, at) => {
-    const bytes = readSecret(context, { key: source }, 'key');
+    const bytes = readSecret(part.context, { key: source }, 'key');
     if (bytes !== null && bytes.length !== TICKET_KEY_BYTES)
-      context.reader.report(
+      part.context.reader.report(
         'error',
         keys,
         `keys[${at}]`,
@@ -225,11 +251,7 @@ function contextRecord(
   const { certificates, ciphers, groups, signatureAlgorithms, trustedCaPem, crlPem } = options;
   try {
     createSecureContext({
-      cert: certificates.map(({ chainPem }) => chainPem),
-      key: certificates.map(({ keyPem, password }) => ({
-        pem: keyPem,
-        ...(password === null ? {} : { passphrase: password }),
-      })),
+      ...secureContextKeys(certificates),
       ciphers,
       ecdhCurve: groups,
       ...(signatureAlgorithms === '' ? {} : { sigalgs: signatureAlgorithms }),
@@ -254,7 +276,12 @@ function errorCount({ problems }: DocumentReader): number {
 
 function note(context: TlsSocketContext, loaded: readonly LoadedCertificate[], validation: Validation): void {
   const { certificates, scope } = context;
-  const add = (kind: CertificateRecord['kind'], path: string, certificate: Certificate): void => {
+  const add = (
+    kind: CertificateRecord['kind'],
+    path: string,
+    certificate: Certificate,
+    staple: LoadedCertificate['staple'],
+  ): void => {
     certificates.push({
       path,
       kind,
@@ -266,9 +293,10 @@ function note(context: TlsSocketContext, loaded: readonly LoadedCertificate[], v
       ),
       validFromMs: certificate.validFromMs,
       expiresMs: certificate.expiresMs,
+      ocsp: staple === null ? null : { validFromMs: staple.thisUpdateMs, expiresMs: staple.nextUpdateMs },
       scope,
     });
   };
-  for (const { path, leaf } of loaded) add('cert_chain', path, leaf);
-  for (const { path, certificate } of validation.authorities) add('ca_cert', path, certificate);
+  for (const { path, leaf, staple } of loaded) add('cert_chain', path, leaf, staple);
+  for (const { path, certificate } of validation.authorities) add('ca_cert', path, certificate, null);
 }

@@ -2,14 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import type { SanMatchRecord } from '../tls/peer-policy.js';
-import {
-  checkStrength,
-  checkTime,
-  readCertificates,
-  readSecret,
-  sourcePath,
-  type TlsCompileContext,
-} from './compile-certificates.js';
+import { checkStrength, checkTime, readCertificates } from './compile-certificates.js';
+import { readSecret, sourcePath, type TlsCompileContext, watchDirectoryOf } from './compile-secret-bytes.js';
+import { type Part, secretOf } from './compile-secrets.js';
 import { compileString, fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
 import type { Value } from './document.js';
 import type { Certificate } from '../tls/certificate.js';
@@ -17,6 +12,7 @@ import type { Certificate } from '../tls/certificate.js';
 export interface Validation {
   readonly trustedCaPem: string | null;
   readonly crlPem: string | null;
+  readonly crlForLeafOnly: boolean;
   readonly allowExpired: boolean;
   readonly verifyDepth: number;
   readonly acceptUntrusted: boolean;
@@ -31,6 +27,7 @@ export interface Validation {
 const NO_VALIDATION: Validation = {
   trustedCaPem: null,
   crlPem: null,
+  crlForLeafOnly: false,
   allowExpired: false,
   verifyDepth: -1,
   acceptUntrusted: false,
@@ -49,60 +46,56 @@ const SYSTEM_BUNDLES = [
   '/etc/ssl/cert.pem',
 ];
 
-/** The static secret that is named; undefined and a problem when there is none of that kind. */
-export function secretOf(context: TlsCompileContext, config: Value, kind: string): Value | undefined {
-  const name = textOf(config, 'name');
-  const secret = context.secrets.get(name);
-  const found = secret === undefined ? undefined : fieldOf(secret, kind);
-  if (found !== undefined) return found;
-  const why = secret === undefined ? 'is not in static_resources.secrets' : `has no ${kind}`;
-  // A secret that could not be read has been complained of.
-  if (!context.reader.lacks(/^static_resources\.secrets/))
-    context.reader.report('error', config, 'name', `secret ${JSON.stringify(name)} ${why}`);
-  return undefined;
-}
-
 /** The validation contexts of a common_tls_context; of two, what the named one sets comes first and lists add up. */
-function partsOf(context: TlsCompileContext, common: Value): readonly Value[] {
+function partsOf(context: TlsCompileContext, common: Value): readonly Part[] {
   const own = fieldOf(common, 'validation_context');
-  if (own !== undefined) return [own];
+  if (own !== undefined) return [{ value: own, context }];
   const combined = fieldOf(common, 'combined_validation_context');
   const sds = fieldOf(combined ?? common, 'validation_context_sds_secret_config');
   const named = sds === undefined ? undefined : secretOf(context, sds, 'validation_context');
   const fallback = combined === undefined ? undefined : fieldOf(combined, 'default_validation_context');
-  return [named, fallback].filter((part) => part !== undefined);
+  return [named, fallback === undefined ? undefined : { value: fallback, context }].filter(
+    (part) => part !== undefined,
+  );
 }
 
 export function compileValidation(context: TlsCompileContext, common: Value): Validation {
   const parts = partsOf(context, common);
   if (parts.length === 0) return NO_VALIDATION;
-  const authority = parts.map((part) => trustedCa(context, part)).find((found) => found !== null) ?? null;
-  const first = <T>(read: (part: Value) => T | undefined): T | undefined =>
-    parts.map(read).find((found) => found !== undefined);
-  const crl = first((part) => readCrl(context, part));
-  const pins = (field: string): string[] => parts.flatMap((part) => (part[field] as string[] | undefined) ?? []);
-  const sans = parts.flatMap((part) => compileSans(context, part));
-  for (const part of parts) checkPins(context, part);
-  const trust = first((part) => part['trust_chain_verification'] as string | undefined);
+  const authority = parts.map((part) => trustedCa(part.context, part.value)).find((found) => found !== null) ?? null;
+  const first = <T>(read: (value: Value, part: Part) => T | undefined): T | undefined =>
+    parts.map((part) => read(part.value, part)).find((found) => found !== undefined);
+  const crl = first((value, part) => readCrl(part.context, value));
+  const pins = (field: string): string[] => parts.flatMap(({ value }) => (value[field] as string[] | undefined) ?? []);
+  const sans = parts.flatMap((part) => compileSans(part.context, part.value));
+  for (const part of parts) {
+    checkPins(part.context, part.value);
+    watchDirectoryOf(part.context, part.value);
+  }
+  const trust = first((value) => value['trust_chain_verification'] as string | undefined);
   const spkiPins = pins('verify_certificate_spki');
   const hashPins = pins('verify_certificate_hash').map((pin) => pin.replaceAll(':', '').toLowerCase());
-  const where = parts[0] as Value;
+  const { value: where, context: whose } = parts[0] as Part;
+  const crlForLeafOnly = parts.some(({ value }) => flagOf(value, 'only_verify_leaf_cert_crl'));
   if (authority === null && sans.length > 0)
-    context.reader.report(
+    whose.reader.report(
       'error',
       where,
-      parts[0]?.['match_typed_subject_alt_names'] === undefined
+      where['match_typed_subject_alt_names'] === undefined
         ? 'match_subject_alt_names'
         : 'match_typed_subject_alt_names',
       'without trusted_ca anybody can have such a name: add trusted_ca',
     );
   if (authority === null && crl !== undefined)
-    context.reader.report('error', where, 'crl', 'has no effect without trusted_ca');
+    whose.reader.report('error', where, 'crl', 'has no effect without trusted_ca');
+  if (crlForLeafOnly && crl === undefined)
+    whose.reader.report('error', where, 'only_verify_leaf_cert_crl', 'has no effect without crl');
   return {
     trustedCaPem: authority?.pem ?? null,
     crlPem: crl ?? null,
-    allowExpired: parts.some((part) => flagOf(part, 'allow_expired_certificate')),
-    verifyDepth: first((part) => part['max_verify_depth'] as number | undefined) ?? -1,
+    crlForLeafOnly,
+    allowExpired: parts.some(({ value }) => flagOf(value, 'allow_expired_certificate')),
+    verifyDepth: first((value) => value['max_verify_depth'] as number | undefined) ?? -1,
     acceptUntrusted: authority === null || trust === 'ACCEPT_UNTRUSTED',
     sans,
     spkiPins,

@@ -5,7 +5,7 @@ import { refusalOfType } from './known-types.js';
 import { overlay } from './overlay.js';
 import { readScalar } from './scalar.js';
 import { type Field, fieldName, type Message } from './schema.js';
-import { keyOf, type TextPart, YamlText } from './yaml-text.js';
+import { keyOf, kindOf, type TextPart, YamlText } from './yaml-text.js';
 
 /** A message as read: snake_case fields; only what was written is there. */
 export interface Value {
@@ -17,8 +17,6 @@ const TYPE_PREFIX = 'type.googleapis.com/';
 const PROBLEMS_MAX = 100;
 /** With so much missing nothing else is worth a look, and looking each one up would take long. */
 const MISSING_MAX = 1000;
-/** Characters of a wrong value that a message repeats. */
-const SHOWN_MAX = 80;
 const EMPTY_ENTRY = 'an entry must not be empty';
 
 export interface DocumentOptions {
@@ -28,6 +26,8 @@ export interface DocumentOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Laid over the document (--config-yaml beside a file). */
   readonly overlay?: TextPart;
+  /** The reader of the document that names this one: it hears of what is wrong with it. */
+  readonly parent?: DocumentReader;
 }
 
 interface Origin {
@@ -37,7 +37,7 @@ interface Origin {
 }
 
 export class DocumentReader {
-  readonly problems: Problem[] = [];
+  readonly problems: Problem[];
   readonly #options: DocumentOptions;
   readonly #yaml: YamlText;
   /** Where each message that was read stands. */
@@ -50,6 +50,7 @@ export class DocumentReader {
 
   constructor(source: string, options: DocumentOptions) {
     this.#options = options;
+    this.problems = options.parent?.problems ?? [];
     const parts = [{ name: options.file, text: source }, ...(options.overlay === undefined ? [] : [options.overlay])];
     this.#yaml = new YamlText(parts, (severity, place, width, message) =>
       this.#add({ severity, path: '', message, ...place, width }),
@@ -137,6 +138,11 @@ export class DocumentReader {
   }
 
   #add(problem: Problem): void {
+    const { parent } = this.#options;
+    if (parent !== undefined) {
+      parent.#add(problem);
+      return;
+    }
     if (this.isMuted) return;
     if (this.problems.length < PROBLEMS_MAX) this.problems.push(problem);
     else this.#dropped++;
@@ -375,15 +381,6 @@ function typed(value: Value, name: string): Value {
 
 function typeNames(types: Readonly<Record<string, Message>>): string[] {
   return [...new Set(Object.values(types).map((type) => type.typeUrl ?? ''))];
-}
-
-function kindOf(node: Node | null): string {
-  if (node === null) return 'nothing';
-  if (isMap(node)) return 'a map';
-  if (isSeq(node)) return 'a list';
-  if (!isScalar(node)) return 'an alias';
-  const text = JSON.stringify(node.value) ?? String(node.value);
-  return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX)}...`;
 }
 
 function join(path: string, field: string): string {

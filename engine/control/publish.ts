@@ -176,7 +176,7 @@ export class Publisher {
     this.#config = config;
     this.#current = compiled;
     acceptor.activate(plan.listeners);
-    this.#care.attend(config.files.paths, compiled.certificates);
+    this.#care.attend(config.files.paths, config.files.directories, compiled.certificates);
     await this.#ask(compiled.dnsTargets);
     registry.sweep(plan, supervisor, performance.now());
   }

@@ -1,13 +1,45 @@
 /** Messages of TLS: transport sockets of both sides, certificates, what is verified, secrets by name. */
 import { ProxyProtocol, RawBuffer } from './schema-proxy-protocol.js';
-import { DataSource, StringMatcher } from './schema-core.js';
-import { bool, type Field, list, type Message, message, oneOf, only, string, text } from './schema.js';
+import { DataSource as FixedDataSource, StringMatcher } from './schema-core.js';
+import { bool, type Field, free, list, type Message, message, oneOf, only, string, text } from './schema.js';
 
-const STATIC_SECRETS = 'secrets are read from static_resources.secrets by their name';
+/** Where files are moved to when they are renewed. */
+const WatchedDirectory: Message = { name: 'WatchedDirectory', fields: { path: text }, required: ['path'] };
+
+/** Of secrets, which are read anew when their files change. */
+const DataSource: Message = {
+  ...FixedDataSource,
+  fields: { ...FixedDataSource.fields, watched_directory: message(() => WatchedDirectory) },
+  unsupported: [],
+};
+
+const PathConfigSource: Message = {
+  name: 'PathConfigSource',
+  fields: { path: text, watched_directory: message(() => WatchedDirectory) },
+  required: ['path'],
+};
+
+const NO_DISCOVERY = 'secrets are read from files (path_config_source) and from static_resources.secrets';
+
+/** Of secrets. */
+const SecretSource: Message = {
+  name: 'ConfigSource',
+  fields: {
+    path_config_source: message(() => PathConfigSource),
+    path: text,
+    api_config_source: only(NO_DISCOVERY),
+    ads: only(NO_DISCOVERY),
+    self: only(NO_DISCOVERY),
+    initial_fetch_timeout: only('a file is there when the config is loaded, or the config is refused'),
+    resource_api_version: only('the messages of v3 are read', 'V3', 'AUTO'),
+  },
+  unsupported: ['authorities'],
+  oneof: [['path_config_source', 'path', 'api_config_source', 'ads', 'self']],
+};
 
 const SdsSecretConfig: Message = {
   name: 'SdsSecretConfig',
-  fields: { name: text, sds_config: only(STATIC_SECRETS) },
+  fields: { name: text, sds_config: message(() => SecretSource) },
   required: ['name'],
 };
 
@@ -37,9 +69,11 @@ const TlsCertificate: Message = {
     private_key: message(() => DataSource),
     password: message(() => DataSource),
     ocsp_staple: message(() => DataSource),
+    pkcs12: message(() => DataSource),
+    watched_directory: message(() => WatchedDirectory),
+    private_key_provider: only('keys are read from files and used by OpenSSL; there are no extensions that keep them'),
+    signed_certificate_timestamp: only('Envoy sends none either: its own field has no effect'),
   },
-  unsupported: ['pkcs12', 'watched_directory', 'private_key_provider', 'signed_certificate_timestamp'],
-  required: ['certificate_chain', 'private_key'],
 };
 
 const SubjectAltNameMatcher: Message = {
@@ -72,15 +106,12 @@ const CertificateValidationContext: Message = {
     allow_expired_certificate: bool,
     trust_chain_verification: oneOf('VERIFY_TRUST_CHAIN', 'ACCEPT_UNTRUSTED'),
     max_verify_depth: { kind: 'uint', max: 100 },
-    only_verify_leaf_cert_crl: only('OpenSSL looks for a revocation list of every issuer in the chain', false),
+    only_verify_leaf_cert_crl: bool,
+    watched_directory: message(() => WatchedDirectory),
+    require_signed_certificate_timestamp: only('OpenSSL of Node.js has no lists of logs to check one by', false),
+    custom_validator_config: only('certificates are verified by OpenSSL and by what this message says besides'),
   },
-  unsupported: [
-    'ca_certificate_provider_instance',
-    'watched_directory',
-    'require_signed_certificate_timestamp',
-    'custom_validator_config',
-    'verify_subject_alt_name',
-  ],
+  unsupported: ['ca_certificate_provider_instance', 'verify_subject_alt_name'],
   oneof: [['?', 'trusted_ca', 'system_root_certs']],
 };
 
@@ -136,10 +167,10 @@ const DownstreamTlsContext: Message = {
     disable_stateless_session_resumption: bool,
     disable_stateful_session_resumption: bool,
     session_timeout: { kind: 'duration', min: 1000 },
-    ocsp_staple_policy: only('a staple is sent to clients that ask, as it is', 'LENIENT_STAPLING'),
+    ocsp_staple_policy: oneOf('LENIENT_STAPLING', 'STRICT_STAPLING', 'MUST_STAPLE'),
     full_scan_certs_on_sni_mismatch: bool,
     prefer_client_ciphers: bool,
-    require_sni: only('match on server_names: what fits none is closed', false),
+    require_sni: bool,
   },
   required: ['common_tls_context'],
   oneof: [
@@ -157,7 +188,7 @@ export const UpstreamTlsContext: Message = {
     auto_sni_san_validation: bool,
     max_session_keys: { kind: 'uint', max: 1000 },
     allow_renegotiation: only('a renegotiation may change who the peer is', false),
-    enforce_rsa_key_usage: only('OpenSSL decides', false),
+    enforce_rsa_key_usage: bool,
   },
 };
 
@@ -187,6 +218,19 @@ export const Secret: Message = {
   unsupported: ['generic_secret'],
   required: ['name'],
   oneof: [['tls_certificate', 'validation_context', 'session_ticket_keys', 'generic_secret']],
+};
+
+/** A file of secrets: what a server of discovery would answer. */
+export const SecretResources: Message = {
+  name: 'DiscoveryResponse',
+  fields: {
+    resources: list({ kind: 'any', types: () => ({ [Secret.typeUrl as string]: Secret }) }),
+    // Of one answer among many; a file has one state.
+    version_info: free,
+    type_url: free,
+    nonce: free,
+  },
+  required: ['resources'],
 };
 
 const TlsInspector: Message = {

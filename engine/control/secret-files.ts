@@ -15,6 +15,16 @@ export class SecretFiles {
     return content;
   }
 
+  readonly #directories = new Set<string>();
+
+  /** What moves in it may be a file of ours (Envoy's watched_directory). */
+  watchDirectory(path: string): void {
+    this.#directories.add(path);
+  }
+
+  get directories(): readonly string[] {
+    return [...this.#directories];
+  }
   get paths(): readonly string[] {
     return [...this.#contents.keys()];
   }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { CertificateRecord } from '../plan/tls-records.js';
 import { EXPIRY_WARNING_DAYS } from './compile-certificates.js';
-import { type FileWatch, watchFile } from './watch.js';
+import { type FileWatch, watchDirectory, watchFile } from './watch.js';
 
 const TICKET_KEY_BYTES = 80;
 /** A key encrypts for so long, and decrypts for as long again: whoever gets hold of one reads no more than that. */
@@ -21,6 +21,7 @@ export interface TlsCareOptions {
 export class TlsCare {
   readonly #options: TlsCareOptions;
   readonly #watches = new Map<string, FileWatch>();
+  readonly #directories = new Map<string, FileWatch>();
   #quiet: NodeJS.Timeout | null = null;
   #rotation: NodeJS.Timeout | null = null;
   #certificates: readonly CertificateRecord[] = [];
@@ -31,30 +32,39 @@ export class TlsCare {
     this.#options = options;
   }
 
-  /** What a plan in force was made of. */
-  attend(paths: readonly string[], certificates: readonly CertificateRecord[]): void {
+  /** What a plan in force was made of. directories: those in which the config says that something may move. */
+  attend(paths: readonly string[], directories: readonly string[], certificates: readonly CertificateRecord[]): void {
     this.#certificates = certificates;
-    const wanted = new Set(paths);
-    for (const [path, watch] of this.#watches)
-      if (!wanted.has(path)) {
-        watch.close();
-        this.#watches.delete(path);
-      }
-    for (const path of wanted) if (!this.#watches.has(path)) this.#watch(path);
+    this.#keepWatches(this.#watches, paths, (path) => watchFile(path, () => this.#onChange()));
+    this.#keepWatches(this.#directories, directories, (path) => watchDirectory(path, () => this.#onMove()));
     if (certificates.length > 0 && this.#rotation === null)
       this.#rotation = setInterval(() => this.rotate(), ROTATION_MS).unref();
   }
 
-  #watch(path: string): void {
-    try {
-      this.#watches.set(
-        path,
-        watchFile(path, () => this.#onChange()),
-      );
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#options.log('warning', 'tls', `${path} can't be watched; a reload takes what is in it: ${why}`);
+  #keepWatches(watches: Map<string, FileWatch>, wanted: readonly string[], begin: (path: string) => FileWatch): void {
+    for (const [path, watch] of watches)
+      if (!wanted.includes(path)) {
+        watch.close();
+        watches.delete(path);
+      }
+    for (const path of new Set(wanted)) {
+      if (watches.has(path)) continue;
+      try {
+        watches.set(path, begin(path));
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#options.log('warning', 'tls', `${path} can't be watched; a reload takes what is in it: ${why}`);
+      }
     }
+  }
+
+  /** A part of a path may be a link that leads elsewhere by now: the files are watched where they are. */
+  #onMove(): void {
+    const paths = [...this.#watches.keys()];
+    for (const watch of this.#watches.values()) watch.close();
+    this.#watches.clear();
+    this.#keepWatches(this.#watches, paths, (path) => watchFile(path, () => this.#onChange()));
+    this.#onChange();
   }
 
   #onChange(): void {
@@ -75,7 +85,7 @@ export class TlsCare {
   }
 
   stop(): void {
-    for (const watch of this.#watches.values()) watch.close();
+    for (const watch of [...this.#watches.values(), ...this.#directories.values()]) watch.close();
     if (this.#quiet !== null) clearTimeout(this.#quiet);
     if (this.#rotation !== null) clearInterval(this.#rotation);
   }
@@ -94,6 +104,9 @@ export function expiryWarnings(certificates: readonly CertificateRecord[], wallM
     const when = certificate.expiresMs < wallMs ? 'has expired' : `expires in ${days} days`;
     if (days <= EXPIRY_WARNING_DAYS)
       found.add(`certificate ${certificate.serialNumber} of ${certificate.path} ${when}`);
+    const { ocsp } = certificate;
+    if (ocsp !== null && ocsp.expiresMs <= wallMs)
+      found.add(`the OCSP response for certificate ${certificate.serialNumber} of ${certificate.path} is over`);
   }
   return [...found];
 }

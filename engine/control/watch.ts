@@ -50,6 +50,24 @@ export function watchFile(path: string, onChange: () => void): FileWatch {
   return { close };
 }
 
+/** Tells when an entry of a directory has come, gone or been replaced. Throws when it can't be watched. */
+export function watchDirectory(path: string, onChange: () => void): FileWatch {
+  let timer: NodeJS.Timeout | null = null;
+  const onEvent = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = setTimeout(onChange, QUIET_MS);
+  };
+  const watcher = watch(path, (event) => {
+    if (event === 'rename') onEvent();
+  });
+  watcher.on('error', onEvent);
+  const close = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    watcher.close();
+  };
+  return { close };
+}
+
 /** Null while it is not there. */
 function realPath(path: string): string | null {
   try {

@@ -40,6 +40,9 @@ const FREE_DEPTH_MAX = 64;
 /** After so many syntax errors in one text the rest are consequences. */
 const SYNTAX_ERRORS_MAX = 10;
 
+/** Characters of a wrong value that a message repeats. */
+const SHOWN_MAX = 80;
+
 interface Part {
   readonly name: string;
   readonly base: number;
@@ -261,4 +264,14 @@ function yamlMessage(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'this key is there twice in the same map';
   if (code === 'RESOURCE_EXHAUSTION') return 'nested too deeply to be read';
   return firstLine(message);
+}
+
+/** In the words of messages: what was found. */
+export function kindOf(node: Node | null): string {
+  if (node === null) return 'nothing';
+  if (isMap(node)) return 'a map';
+  if (isSeq(node)) return 'a list';
+  if (!isScalar(node)) return 'an alias';
+  const text = JSON.stringify(node.value) ?? String(node.value);
+  return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX)}...`;
 }

@@ -68,6 +68,8 @@ export interface Addon extends TableFill {
     ops: ArrayBuffer,
     clock: ArrayBuffer,
     turn: (count: number) => number,
+    /** False: the peer is refused. */
+    judge: (slot: number, certificate: Uint8Array) => boolean,
   ) => AddonPoller;
   readonly Acceptor: new () => AddonAcceptor;
   readonly TlsContext: new (options: TlsContextOptions) => AddonTlsContext;

@@ -10,8 +10,8 @@ import {
   UP_RESET,
 } from '../fault/faults.js';
 import { OP_ABORT, OP_END, OP_HIGH_MARK, OP_HOLD, OP_RELEASE, OP_SHUTDOWN } from './event-layout.js';
-import { type TlsContext, type TlsEnd, type TlsSession, tlsFault } from './tls.js';
-import { type NativeTlsContext, NativeTlsSession } from './tls-native.js';
+import { STAPLE_NOT_ASKED, type TlsContext, type TlsEnd, type TlsSession, type TlsStaple, tlsFault } from './tls.js';
+import { FACT_STAPLE, type NativeTlsContext, NativeTlsSession } from './tls-native.js';
 import type { Address, Conn, ConnOwner, HoldBits } from './transport.js';
 import type { NativeTransport } from './transport-native.js';
 
@@ -53,6 +53,8 @@ export class NativeConn implements Conn {
   #remote: Address | null = null;
   #local: Address | null = null;
   #session: NativeTlsSession | null = null;
+  /** -1: not read yet. */
+  #staple = -1;
 
   constructor(transport: NativeTransport, slot: number, id: number, owner: ConnOwner, isDialled: boolean) {
     this.transport = transport;
@@ -63,6 +65,10 @@ export class NativeConn implements Conn {
     this.isOpen = !isDialled;
   }
 
+  get staple(): TlsStaple {
+    if (this.#staple < 0) this.#staple = (this.transport.tlsFact(this, FACT_STAPLE) ?? STAPLE_NOT_ASKED) as TlsStaple;
+    return this.#staple as TlsStaple;
+  }
   /** Null before the handshake is done. */
   get tls(): TlsSession | null {
     if (this.#session === null && this.secure) this.#session = new NativeTlsSession(this);

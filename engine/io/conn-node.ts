@@ -11,7 +11,7 @@ import {
   UP_RESET,
 } from '../fault/faults.js';
 import type { NodeTlsContext, NodeTlsSession, PendingServerTls } from './tls-node.js';
-import type { TlsContext } from './tls.js';
+import { STAPLE_NOT_ASKED, type TlsContext, type TlsStaple } from './tls.js';
 import type { Address, Conn, ConnOwner, HoldBits } from './transport.js';
 import { UNKNOWN_ADDRESS } from './unowned.js';
 
@@ -41,6 +41,8 @@ export class NodeConn implements Conn {
   proxied: ProxiedAddresses | null = null;
   tlsFailure = '';
   tls: NodeTlsSession | null = null;
+  /** What became of the client's wish for an OCSP response. */
+  staple: TlsStaple = STAPLE_NOT_ASKED;
   tlsContext: NodeTlsContext | null = null;
   /** A server whose client has not said enough to begin. */
   pendingTls: PendingServerTls | null = null;

@@ -39,6 +39,16 @@ const FACT_SESSION_ID = 7;
 const FACT_VERIFY_ERROR = 8;
 const FACT_VERIFY_REASON = 9;
 export const FACT_FAILURE = 10;
+export const FACT_STAPLE = 11;
+const FACT_SIGNATURE = 12;
+/** OpenSSL's names of groups in the names that Envoy has for them. */
+const GROUP_NAMES: Readonly<Record<string, string | undefined>> = {
+  x25519: 'X25519',
+  secp256r1: 'P-256',
+  prime256v1: 'P-256',
+  secp384r1: 'P-384',
+  secp521r1: 'P-521',
+};
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -58,7 +68,8 @@ export class NativeTlsSession implements TlsSession {
     return (this.#fact(FACT_CIPHER) ?? '') as string;
   }
   get group(): string {
-    return (this.#fact(FACT_GROUP) ?? '') as string;
+    const name = (this.#fact(FACT_GROUP) ?? '') as string;
+    return GROUP_NAMES[name] ?? name;
   }
   get sni(): string {
     return (this.#fact(FACT_SNI) ?? '') as string;
@@ -80,6 +91,9 @@ export class NativeTlsSession implements TlsSession {
   }
   get verifyReason(): string {
     return (this.#fact(FACT_VERIFY_REASON) ?? '') as string;
+  }
+  get peerSignature(): string {
+    return (this.#fact(FACT_SIGNATURE) ?? '') as string;
   }
   get isTruncated(): boolean {
     return this.#conn.isTruncated;

@@ -2,7 +2,18 @@
 import { constants, createHash, type X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import { ClientHello, HELLO_PARTIAL, HELLO_TLS } from './client-hello.js';
-import { type DialTls, TLS_1_2, type TlsContext, type TlsContextOptions, type TlsSession } from './tls.js';
+import {
+  type DialTls,
+  STAPLE_FAILED,
+  STAPLE_OMITTED,
+  STAPLE_SENT,
+  TLS_1_2,
+  type TlsCertificate,
+  type TlsContext,
+  type TlsContextOptions,
+  type TlsSession,
+  type TlsStaple,
+} from './tls.js';
 
 /** Of TLS 1.3: left out, node:tls would end at TLS 1.2. */
 const CIPHERSUITES = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
@@ -32,6 +43,7 @@ const VERIFY_ERRORS: Readonly<Record<string, number | undefined>> = {
 };
 const UNSPECIFIED = 1;
 const SESSION_ID = 3;
+const NO_STAPLE = 'no valid OCSP response to staple';
 const TLS_1_3_BYTES = Buffer.of(3, 4);
 
 /** What node:tls has and its types don't say: the outcome of OpenSSL's verification, for both roles. */
@@ -49,17 +61,28 @@ export class NodeTlsContext implements TlsContext {
   readonly options: TlsContextOptions;
   #secureContext: tls.SecureContext;
   readonly #sessions = new Map<string, KeptSession[]>();
+  #stapler: tls.Server | null = null;
 
   /** Throws with OpenSSL's reason, or with what this transport can't do. */
   constructor(options: TlsContextOptions) {
     // node:tls lets every chain through and tells one error of it: an expired certificate may hide that nobody trusts it.
     if (options.allowExpired) throw new Error('the node transport has no allow_expired_certificate');
     if (options.verifyDepth >= 0) throw new Error('the node transport has no max_verify_depth');
-    if (options.certificates.some(({ ocspStaple }) => ocspStaple !== null))
-      throw new Error('the node transport has no ocsp_staple');
+    if (options.crlForLeafOnly) throw new Error('the node transport has no only_verify_leaf_cert_crl');
+    // It does not tell which of them a client is shown.
+    if (options.certificates.length > 1 && options.certificates.some(({ ocspStaple }) => ocspStaple !== null))
+      throw new Error('the node transport has no ocsp_staple where one name has several certificates');
     if (options.role === 'server' && options.certificates.length === 0) throw new Error('a server needs a certificate');
     this.options = options;
     this.#secureContext = newSecureContext(options, null);
+  }
+
+  /** For TLSSocket, which asks its server what to staple; null: there is nothing. note: hears what became of it. */
+  staplerFor(wallMs: () => number, note: (staple: TlsStaple) => void): tls.Server | null {
+    const [certificate] = this.options.certificates;
+    if (this.options.role === 'client' || certificate?.ocspStaple == null) return null;
+    if (this.#stapler === null) this.#stapler = newStapler(this.options);
+    return Object.create(this.#stapler, { emit: { value: staplerEmit(certificate, wallMs, note) } }) as tls.Server;
   }
 
   get secureContext(): tls.SecureContext {
@@ -96,11 +119,7 @@ export class NodeTlsContext implements TlsContext {
 function newSecureContext(options: TlsContextOptions, ticketKeys: Uint8Array | null): tls.SecureContext {
   const { certificates, groups, signatureAlgorithms, trustedCaPem, crlPem } = options;
   return tls.createSecureContext({
-    cert: certificates.map(({ chainPem }) => chainPem),
-    key: certificates.map(({ keyPem, password }) => ({
-      pem: keyPem,
-      ...(password === null ? {} : { passphrase: password }),
-    })),
+    ...secureContextKeys(certificates),
     // Without a list of our own node:tls would take its own.
     ca: trustedCaPem ?? [],
     minVersion: options.minVersion === TLS_1_2 ? 'TLSv1.2' : 'TLSv1.3',
@@ -116,6 +135,46 @@ function newSecureContext(options: TlsContextOptions, ticketKeys: Uint8Array | n
     sessionIdContext: createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 32),
     ...(ticketKeys === null ? {} : { ticketKeys: nodeTicketKeys(ticketKeys) }),
   });
+}
+
+/** Never listens, and is asked for its listeners only. */
+function newStapler(options: TlsContextOptions): tls.Server {
+  return tls.createServer(secureContextKeys(options.certificates)).on('OCSPRequest', () => {});
+}
+
+type StapleAnswer = (error: Error | null, response: Buffer | null) => void;
+
+function staplerEmit(
+  certificate: TlsCertificate,
+  wallMs: () => number,
+  note: (staple: TlsStaple) => void,
+): (...event: unknown[]) => boolean {
+  const { ocspStaple, ocspExpiresMs, ocspPolicy } = certificate;
+  return (name, _leaf, _issuer, answer) => {
+    if (name !== 'OCSPRequest') return false;
+    const isValid = ocspStaple !== null && wallMs() < ocspExpiresMs;
+    const fails = !isValid && ocspPolicy !== 'lenient';
+    note(isValid ? STAPLE_SENT : fails ? STAPLE_FAILED : STAPLE_OMITTED);
+    (answer as StapleAnswer)(fails ? new Error(NO_STAPLE) : null, isValid ? Buffer.from(ocspStaple) : null);
+    return true;
+  };
+}
+
+/** Certificates and keys as node:tls takes them. */
+export function secureContextKeys(
+  certificates: TlsContextOptions['certificates'],
+): Pick<tls.SecureContextOptions, 'cert' | 'key' | 'pfx'> {
+  const locked = (password: string | null): { passphrase?: string } =>
+    password === null ? {} : { passphrase: password };
+  const pairs = certificates.filter(({ pkcs12 }) => pkcs12 === null);
+  const stores = certificates.flatMap(({ pkcs12, password }) => (pkcs12 === null ? [] : [{ pkcs12, password }]));
+  return {
+    cert: pairs.map(({ chainPem }) => chainPem),
+    key: pairs.map(({ keyPem, password }) => ({ pem: keyPem, ...locked(password) })),
+    ...(stores.length === 0
+      ? {}
+      : { pfx: stores.map(({ pkcs12, password }) => ({ buf: Buffer.from(pkcs12), ...locked(password) })) }),
+  };
 }
 
 /** Of OpenSSL's 80 bytes (name, HMAC key, AES key) the 48 that node:tls takes: 16 of each. */
@@ -164,6 +223,8 @@ export class NodeTlsSession implements TlsSession {
   readonly sessionId: Uint8Array;
   /** node:tls does not tell. */
   readonly isTruncated = false;
+  /** Nor this. */
+  readonly peerSignature = '';
   readonly peerCertificateDer: Uint8Array | null;
   readonly #socket: tls.TLSSocket;
   #chain: readonly Uint8Array[] | null = null;

@@ -16,6 +16,8 @@ import {
 //      connection's first onBytes comes after both, too. What was written before leaves then, never earlier.
 //  T2. A handshake that fails, is refused by onHandshake or takes too long ends in onClosed with a fault of its own;
 //      tlsFailure then says why, in OpenSSL's words or in the policy's.
+//      Whoever wants to is asked by onPeerCertificate inside of the handshake, so that the peer hears of a refusal by an
+//      alert, and by onHandshake once more; a resumed session, and a transport that can't, ask by the latter alone.
 //  T3. onPeerEnd comes for the peer's close_notify and for a FIN without one; tls.isTruncated tells them apart.
 //  T4. endAfterFlush() and shutdownAfterFlush() send close_notify before the FIN.
 //  T5. Backpressure, holds, marks and queuedBytes are as without TLS.
@@ -29,8 +31,17 @@ export interface TlsCertificate {
   readonly chainPem: string;
   readonly keyPem: string;
   readonly password: string | null;
+  /** PKCS #12 (DER), in the place of chain and key, which are '' then; null: there is none. */
+  readonly pkcs12: Uint8Array | null;
   /** An OCSP response (DER) for clients that ask. */
   readonly ocspStaple: Uint8Array | null;
+  /** Epoch milliseconds: from then on the response is not sent. */
+  readonly ocspExpiresMs: number;
+  /**
+   * What a client that asks gets without a valid response: lenient: none; strict: none where there never was one, else
+   * the handshake fails; must: it fails.
+   */
+  readonly ocspPolicy: 'lenient' | 'strict' | 'must';
 }
 
 /** Plain data: it is part of the plan and crosses threads. */
@@ -40,6 +51,8 @@ export interface TlsContextOptions {
   readonly certificates: readonly TlsCertificate[];
   readonly trustedCaPem: string | null;
   readonly crlPem: string | null;
+  /** Revocation lists are looked at for the peer's own certificate alone, not for those of its issuers. */
+  readonly crlForLeafOnly: boolean;
   /**
    * Server: whether clients are asked for a certificate, and must have one. Client: 'none' verifies nothing, the other
    * two verify the server's chain. A chain that is presented and does not verify fails the handshake, but for
@@ -50,6 +63,8 @@ export interface TlsContextOptions {
   readonly acceptUntrusted: boolean;
   /** Certificates outside of their time are accepted. */
   readonly allowExpired: boolean;
+  /** The owner has a policy for certificates that verify: it is asked by onPeerCertificate() where the transport can. */
+  readonly judgesPeers: boolean;
   /** Longest chain of intermediates; -1: OpenSSL's. */
   readonly verifyDepth: number;
   /** The wire's numbers: TLS_1_2, TLS_1_3. */
@@ -118,7 +133,16 @@ export interface TlsSession {
   readonly verifyReason: string;
   /** The peer's FIN came without close_notify: what came last may be cut off (law T3). */
   readonly isTruncated: boolean;
+  /** What the peer has signed its handshake with: "ecdsa_secp256r1_sha256"; '' where it isn't known or it signed nothing. */
+  readonly peerSignature: string;
 }
+
+/** The numbers of the addon. */
+export type TlsStaple = 0 | 1 | 2 | 3;
+export const STAPLE_NOT_ASKED = 0;
+export const STAPLE_SENT = 1;
+export const STAPLE_OMITTED = 2;
+export const STAPLE_FAILED = 3;
 
 /** How TLS ended a connection: the numbers of the addon's close events. */
 export type TlsEnd = 1 | 2 | 3 | 4;

@@ -112,6 +112,7 @@ export class NativeTransport implements Transport {
       this.#ops.buffer as ArrayBuffer,
       this.#clock.buffer as ArrayBuffer,
       (count) => this.#turn(count),
+      (slot, certificate) => this.#judge(slot, certificate),
     );
   }
 
@@ -311,10 +312,24 @@ export class NativeTransport implements Transport {
       if (!conn.isEnded) conn.owner.onPeerEnd(conn);
     } else if (kind === EVENT_HANDSHAKE) this.#onHandshake(conn, a);
     else if (kind === EVENT_CLOSED) {
-      if (a < 0 && !conn.isClosed) conn.tlsFailure = this.tlsFact(conn, FACT_FAILURE) as string;
+      if (a < 0 && !conn.isClosed) this.#keepFailure(conn);
       this.#closeConn(conn, b === 1 ? conn.abortFault : closeFault(conn, a));
       this.#conns[slot] = null;
     }
+  }
+
+  /** What can't be read of the connection when it is gone. */
+  #keepFailure(conn: NativeConn): void {
+    // Who has refused has said why.
+    if (conn.tlsFailure === '') conn.tlsFailure = this.tlsFact(conn, FACT_FAILURE) as string;
+    void conn.staple;
+  }
+
+  /** Called by the addon in the midst of a handshake: nothing is written, nothing is closed. */
+  #judge(slot: number, certificate: Uint8Array): boolean {
+    const conn = this.#conns[slot];
+    if (conn == null || conn.isEnded || conn.owner.onPeerCertificate === undefined) return true;
+    return conn.owner.onPeerCertificate(conn, certificate) === 0;
   }
 
   #onHandshake(conn: NativeConn, alpnIndex: number): void {

@@ -21,6 +21,7 @@ import {
   type TlsContext,
   type TlsContextOptions,
   tlsFault,
+  type TlsStaple,
 } from './tls.js';
 import type { Address, Conn, ConnOwner, ListenOptions, Listening, Transport } from './transport.js';
 import { NO_OWNER } from './unowned.js';
@@ -165,9 +166,14 @@ export class NodeTransport implements Transport {
     conn.pendingTls = null;
     raw.pause();
     if (bytes.length > 0) raw.unshift(bytes);
+    const noteStaple = (staple: TlsStaple): void => {
+      conn.staple = staple;
+    };
+    const stapler = context.staplerFor(() => this.wallMs(), noteStaple);
     const socket = new tls.TLSSocket(raw, {
       isServer: true,
       secureContext: context.secureContext,
+      ...(stapler === null ? {} : { server: stapler }),
       requestCert: verify !== 'none',
       // Of these two OpenSSL alone refuses who has none.
       rejectUnauthorized: verify === 'require',

@@ -1,7 +1,7 @@
 /** Transport, Conn and ConnOwner: the seam between bytes and protocols, with its numbered laws. */
 import type { FaultCode } from '../fault/faults.js';
 import type { ProxiedAddresses } from './proxied.js';
-import type { DialTls, TlsContext, TlsContextOptions, TlsSession } from './tls.js';
+import type { DialTls, TlsContext, TlsContextOptions, TlsSession, TlsStaple } from './tls.js';
 
 // Laws, tested for every implementation by test/conformance/transport.suite.ts:
 //  1. onOpen is the first call for a dialled connection; adopted connections get none.
@@ -44,6 +44,11 @@ export interface Address {
 export interface ConnOwner {
   onOpen(conn: Conn): void;
   /**
+   * TLS of contexts that judge peers: the peer's certificate (DER, its to keep) whose chain has been verified, inside of the
+   * handshake. Like onHandshake, but that conn.tls can't be read yet. Not every transport asks.
+   */
+  onPeerCertificate?(conn: Conn, certificate: Uint8Array): FaultCode;
+  /**
    * TLS, both roles: the handshake is done and OpenSSL has verified the chain; conn.tls may be read, nothing written. 0, or
    * the fault with which the connection is closed; whoever refuses says why in conn.tlsFailure.
    */
@@ -72,6 +77,8 @@ export interface Conn {
   readonly tls: TlsSession | null;
   /** Why TLS failed, for UPSTREAM_ and DOWNSTREAM_TRANSPORT_FAILURE_REASON; '': it did not. */
   tlsFailure: string;
+  /** Server: what became of the client's wish for an OCSP response, also when the handshake failed; none = not asked. */
+  readonly staple?: TlsStaple;
   /** Bytes received and sent so far; over TLS without its own. */
   readonly bytesRead: number;
   readonly bytesWritten: number;

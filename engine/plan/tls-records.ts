@@ -12,6 +12,8 @@ export interface DownstreamTlsRecord {
   /** For clients that name one that no certificate is for. */
   readonly mismatched: number;
   readonly requiresCertificate: boolean;
+  /** Clients must say which server they want (SNI). */
+  readonly requiresName: boolean;
   readonly policy: PeerPolicyRecord;
 }
 
@@ -43,6 +45,8 @@ export interface CertificateRecord {
   /** Epoch milliseconds. */
   readonly validFromMs: number;
   readonly expiresMs: number;
+  /** Its stapled response; expiresMs 0: it says nothing of it. */
+  readonly ocsp: { readonly validFromMs: number; readonly expiresMs: number } | null;
   /** Scopes of statistics that it is shown under. */
   readonly scope: { readonly kind: 'listener' | 'cluster'; readonly name: string };
 }

@@ -31,6 +31,9 @@ const WORKER_CX_ACTIVE = WORKER.index.downstream_cx_active;
 const NO_BYTES = new Uint8Array(0);
 /** A hello in the smallest records would have six bytes on the wire for each of its own. */
 const HELD_MAX_BYTES = 65536;
+/** A record with an alert: fatal, unrecognized_name (RFC 6066 §3); its version is that of any first record. */
+const MISSING_NAME = Uint8Array.of(21, 3, 1, 0, 2, 2, 112);
+const REFUSED_CLOSE_MS = 1000;
 /** A connection that has said nothing when a drain begins gets so long. */
 const DRAIN_GRACE_MS = 1000;
 
@@ -193,10 +196,28 @@ export class ChainChooser extends Timer implements ConnOwner {
       if (end > start) owner.onBytes(this.#conn, bytes, start, end);
       return;
     }
+    if (tls.requiresName && serverName === '') {
+      tls.countNameless();
+      this.#refuseNameless();
+      return;
+    }
     this.#isHandshaking = true;
     this.#contextAt = tls.indexFor(serverName);
     this.#conn.startTls(tls.contextAt(this.#contextAt), bytes, start, end, chain.record.handshakeTimeoutMs);
     this.#held = NO_BYTES;
+  }
+
+  /** Nothing is encrypted yet: the alert is all that is said. */
+  #refuseNameless(): void {
+    this.#conn.tlsFailure = 'TLS_error:the client names no server (require_sni)';
+    this.#conn.write(MISSING_NAME, 0, MISSING_NAME.length);
+    this.#conn.endAfterFlush(REFUSED_CLOSE_MS);
+  }
+
+  onPeerCertificate(conn: Conn, certificate: Uint8Array): FaultCode {
+    const fault = (this.#chain?.tls as ServerTls).judgeCertificate(conn, certificate);
+    this.#wasRefused = fault !== 0;
+    return fault;
   }
 
   onHandshake(conn: Conn): FaultCode {

@@ -48,9 +48,13 @@ export class ServerTls {
     this.#asksCertificate = record.contexts[0]?.options.verify !== 'none';
   }
 
-  /** The certificate depends on the name that the client asks for. */
+  /** The certificate depends on the name that the client asks for, or there must be one. */
   get needsName(): boolean {
-    return this.#contexts.length > 1;
+    return this.#contexts.length > 1 || this.#record.requiresName;
+  }
+  /** Clients that name no server are sent away. */
+  get requiresName(): boolean {
+    return this.#record.requiresName;
   }
 
   /** serverName: lower case, '' = none. Exact names come before wildcards, which stand for one label. */
@@ -75,18 +79,27 @@ export class ServerTls {
     return new TlsFacts(conn.tls as TlsSession, this.#local[index] ?? null, this.#certificates);
   }
 
+  /** In the midst of the handshake: 0, or why the client's certificate is refused (with the reason in conn.tlsFailure). */
+  judgeCertificate(conn: Conn, der: Uint8Array): FaultCode {
+    return this.#verdictOn(conn, this.#policy.judge(this.#certificates.of(der), ''));
+  }
+
+  #verdictOn(conn: Conn, refusal: Refusal | null): FaultCode {
+    if (refusal === null) return 0;
+    this.#counters.countRefusal(refusal);
+    conn.tlsFailure = refusalText(refusal);
+    return DOWN_TLS_VERIFY;
+  }
+
   /** The handshake is done: 0, or why the client's certificate is refused (with the reason in conn.tlsFailure). */
   judge(conn: Conn): FaultCode {
     const tls = conn.tls;
     if (tls === null) return DOWN_TLS_VERIFY;
-    const refusal = this.#refusalOf(conn);
-    if (refusal === null) {
-      this.#counters.countHandshake(tls, this.#asksCertificate);
-      return 0;
-    }
-    this.#counters.countRefusal(refusal);
-    conn.tlsFailure = refusalText(refusal);
-    return DOWN_TLS_VERIFY;
+    const fault = this.#verdictOn(conn, this.#refusalOf(conn));
+    if (fault !== 0) return fault;
+    this.#counters.countHandshake(tls, this.#asksCertificate);
+    this.#counters.countStaple(conn);
+    return 0;
   }
 
   #refusalOf(conn: Conn): Refusal | null {
@@ -97,8 +110,14 @@ export class ServerTls {
     return this.#policy.judge(certificate, '');
   }
 
+  /** A client without a name where there must be one. */
+  countNameless(): void {
+    this.#counters.countRefused();
+  }
+
   /** The connection ended by TLS. */
   countFailure(conn: Conn, fault: FaultCode, wasRefused: boolean): void {
+    this.#counters.countStaple(conn);
     this.#counters.countFailure(conn, fault, wasRefused);
   }
 }

@@ -22,6 +22,10 @@ const WEAK_SIGNATURES: Readonly<Record<string, string | undefined>> = {
   '1.2.840.10040.4.3': 'SHA-1',
 };
 const SUBJECT_ALT_NAME = '2.5.29.17';
+const KEY_USAGE = '2.5.29.15';
+/** RFC 7633; status_request is the extension of TLS with number 5. */
+const TLS_FEATURE = '1.3.6.1.5.5.7.1.24';
+const STATUS_REQUEST = 5;
 /** [3] of a TBSCertificate (RFC 5280 §4.1). */
 const TAG_EXTENSIONS = 0xa3;
 /** Context tags of GeneralName (RFC 5280 §4.2.1.6). */
@@ -102,6 +106,31 @@ export class Certificate {
     return this.#altNames;
   }
 
+  /** The issuer's name as it stands in the certificate (DER). */
+  get issuerDer(): Uint8Array {
+    // serialNumber, signature, issuer
+    const issuer = tbsParts(this.der)[2];
+    return issuer === undefined ? new Uint8Array(0) : this.der.subarray(issuer.start, issuer.to);
+  }
+  /** Who sees it is to insist on a stapled response of OCSP (RFC 7633). */
+  get isMustStaple(): boolean {
+    const value = extensionOf(this.der, TLS_FEATURE);
+    const list = value === null ? null : readDer(this.der, value.from, value.to);
+    return (
+      list !== null &&
+      childrenOf(this.der, list).some(({ from, to }) => to - from === 1 && this.der[from] === STATUS_REQUEST)
+    );
+  }
+  get hasRsaKey(): boolean {
+    return (this.#x509.publicKey.asymmetricKeyType ?? '').startsWith('rsa');
+  }
+  /** Its key may sign handshakes: it says so, or says nothing of what its key is for. */
+  get allowsSignatures(): boolean {
+    const value = extensionOf(this.der, KEY_USAGE);
+    const bits = value === null ? null : readDer(this.der, value.from, value.to);
+    return bits === null || ((this.der[bits.from + 1] ?? 0) & 0x80) !== 0;
+  }
+
   names(type: AltNameType): string[] {
     return this.altNames.filter((name) => name.type === type).map(({ value }) => value);
   }
@@ -140,20 +169,25 @@ function spkiDigest(der: Uint8Array): string {
   return spki === undefined ? '' : createHash('sha256').update(der.subarray(spki.start, spki.to)).digest('base64');
 }
 
-function altNamesOf(der: Uint8Array): AltName[] {
+/** The content of an extension's value; null = there is no such extension. */
+function extensionOf(der: Uint8Array, wanted: string): DerElement | null {
   const wrapped = tbsParts(der).find(({ tag }) => tag === TAG_EXTENSIONS);
   const list = wrapped === undefined ? undefined : childrenOf(der, wrapped)[0];
   for (const extension of list === undefined ? [] : childrenOf(der, list)) {
     const parts = childrenOf(der, extension);
     const oid = parts[0];
     const value = parts[parts.length - 1];
-    if (oid?.tag !== DER_OID || oidText(der, oid.from, oid.to) !== SUBJECT_ALT_NAME) continue;
-    if (value?.tag !== DER_OCTET_STRING) return [];
-    const names = readDer(der, value.from, value.to);
-    if (names?.tag !== DER_SEQUENCE) return [];
-    return childrenOf(der, names).flatMap((name) => altNameOf(der, name) ?? []);
+    if (oid?.tag === DER_OID && oidText(der, oid.from, oid.to) === wanted && value?.tag === DER_OCTET_STRING)
+      return value;
   }
-  return [];
+  return null;
+}
+
+function altNamesOf(der: Uint8Array): AltName[] {
+  const value = extensionOf(der, SUBJECT_ALT_NAME);
+  const names = value === null ? null : readDer(der, value.from, value.to);
+  if (names?.tag !== DER_SEQUENCE) return [];
+  return childrenOf(der, names).flatMap((name) => altNameOf(der, name) ?? []);
 }
 
 function altNameOf(der: Uint8Array, name: DerElement): AltName | null {

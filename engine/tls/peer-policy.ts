@@ -21,12 +21,14 @@ export interface PeerPolicyRecord {
   /** Base64 of SHA-256 of the public key's info; lower-case hex of SHA-256 of the certificate. One of all must match. */
   readonly spkiPins: readonly string[];
   readonly hashPins: readonly string[];
+  /** An RSA key that says what it is for must be for signatures (UpstreamTlsContext.enforce_rsa_key_usage). */
+  readonly enforcesRsaKeyUsage: boolean;
 }
 
-export const ANY_PEER: PeerPolicyRecord = { sans: [], spkiPins: [], hashPins: [] };
+export const ANY_PEER: PeerPolicyRecord = { sans: [], spkiPins: [], hashPins: [], enforcesRsaKeyUsage: false };
 
-/** What a refusal is counted under: ssl.fail_verify_*. */
-export type Refusal = 'no_cert' | 'san' | 'cert_hash';
+/** What a refusal is counted under: ssl.fail_verify_*, and ssl.was_key_usage_invalid. */
+export type Refusal = 'no_cert' | 'san' | 'cert_hash' | 'key_usage';
 
 /** Certificates remembered: peers come again and again with the same ones. */
 const REMEMBERED_MAX = 1024;
@@ -46,7 +48,8 @@ export class PeerPolicy {
   constructor(record: PeerPolicyRecord) {
     this.#record = record;
     this.#sans = record.sans.map((each) => ({ record: each, matches: matcher(each.match) }));
-    this.isEmpty = record.sans.length + record.spkiPins.length + record.hashPins.length === 0;
+    const { sans, spkiPins, hashPins, enforcesRsaKeyUsage } = record;
+    this.isEmpty = sans.length + spkiPins.length + hashPins.length === 0 && !enforcesRsaKeyUsage;
   }
 
   /** Null = accepted. certificate: null when the peer sent none. name: that it must have besides, '' = none. */
@@ -64,7 +67,8 @@ export class PeerPolicy {
   }
 
   #decide(certificate: Certificate, name: string): Refusal | null {
-    const { spkiPins, hashPins } = this.#record;
+    const { spkiPins, hashPins, enforcesRsaKeyUsage } = this.#record;
+    if (enforcesRsaKeyUsage && certificate.hasRsaKey && !certificate.allowsSignatures) return 'key_usage';
     const isPinned =
       spkiPins.length + hashPins.length === 0 ||
       hashPins.includes(certificate.sha256) ||

@@ -1,7 +1,7 @@
 /** TlsCounters: the ssl.* counters of one listener or cluster. */
 import type { FaultCode } from '../fault/faults.js';
 import { DOWN_TLS_BROKEN, DOWN_TLS_VERIFY, UP_TLS_BROKEN, UP_TLS_VERIFY } from '../fault/faults.js';
-import type { TlsSession } from '../io/tls.js';
+import { STAPLE_FAILED, STAPLE_NOT_ASKED, STAPLE_SENT, type TlsSession } from '../io/tls.js';
 import type { Conn } from '../io/transport.js';
 import { type CLUSTER, TLS_NAMES, type LISTENER } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
@@ -12,6 +12,7 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   no_cert: 'ssl.fail_verify_no_cert',
   san: 'ssl.fail_verify_san',
   cert_hash: 'ssl.fail_verify_cert_hash',
+  key_usage: 'ssl.was_key_usage_invalid',
 };
 const VERSIONS: Readonly<Record<string, string | undefined>> = {
   'TLSv1.2': 'ssl.versions.TLSv1.2',
@@ -37,10 +38,31 @@ export class TlsCounters {
     this.#count(VERSIONS[tls.version] ?? 'ssl.versions.other');
     const cipher = `ssl.ciphers.${tls.cipher}`;
     this.#count(AT.has(cipher) ? cipher : 'ssl.ciphers.other');
+    this.#countKnown('ssl.curves.', tls.group);
+    this.#countKnown('ssl.sigalgs.', tls.peerSignature);
+  }
+
+  /** What became of a client's wish for an OCSP response. */
+  countStaple(conn: Conn): void {
+    const staple = conn.staple ?? STAPLE_NOT_ASKED;
+    if (staple === STAPLE_NOT_ASKED) return;
+    this.#count('ssl.ocsp_staple_requests');
+    if (staple === STAPLE_SENT) this.#count('ssl.ocsp_staple_responses');
+    else this.#count(staple === STAPLE_FAILED ? 'ssl.ocsp_staple_failed' : 'ssl.ocsp_staple_omitted');
+  }
+
+  /** Names that are not declared are rare, or not known ('' where the transport does not tell). */
+  #countKnown(prefix: string, name: string): void {
+    if (name !== '' && AT.has(prefix + name)) this.#count(prefix + name);
   }
 
   countRefusal(refusal: Refusal): void {
     this.#count(REFUSALS[refusal]);
+  }
+
+  /** A handshake that we did not begin. */
+  countRefused(): void {
+    this.#count('ssl.connection_error');
   }
 
   /** A connection that ended by TLS; what the policy refused has been counted. */

@@ -16,6 +16,8 @@ import { TlsFacts } from '../tls/tls-facts.js';
 
 const HTTP1_ALPN = ['http/1.1'];
 const HTTP2_ALPN = ['h2'];
+/** It is read as none. */
+const NO_CERTIFICATE = new Uint8Array(0);
 const AUTO_ALPN = ['h2', 'http/1.1'];
 
 export class ClusterTls {
@@ -67,21 +69,25 @@ export class ClusterTls {
     return isIP(name) === 0 ? name : sni;
   }
 
-  /** The handshake is done: 0, or why the server's certificate is refused (with the reason in conn.tlsFailure). */
-  judge(conn: Conn, endpoint: EndpointRecord, host: string | null): FaultCode {
-    const tls = conn.tls;
-    if (tls === null) return UP_TLS_VERIFY;
+  /** In the midst of the handshake: 0, or why the server's certificate is refused (with the reason in conn.tlsFailure). */
+  judgeCertificate(conn: Conn, der: Uint8Array, endpoint: EndpointRecord, host: string | null): FaultCode {
     const { verifiesSni, verifiesRequestHost } = this.#record;
     const name = verifiesRequestHost && host !== null ? host : verifiesSni ? this.#serverNameOf(endpoint, host) : '';
-    const isAsking = !this.#policy.isEmpty || name !== '';
-    const refusal = isAsking ? this.#policy.judge(this.#certificates.of(tls.peerCertificateDer), name) : null;
-    if (refusal === null) {
-      this.#counters.countHandshake(tls, false);
-      return 0;
-    }
+    if (this.#policy.isEmpty && name === '') return 0;
+    const refusal = this.#policy.judge(this.#certificates.of(der), name);
+    if (refusal === null) return 0;
     this.#counters.countRefusal(refusal);
     conn.tlsFailure = refusalText(refusal);
     return UP_TLS_VERIFY;
+  }
+
+  /** The handshake is done, with a session resumed or not: the same. */
+  judge(conn: Conn, endpoint: EndpointRecord, host: string | null): FaultCode {
+    const tls = conn.tls;
+    if (tls === null) return UP_TLS_VERIFY;
+    const fault = this.judgeCertificate(conn, tls.peerCertificateDer ?? NO_CERTIFICATE, endpoint, host);
+    if (fault === 0) this.#counters.countHandshake(tls, false);
+    return fault;
   }
 
   /** Connections are for one host each. */

@@ -121,6 +121,11 @@ export class RawConn implements ConnOwner {
     this.#owner.onUpstreamOpen();
   }
 
+  onPeerCertificate(conn: Conn, certificate: Uint8Array): FaultCode {
+    const fault = this.#tls === null ? 0 : this.#tls.judgeCertificate(conn, certificate, this.#pool.endpoint, null);
+    this.#wasRefused = fault !== 0;
+    return fault;
+  }
   onHandshake(conn: Conn): FaultCode {
     const fault = this.#tls === null ? 0 : this.#tls.judge(conn, this.#pool.endpoint, null);
     this.#wasRefused = fault !== 0;

@@ -184,6 +184,12 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
 
   // ---- ConnOwner -----------------------------------------------------------------------------------------
 
+  onPeerCertificate(conn: Conn, certificate: Uint8Array): FaultCode {
+    const fault =
+      this.#tls === null ? 0 : this.#tls.judgeCertificate(conn, certificate, this.#pool.endpoint, this.#pool.host);
+    this.#wasRefused = fault !== 0;
+    return fault;
+  }
   onHandshake(conn: Conn): FaultCode {
     const fault = this.#tls === null ? 0 : this.#tls.judge(conn, this.#pool.endpoint, this.#pool.host);
     this.#wasRefused = fault !== 0;

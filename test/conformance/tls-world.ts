@@ -23,9 +23,11 @@ export function tlsOptions(role: 'server' | 'client', changes: Partial<TlsContex
     certificates: [],
     trustedCaPem: null,
     crlPem: null,
+    crlForLeafOnly: false,
     verify: 'none',
     acceptUntrusted: false,
     allowExpired: false,
+    judgesPeers: false,
     verifyDepth: -1,
     minVersion: TLS_1_2,
     maxVersion: TLS_1_3,
@@ -44,7 +46,15 @@ export function tlsOptions(role: 'server' | 'client', changes: Partial<TlsContex
 }
 
 export function certificateOf(issued: Issued): TlsContextOptions['certificates'][number] {
-  return { chainPem: issued.certificatePem, keyPem: issued.keyPem, password: null, ocspStaple: null };
+  return {
+    chainPem: issued.certificatePem,
+    keyPem: issued.keyPem,
+    pkcs12: null,
+    password: null,
+    ocspStaple: null,
+    ocspExpiresMs: 0,
+    ocspPolicy: 'lenient',
+  };
 }
 
 // TLSSocket hands it on to net.Socket; its types don't say so.
@@ -93,6 +103,9 @@ class Greeter implements ConnOwner {
   onBytes(conn: Conn, bytes: Uint8Array, start: number, end: number): void {
     conn.startTls(this.#world.serverContext, bytes, start, end, this.#world.handshakeTimeoutMs);
   }
+  onPeerCertificate(conn: Conn, certificate: Uint8Array): FaultCode {
+    return this.#world.onJudged(conn, certificate);
+  }
   onHandshake(conn: Conn): FaultCode {
     this.#world.onAccepted(conn, this.#index);
     return conn.owner === this ? 0 : conn.owner.onHandshake(conn);
@@ -112,6 +125,8 @@ export class TlsTransport implements Transport {
   readonly arena: Arena;
   readonly base: Transport;
   onAccepted: (conn: Conn, listenerIndex: number) => void = () => {};
+  /** Of clients, in the midst of their handshakes. */
+  onJudged: (conn: Conn, certificate: Uint8Array) => FaultCode = () => 0;
   handshakeTimeoutMs = 0;
   serverContext: TlsContext;
   dialTls: DialTls;
@@ -163,6 +178,8 @@ export class TlsTransport implements Transport {
 export interface TlsWorld extends TransportWorld {
   readonly transport: TlsTransport;
   readonly dialled: TlsPeer[];
+  /** What went wrong with those who are dialled. */
+  readonly peerFailures: string[];
   /** A peer with options of its own. */
   connect(options?: tls.ConnectionOptions): TlsPeer;
   /** A peer without TLS. */
@@ -191,12 +208,14 @@ export async function openTls(name: 'native' | 'node', options: TlsWorldOptions)
   const listening = transport.listen({ address: loopback, backlog: 512, reusePort: false }, 0);
   await opened(listening);
   const dialled: TlsPeer[] = [];
+  const peerFailures: string[] = [];
   const sockets: net.Socket[] = [];
   const world: TlsWorld = {
     transport,
     address: { family: 4, host: '127.0.0.1', port: 0 },
     refusing: { family: 4, host: '127.0.0.1', port: 0 },
     dialled,
+    peerFailures,
     listeningPort: listening.address.port,
     serverOptions,
     clientOptions,
@@ -227,6 +246,7 @@ export async function openTls(name: 'native' | 'node', options: TlsWorldOptions)
     const settings: tls.TLSSocketOptions = { ...world.peerOptions, isServer: true, ...HALF_OPEN };
     sockets.push(raw);
     const peer = new TlsPeer(new tls.TLSSocket(raw, settings), raw);
+    peer.tls.on('error', (error: NodeJS.ErrnoException) => peerFailures.push(error.code ?? error.message));
     // Not before its handshake is done: libuv tells a reset behind unread bytes as an end.
     peer.tls.once('secure', () => dialled.push(peer));
   });

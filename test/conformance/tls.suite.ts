@@ -12,7 +12,15 @@ import {
   UP_TLS_HANDSHAKE,
   UP_TLS_VERIFY,
 } from '../../engine/fault/faults.js';
-import { TLS_1_2, TLS_1_3, type TlsContextOptions } from '../../engine/io/tls.js';
+import {
+  STAPLE_FAILED,
+  STAPLE_OMITTED,
+  STAPLE_SENT,
+  TLS_1_2,
+  TLS_1_3,
+  type TlsContextOptions,
+  type TlsStaple,
+} from '../../engine/io/tls.js';
 import { type Conn, HOLD_FILTER } from '../../engine/io/transport.js';
 import { Authority, type Issued } from '../support/certificates.js';
 import { RECORD_ALERT, RECORD_DATA, Tap } from './tls-tap.js';
@@ -47,6 +55,15 @@ export function makeFixture(): TlsFixture {
     crlPem: authority.revoke(revoked),
     strange: stranger.issue('example.com', { names }),
   };
+}
+
+function stapled(
+  issued: Issued,
+  ocspStaple: Uint8Array,
+  ocspExpiresMs: number,
+  ocspPolicy: 'lenient' | 'strict' | 'must',
+): TlsContextOptions['certificates'][number] {
+  return { ...certificateOf(issued), ocspStaple, ocspExpiresMs, ocspPolicy };
 }
 
 // An option of Node.js that its types leave out.
@@ -378,6 +395,76 @@ function failureLaws(law: Law, fixture: TlsFixture): void {
     assert.equal(world.dialled[0]?.received.length, 0);
   });
 
+  const judged: Changes = { ...trust, judgesPeers: true };
+  for (const [version, alert] of [
+    [TLS_1_2, /BAD_CERTIFICATE/],
+    [TLS_1_3, /BAD_CERTIFICATE/],
+  ] as const) {
+    const versions = { minVersion: version, maxVersion: version };
+    law(
+      `T2: who is asked in the midst of the handshake refuses by an alert: ${version}`,
+      {
+        server: { ...judged, ...versions },
+        client: { ...judged, ...versions },
+      },
+      async (world) => {
+        const seen: Uint8Array[] = [];
+        const refuse = (conn: Conn, certificate: Uint8Array): number => {
+          seen.push(certificate);
+          conn.tlsFailure = 'not on the list';
+          return DOWN_TLS_VERIFY;
+        };
+        world.transport.onJudged = refuse;
+        const peer = world.connect(credentials(client));
+        const { conn, fault } = await refusal(world);
+        assert.deepEqual([fault, conn.tlsFailure], [DOWN_TLS_VERIFY, 'not on the list']);
+        await world.until('the peer is told', () => peer.failure !== '');
+        assert.match(peer.failure, alert);
+        const dialled = dial(world);
+        dialled.owner.onPeerCertificate = refuse;
+        await world.until('it is closed', () => dialled.owner.isClosed && world.peerFailures.length > 0);
+        assert.deepEqual(dialled.owner.calls, [`closed ${UP_TLS_VERIFY}`]);
+        assert.match(world.peerFailures[0] ?? '', alert);
+        assert.deepEqual(
+          seen.map((der) => Buffer.from(der)),
+          [client.certificate.raw, fixture.leaf.certificate.raw],
+        );
+      },
+    );
+  }
+
+  law('who is asked in the midst of the handshake accepts', { server: judged, client: judged }, async (world) => {
+    let asked = 0;
+    const agree = (): number => {
+      asked++;
+      return 0;
+    };
+    world.transport.onJudged = agree;
+    await accept(world, credentials(client));
+    const { owner } = dial(world);
+    owner.onPeerCertificate = agree;
+    await world.until('it is open', () => owner.calls.includes('open'));
+    assert.deepEqual([asked, owner.calls.slice(0, 2)], [2, ['handshake', 'open']]);
+  });
+
+  const underway = authority.issue('an issuer between', { isAuthority: true });
+  const between = new Authority('an issuer between', underway);
+  const below = between.issue('below', { names: 'URI:spiffe://example.com/client' });
+  const crls = between.revoke(null);
+  between.close();
+  const leafOnly: Changes = { ...trust, crlPem: crls, crlForLeafOnly: true };
+  const chain = { cert: below.certificatePem + underway.certificatePem, key: below.keyPem };
+  law('revocation lists for the leaf alone', { server: leafOnly }, async (world) => {
+    const { conn } = await accept(world, chain);
+    assert.equal(conn.tls?.verifyError, 0);
+  });
+  law('T2: revocation lists for every issuer', { server: { ...leafOnly, crlForLeafOnly: false } }, async (world) => {
+    world.connect(chain);
+    const { conn, fault } = await refusal(world);
+    assert.equal(fault, DOWN_TLS_VERIFY);
+    assert.match(conn.tlsFailure, /unable to get certificate CRL/);
+  });
+
   law('T2: no version in common', { server: { minVersion: TLS_1_3 } }, async (world) => {
     const peer = world.connect({ maxVersion: 'TLSv1.2' });
     const { conn, fault } = await refusal(world);
@@ -636,21 +723,56 @@ function contextLaws(law: Law, fixture: TlsFixture): void {
     },
   );
 
-  law(
-    'an OCSP response is stapled for those who ask',
-    { server: { certificates: [{ ...certificateOf(leaf), ocspStaple }] } },
-    async (world) => {
+  const soon = Date.now() + 3600000;
+  const staples: [string, Changes['certificates'], TlsStaple | 'fails', boolean][] = [
+    ['is sent to those who ask', [stapled(leaf, ocspStaple, soon, 'lenient')], STAPLE_SENT, true],
+    ['under the strictest policy too', [stapled(leaf, ocspStaple, soon, 'must')], STAPLE_SENT, true],
+    ['that is over is left out', [stapled(leaf, ocspStaple, 1000, 'lenient')], STAPLE_OMITTED, false],
+    ['that is over ends it (strict)', [stapled(leaf, ocspStaple, 1000, 'strict')], 'fails', false],
+    ['that is over ends it (must)', [stapled(leaf, ocspStaple, 1000, 'must')], 'fails', false],
+  ];
+  for (const [what, certificates, outcome, isSent] of staples)
+    law(`an OCSP response ${what}`, { server: { certificates: certificates ?? [] } }, async (world) => {
       let response: Buffer | null = null;
+      const ask = (peer: TlsPeer): void => {
+        peer.tls.on('OCSPResponse', (bytes: Buffer) => {
+          response = bytes;
+        });
+      };
+      if (outcome === 'fails') {
+        ask(world.connect(ASK_OCSP));
+        const { conn, fault } = await refusal(world);
+        assert.deepEqual([fault, conn.staple, response], [DOWN_TLS_HANDSHAKE, STAPLE_FAILED, null]);
+        assert.match(conn.tlsFailure, /no valid OCSP response to staple/);
+        return;
+      }
       const owner = new Recorder(world.transport);
+      owner.verdict = 0;
+      const accepted: Conn[] = [];
       world.transport.onAccepted = (conn) => {
+        accepted.push(conn);
         conn.owner = owner;
       };
       const peer = world.connect(ASK_OCSP);
-      peer.tls.on('OCSPResponse', (bytes: Buffer) => {
-        response = bytes;
-      });
-      await world.until('the response comes', () => response !== null);
-      assert.deepEqual(response, Buffer.from(ocspStaple));
+      ask(peer);
+      await world.until('both know', () => peer.isSecure && owner.calls.includes('handshake'));
+      assert.equal(accepted[0]?.staple, outcome);
+      if (isSent) assert.deepEqual(response, Buffer.from(ocspStaple));
+      else assert.equal((response as Buffer | null)?.length ?? 0, 0);
+    });
+
+  const bundle = authority.pkcs12(leaf, 'open sesame');
+  law(
+    'certificate and key from PKCS #12',
+    {
+      server: {
+        certificates: [{ ...certificateOf(leaf), chainPem: '', keyPem: '', pkcs12: bundle, password: 'open sesame' }],
+      },
+    },
+    async (world) => {
+      const { peer } = await accept(world);
+      await world.until('the peer knows', () => peer.isSecure);
+      assert.equal(peer.tls.getPeerX509Certificate()?.fingerprint256, leaf.certificate.fingerprint256);
     },
   );
 

@@ -1,7 +1,7 @@
 /** The transport's laws once more with TLS on every connection, and those of TLS itself. */
 import { after, test } from 'node:test';
 import { chooseTransport } from '../../engine/io/choose-transport.js';
-import { TLS_1_2 } from '../../engine/io/tls.js';
+import { TLS_1_2, TLS_1_3 } from '../../engine/io/tls.js';
 import { makeFixture, tlsLaws } from './tls.suite.js';
 import { openTls } from './tls-world.js';
 import { transportLaws } from './transport.suite.js';
@@ -25,6 +25,7 @@ else {
   transportLaws('native over TLS', () => openTls('native', { authority, leaf, server }), { [PREFACE]: IN_FRONT });
 }
 
+const NOT_ASKED = 'node:tls asks nobody before the handshake is done';
 tlsLaws('node', fixture, {
   'facts of both roles': 'node:tls does not tell a server its group',
   "a client's certificate is accepted: expired, allowed":
@@ -33,7 +34,10 @@ tlsLaws('node', fixture, {
   'resumption: TLS 1.2 from the cache': 'the same',
   'no resumption where neither tickets nor a cache are wanted': 'the tickets that it sends all the same open nothing',
   'T3: a FIN without close_notify is told apart': 'node:tls does not tell',
-  'an OCSP response is stapled for those who ask': 'refused by newTlsContext()',
+  'revocation lists for the leaf alone': 'refused by newTlsContext()',
+  [`T2: who is asked in the midst of the handshake refuses by an alert: ${TLS_1_2}`]: NOT_ASKED,
+  [`T2: who is asked in the midst of the handshake refuses by an alert: ${TLS_1_3}`]: NOT_ASKED,
+  'who is asked in the midst of the handshake accepts': NOT_ASKED,
   'ciphers, ciphersuites and groups': 'a server does not hear its group',
   'what OpenSSL does not take is an error': 'it is, in the words of node:tls',
   'ticket keys: shared between contexts, rotated, forgotten': 'node:tls has room for one key',

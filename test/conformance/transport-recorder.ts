@@ -39,6 +39,8 @@ export class Recorder implements ConnOwner {
 
   /** What onHandshake answers; null: 0, and the handshake is not among the calls. */
   verdict: FaultCode | null = null;
+  /** Set by those who want to be asked. */
+  onPeerCertificate?: (conn: Conn, certificate: Uint8Array) => FaultCode;
   onHandshakeCall: ((conn: Conn) => void) | null = null;
   onHandshake(conn: Conn): FaultCode {
     if (this.verdict !== null) this.#note('handshake');

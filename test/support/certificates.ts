@@ -128,6 +128,14 @@ export class Authority {
     return readFileSync(this.#path('ocsp.der'));
   }
 
+  /** Certificate, key and this authority's certificate as PKCS #12. */
+  pkcs12(issued: Issued, password: string): Uint8Array {
+    writeFileSync(this.#path('bundle.pem'), issued.certificatePem + issued.keyPem);
+    const to = ['-out', this.#path('bundle.p12'), '-passout', `pass:${password}`];
+    this.#openssl('pkcs12', '-export', '-in', this.#path('bundle.pem'), '-certfile', this.#path('ca.pem'), ...to);
+    return readFileSync(this.#path('bundle.p12'));
+  }
+
   /** What it made is gone; what was returned stays. */
   close(): void {
     rmSync(this.#directory, { recursive: true, force: true });

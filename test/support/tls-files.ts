@@ -1,6 +1,6 @@
 /** TlsFiles: certificates, keys and revocation lists as files, made at run time; and the messages of configs that name them. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,6 +16,15 @@ export interface CertificateOptions {
   readonly digest?: 'sha256' | 'sha1';
   readonly password?: string;
   readonly isServer?: boolean;
+  /** RFC 7633. */
+  readonly isMustStaple?: boolean;
+  /** keyUsage in openssl's form. */
+  readonly usage?: string;
+}
+
+export interface ResponseOptions {
+  /** When it ends; null: it says nothing of that. Default: in ten days. */
+  readonly until?: Date | null;
 }
 
 /** Paths of what was made. */
@@ -69,7 +78,9 @@ export class TlsFiles {
     const made = { certificate: this.path(`${file}.pem`), key: this.path(`${file}.key`) };
     this.#newKey(made.key, options.key ?? 'ec', options.password);
     const extensions = this.path(`${file}.ext`);
-    const lines = ['[leaf]', 'basicConstraints = CA:FALSE', 'keyUsage = digitalSignature,keyEncipherment'];
+    const { usage = 'digitalSignature,keyEncipherment' } = options;
+    const lines = ['[leaf]', 'basicConstraints = CA:FALSE', `keyUsage = ${usage}`];
+    if (options.isMustStaple === true) lines.push('tlsfeature = status_request');
     if (san !== '') lines.push(`subjectAltName = ${san}`);
     writeFileSync(extensions, `${lines.join('\n')}\n`);
     const request = this.path(`${file}.csr`);
@@ -94,15 +105,24 @@ export class TlsFiles {
   }
 
   /** A response of this authority that calls the certificate good, in DER; its path. */
-  ocspResponse(made: Made): string {
+  ocspResponse(made: Made, { until }: ResponseOptions = {}): string {
     const request = `${made.certificate}.ocspreq`;
     const response = `${made.certificate}.ocsp`;
     const own = ['-issuer', this.certificate, '-no_nonce'];
     this.#openssl('ocsp', ...own, '-cert', made.certificate, '-reqout', request);
     const signer = ['-rsigner', this.certificate, '-rkey', this.#key, '-CA', this.certificate];
-    const index = ['-index', this.path(`${this.#name}.index`), '-ndays', '10'];
+    const index = ['-index', this.path(`${this.#name}.index`), ...(until === null ? [] : ['-ndays', '10'])];
     this.#openssl('ocsp', ...index, ...signer, '-reqin', request, '-respout', response);
+    if (until != null) writeFileSync(response, endingAt(readFileSync(response), until));
     return response;
+  }
+
+  /** Certificate, key and root as PKCS #12; its path. */
+  bundle(made: Made, password: string, ...more: string[]): string {
+    const bundle = `${made.certificate}.p12`;
+    const from = ['-in', made.certificate, '-inkey', made.key, '-certfile', this.certificate];
+    this.#openssl('pkcs12', '-export', ...from, '-out', bundle, '-passout', `pass:${password}`, ...more);
+    return bundle;
   }
 
   remove(): void {
@@ -121,6 +141,15 @@ export class TlsFiles {
   #openssl(...args: string[]): void {
     execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   }
+}
+
+/** openssl(1) makes none that are over: the last of its times is written over, and the signature is no longer right. */
+function endingAt(response: Buffer, until: Date): Buffer {
+  const times = [...response.toString('latin1').matchAll(/\x18\x0f(\d{14}Z)/g)];
+  // producedAt, thisUpdate, nextUpdate
+  const { index = 0 } = times[2] as RegExpMatchArray;
+  response.write(`${until.toISOString().replace(/[-:T]|\.\d+/g, '')}`, index + 2, 'latin1');
+  return response;
 }
 
 /** "@type" of a transport socket's message. */

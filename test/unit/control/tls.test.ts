@@ -53,9 +53,11 @@ test("a server's context of defaults", () => {
     role: 'server',
     trustedCaPem: null,
     crlPem: null,
+    crlForLeafOnly: false,
     verify: 'none',
     acceptUntrusted: false,
     allowExpired: false,
+    judgesPeers: false,
     verifyDepth: -1,
     minVersion: TLS_1_2,
     maxVersion: TLS_1_3,
@@ -125,7 +127,7 @@ test('secrets by name, and validation that is put together', () => {
   assert.equal(tls?.policy.sans.length, 1);
   assert.equal(
     one(server('tls_certificate_sds_secret_configs: [ { name: x } ]', '', secrets)),
-    `error ${DOWN}.common_tls_context.tls_certificate_sds_secret_configs[0].name: secret "x" is not in static_resources.secrets`,
+    `error ${DOWN}.common_tls_context.tls_certificate_sds_secret_configs[0].name: secret "x" is not in static_resources.secrets, and there is no sds_config`,
   );
   assert.match(
     one(server('tls_certificate_sds_secret_configs: [ { name: v } ]', '', secrets)),
@@ -133,7 +135,7 @@ test('secrets by name, and validation that is put together', () => {
   );
   assert.match(
     one(server('tls_certificate_sds_secret_configs: [ { name: s, sds_config: { ads: {} } } ]', '', secrets)),
-    /sds_config: is not supported here: secrets are read from static_resources\.secrets by their name$/,
+    /sds_config\.ads: is not supported here: secrets are read from files \(path_config_source\) and from static_res/,
   );
 });
 
