@@ -34,6 +34,7 @@ export function endpointRecords(weights: readonly number[]): EndpointRecord[] {
     localityWeight: 0,
     health: 'HEALTHY',
     metadata: {},
+    transportSocket: '',
     metrics: { counters: -1, histograms: -1 },
   } as const;
   return weights.map((weight, row) => ({

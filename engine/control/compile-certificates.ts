@@ -129,7 +129,12 @@ function readPkcs12(context: TlsCompileContext, value: Value, password: string |
     if (shown === undefined) throw new Error('there is no certificate in it');
     const leaf = new Certificate(shown.raw);
     const keyType = shown.publicKey.asymmetricKeyType ?? '';
-    return { certificates: [leaf], leaf, keyType, pair: { chainPem: '', keyPem: '', pkcs12: Uint8Array.from(pfx) } };
+    return {
+      certificates: [leaf],
+      leaf,
+      keyType,
+      pair: { chainPem: shown.toString(), keyPem: '', pkcs12: Uint8Array.from(pfx) },
+    };
   } catch (error) {
     const text = textOfError(error);
     const hint = /unsupported/i.test(text)
@@ -211,7 +216,11 @@ export function groupByName(loaded: readonly LoadedCertificate[], scansAll: bool
   loaded.forEach(({ leaf }, index) => {
     for (const name of namesOf(leaf)) byName.set(name, [...(byName.get(name) ?? []), index]);
   });
-  const names = [...byName].map(([name, indexes]) => [name, setOf(indexes)] as const);
+  // Where the exact name's certificates are none for a client, the wildcard's may be (Envoy).
+  const names = [...byName].map(([name, indexes]) => {
+    const wildcard = name.startsWith('*.') ? [] : (byName.get(`*${name.slice(name.indexOf('.'))}`) ?? []);
+    return [name, setOf([...indexes, ...wildcard])] as const;
+  });
   // One set for all names is one for the others too: nothing needs to be known of a client then.
   const mismatched = scansAll || keys.length === 1 ? unnamed : setOf([0]);
   const sets = keys.map((key) => key.split(',').map((index) => (loaded[Number(index)] as LoadedCertificate).pair));

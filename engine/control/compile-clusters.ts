@@ -19,6 +19,7 @@ import { compileBalancing } from './compile-lb-policy.js';
 import { checkLocalityWeights } from './compile-locality.js';
 import type { TlsCompileContext } from './compile-secret-bytes.js';
 import { compileProxyPreface, socketHolderOf } from './compile-proxy-protocol.js';
+import { compileSocketMatches, socketNameOf } from './compile-socket-matches.js';
 import { compileUpstreamTls, type TlsSocketContext, tlsSocketOf } from './compile-tls.js';
 import { compileUpstreamProtocol, PROTOCOL_OPTIONS } from './compile-upstream-protocol.js';
 import type { DocumentReader, Value } from './document.js';
@@ -90,7 +91,7 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
     ),
     maxResponseHeadersBytes: numberOf(common, 'max_response_headers_kb', 80) * 1024,
     maxResponseHeadersCount: numberOf(common, 'max_headers_count', 100),
-    tls: compileTls(context, cluster),
+    ...compileSockets(context, cluster),
     proxyProtocol: compileProxyPreface(cluster),
     endpoints,
     dnsFailed: hasFailed && endpoints.length === 0,
@@ -99,17 +100,20 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
   return record;
 }
 
-function compileTls(context: ClusterContext, cluster: Value): ClusterRecord['tls'] {
-  const socket = tlsSocketOf(socketHolderOf(cluster));
+function compileSockets(context: ClusterContext, cluster: Value): Pick<ClusterRecord, 'tls' | 'socketMatches'> {
+  const { reader } = context;
   const options = fieldOf(cluster, 'typed_extension_protocol_options') ?? {};
   const names = fieldOf(fieldOf(options, PROTOCOL_OPTIONS) ?? {}, 'upstream_http_protocol_options');
-  if (socket === null) {
-    if (names !== undefined)
-      context.reader.report('error', names, '', 'is of TLS: it needs a transport_socket with UpstreamTlsContext');
-    return null;
-  }
   const tls: TlsSocketContext = { ...context.tls, scope: { kind: 'cluster', name: statNameOf(cluster) } };
-  return compileUpstreamTls(tls, socket, names ?? {});
+  const compileTls = (holder: Value): ClusterRecord['tls'] => {
+    const socket = tlsSocketOf(holder);
+    return socket === null ? null : compileUpstreamTls(tls, socket, names ?? {});
+  };
+  const own = compileTls(socketHolderOf(cluster));
+  const socketMatches = compileSocketMatches(reader, cluster, compileTls);
+  if (names !== undefined && own === null && socketMatches.every((match) => match.tls === null))
+    reader.report('error', names, '', 'is of TLS: it needs a transport_socket with UpstreamTlsContext');
+  return { tls: own, socketMatches };
 }
 
 /** Whole percent, as Envoy has it. */
@@ -255,6 +259,7 @@ function endpointRecord(
     subZone: textOf(where, 'sub_zone'),
     localityWeight: numberOf(locality, 'load_balancing_weight', 0),
     health: status === 'DEGRADED' ? 'DEGRADED' : status === 'UNKNOWN' || status === 'HEALTHY' ? 'HEALTHY' : 'UNHEALTHY',
+    transportSocket: socketNameOf(cluster, locality, lbEndpoint),
     metadata: (fieldOf(lbEndpoint, 'metadata')?.['filter_metadata'] as Record<string, unknown> | undefined) ?? {},
   };
 }

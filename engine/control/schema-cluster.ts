@@ -5,8 +5,8 @@ import { Http2ProtocolOptions } from './schema-http2.js';
 import { LoadBalancingPolicy } from './schema-lb-policy.js';
 import { SlowStartConfig } from './schema-slow-start.js';
 import { LbSubsetConfig } from './schema-subsets.js';
-import { UpstreamTransportSocket } from './schema-upstream-socket.js';
-import { bool, list, type Message, message, oneOf, only, string, text, uint } from './schema.js';
+import { TransportSocketMatch, UpstreamTransportSocket } from './schema-upstream-socket.js';
+import { bool, list, type Message, message, oneOf, only, string, struct, text, uint } from './schema.js';
 
 const Endpoint: Message = {
   name: 'Endpoint',
@@ -25,6 +25,17 @@ const LbEndpoint: Message = {
   unsupported: ['endpoint_name'],
   required: ['endpoint'],
 };
+const BY_ENDPOINT = 'metadata of localities picks transport sockets; for the rest it stands at the endpoints';
+const LocalityMetadata: Message = {
+  name: 'Metadata',
+  fields: {
+    filter_metadata: message(() => ({
+      name: 'filter_metadata',
+      fields: { 'envoy.transport_socket_match': struct, 'envoy.lb': only(BY_ENDPOINT) },
+    })),
+  },
+  unsupported: ['typed_filter_metadata'],
+};
 const LocalityLbEndpoints: Message = {
   name: 'LocalityLbEndpoints',
   fields: {
@@ -32,8 +43,9 @@ const LocalityLbEndpoints: Message = {
     lb_endpoints: list(message(() => LbEndpoint)),
     priority: { kind: 'uint', max: 128 },
     load_balancing_weight: { kind: 'uint', min: 1 },
+    metadata: message(() => LocalityMetadata),
   },
-  unsupported: ['proximity', 'metadata', 'load_balancer_endpoints', 'leds_cluster_locality_config'],
+  unsupported: ['proximity', 'load_balancer_endpoints', 'leds_cluster_locality_config'],
 };
 const LoadAssignmentPolicy: Message = {
   name: 'Policy',
@@ -207,11 +219,11 @@ export const Cluster: Message = {
     max_requests_per_connection: uint,
     metadata: message(() => Metadata),
     transport_socket: message(() => UpstreamTransportSocket),
+    transport_socket_matches: list(message(() => TransportSocketMatch)),
     wait_for_warm_on_init: only('clusters are used as soon as they have endpoints', true),
     ignore_health_on_host_removal: only('there are no health checks yet', false),
   },
   unsupported: [
-    'transport_socket_matches',
     'transport_socket_matcher',
     'cluster_type',
     'eds_cluster_config',

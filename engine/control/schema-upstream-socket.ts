@@ -1,7 +1,7 @@
 /** Messages of a cluster's transport_socket: TLS, a PROXY preface that names the client, both, or none. */
 import { RawBuffer } from './schema-proxy-protocol.js';
 import { transportSocket, UpstreamTlsContext } from './schema-tls.js';
-import { type Message, message, oneOf } from './schema.js';
+import { type Message, message, oneOf, struct, text } from './schema.js';
 
 const ProxyProtocolConfig: Message = {
   name: 'ProxyProtocolConfig',
@@ -29,3 +29,10 @@ export const UpstreamTransportSocket = transportSocket({
   [ProxyProtocolUpstreamTransport.typeUrl as string]: ProxyProtocolUpstreamTransport,
   [RawBuffer.typeUrl as string]: RawBuffer,
 });
+
+/** A transport socket for the endpoints whose metadata fits. */
+export const TransportSocketMatch: Message = {
+  name: 'TransportSocketMatch',
+  fields: { name: text, match: struct, transport_socket: message(() => InnerSocket) },
+  required: ['name', 'transport_socket'],
+};

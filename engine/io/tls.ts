@@ -31,7 +31,7 @@ export interface TlsCertificate {
   readonly chainPem: string;
   readonly keyPem: string;
   readonly password: string | null;
-  /** PKCS #12 (DER), in the place of chain and key, which are '' then; null: there is none. */
+  /** PKCS #12 (DER), in the place of both: chainPem is the leaf alone then, keyPem ''; null: there is none. */
   readonly pkcs12: Uint8Array | null;
   /** An OCSP response (DER) for clients that ask. */
   readonly ocspStaple: Uint8Array | null;

@@ -347,12 +347,20 @@ export interface ClusterRecord {
   readonly maxResponseHeadersCount: number;
   /** Null = bytes as they come. */
   readonly tls: UpstreamTlsRecord | null;
+  /** Transport sockets of endpoints that name one. */
+  readonly socketMatches: readonly SocketMatchRecord[];
   /** The newest full list; DNS clusters begin empty and get theirs with the next plan. */
   readonly endpoints: readonly EndpointRecord[];
   /** The PROXY preface that connections begin with; null = none. */
   readonly proxyProtocol: ProxyPrefaceRecord | null;
   /** Not resolved yet, or failed: tells DF from UH. */
   readonly dnsFailed: boolean;
+}
+
+export interface SocketMatchRecord {
+  readonly name: string;
+  /** Null = bytes as they come. */
+  readonly tls: UpstreamTlsRecord | null;
 }
 
 export interface ProxyPrefaceRecord {
@@ -383,5 +391,7 @@ export interface EndpointRecord {
   /** Static status from the document: UNHEALTHY and DRAINING endpoints are not picked. */
   readonly health: 'HEALTHY' | 'UNHEALTHY' | 'DEGRADED';
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** Name of one of the cluster's socketMatches; '' = the cluster's own. */
+  readonly transportSocket: string;
   readonly metrics: MetricsBase;
 }

@@ -99,7 +99,7 @@ export function prepareUpstreamRequest(x: ExchangeRecord): void {
 export function poolOf(x: ExchangeRecord, cluster: Cluster, index: number): Pool {
   const { protocol, pools: own } = x.downstream as Client;
   const pools = own !== null && cluster.isForOneClient ? own.of(cluster) : cluster.pools;
-  if (cluster.tls === null || !cluster.tls.isForOneHost) return pools.pool(index, protocol);
+  if (!cluster.isForOneHost) return pools.pool(index, protocol);
   prepareUpstreamRequest(x);
   return pools.hostPool(index, protocol, x.request);
 }

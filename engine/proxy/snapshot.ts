@@ -216,7 +216,8 @@ class SnapshotBuild {
   readonly #core: Core;
   readonly #plan: SnapshotPlan;
   readonly #clusters = new Map<string, Cluster>();
-  readonly #clusterTls = new Map<string, ClusterTls | null>();
+  /** By cluster and name of the transport socket; '' = the cluster's own. */
+  readonly #clusterTls = new Map<string, Map<string, ClusterTls | null>>();
   readonly #chains = new Map<number, ListenerRuntime>();
   readonly #accessLogs = new Map<string, AccessLog>();
   readonly #contexts: TlsContextsDraft;
@@ -234,7 +235,9 @@ class SnapshotBuild {
     const before = this.#core.snapshot;
     for (const record of this.#plan.clusters) {
       this.#clusters.set(record.name, before.clusters.get(record.name) ?? this.#core.newCluster(record));
-      this.#clusterTls.set(record.name, this.#tlsOf(record));
+      const sockets = new Map([['', this.#tlsOf(record, record.tls)]]);
+      for (const { name, tls } of record.socketMatches) sockets.set(name, this.#tlsOf(record, tls));
+      this.#clusterTls.set(record.name, sockets);
     }
     const listeners = new Map<number, ListenerChains>();
     for (const record of this.#plan.listeners) {
@@ -252,7 +255,8 @@ class SnapshotBuild {
     const accessLogs = this.#accessLogs;
     for (const record of this.#plan.clusters) {
       const cluster = clusters.get(record.name) as Cluster;
-      cluster.tls = this.#clusterTls.get(record.name) ?? null;
+      const sockets = this.#clusterTls.get(record.name) as Map<string, ClusterTls | null>;
+      cluster.setTls(sockets.get('') ?? null, sockets);
       cluster.update(record);
     }
     core.snapshot = { version: this.#plan.version, listeners, chains: this.#chains, clusters, accessLogs };
@@ -261,10 +265,10 @@ class SnapshotBuild {
     for (const [key, log] of before.accessLogs) if (!accessLogs.has(key)) log.close();
   }
 
-  #tlsOf(cluster: ClusterRecord): ClusterTls | null {
-    if (cluster.tls === null) return null;
+  #tlsOf(cluster: ClusterRecord, tls: ClusterRecord['tls']): ClusterTls | null {
+    if (tls === null) return null;
     const { metrics, peerCertificates } = this.#core;
-    return new ClusterTls(cluster, cluster.tls, this.#contexts.get(cluster.tls.context), metrics, peerCertificates);
+    return new ClusterTls(cluster, tls, this.#contexts.get(tls.context), metrics, peerCertificates);
   }
 
   #chain(listener: ListenerRecord, record: FilterChainRecord): ChainRuntime {

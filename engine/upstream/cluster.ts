@@ -86,6 +86,10 @@ export class Cluster {
   usesHash: boolean;
   /** Null = bytes as they come; connections keep the one that they were dialled with. */
   tls: ClusterTls | null = null;
+  /** Connections are for one host each: some of them name it to their endpoint. */
+  isForOneHost = false;
+  /** By name of the transport socket that endpoints ask for. */
+  #socketTls: ReadonlyMap<string, ClusterTls | null> = new Map();
   http1Options: Http1ClientOptions;
   http2Options: Http2Options;
   #balancer: Balancer;
@@ -109,6 +113,18 @@ export class Cluster {
     this.#hashTables = new HashTables(context.tableFill);
     this.#balancer = this.#newBalancer();
     this.#aimProbes();
+  }
+
+  /** own: for endpoints that name no transport socket. */
+  setTls(own: ClusterTls | null, byName: ReadonlyMap<string, ClusterTls | null>): void {
+    this.tls = own;
+    this.#socketTls = byName;
+    this.isForOneHost = [own, ...byName.values()].some((each) => each?.isForOneHost === true);
+  }
+
+  /** What connections to an endpoint begin with; null = bytes as they come. */
+  tlsFor({ transportSocket }: EndpointRecord): ClusterTls | null {
+    return transportSocket === '' ? this.tls : (this.#socketTls.get(transportSocket) ?? null);
   }
 
   /** A new plan for the same name: pools of endpoints that stay live on, the others drain. */

@@ -27,8 +27,10 @@ export class EndpointPools {
     const stays = new Set<string>();
     this.#endpoints = endpoints;
     this.#at = endpoints.map((endpoint) => {
-      stays.add(endpoint.key);
       const pool = this.#byKey.get(endpoint.key);
+      // Connections of another transport socket are of no use.
+      if (pool !== undefined && pool.endpoint.transportSocket !== endpoint.transportSocket) return undefined;
+      stays.add(endpoint.key);
       pool?.revive(endpoint);
       return pool;
     });

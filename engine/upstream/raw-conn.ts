@@ -72,7 +72,7 @@ export class RawConn implements ConnOwner {
     cluster.count(CX_ACTIVE, 1);
     pool.countEndpoint(ENDPOINT_CX_TOTAL, 1);
     pool.countEndpoint(ENDPOINT_CX_ACTIVE, 1);
-    this.#tls = cluster.tls;
+    this.#tls = cluster.tlsFor(pool.endpoint);
     const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, 'RAW', null);
     const preface = cluster.preface({ source: owner.clientAddress, destination: owner.servedAddress });
     this.#conn = transport.dial(pool.endpoint.address, cluster.record.connectTimeoutMs, this, dialTls, preface);

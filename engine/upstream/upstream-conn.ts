@@ -76,7 +76,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     this.#connectionCell = connectionCell;
     const { transport } = pool.cluster.context;
     this.#startUs = transport.nowUs();
-    this.#tls = pool.cluster.tls;
+    this.#tls = pool.cluster.tlsFor(pool.endpoint);
     const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, pool.protocol, pool.host);
     const { connectTimeoutMs } = pool.cluster.record;
     const preface = pool.cluster.preface(pool.client);

@@ -36,6 +36,7 @@ export function endpointRecord(row: number, overrides: Partial<EndpointRecord> =
     localityWeight: 0,
     health: 'HEALTHY',
     metadata: {},
+    transportSocket: '',
     metrics: { counters: CLUSTER.names.length + row * ENDPOINT.names.length, histograms: -1 },
     ...overrides,
   };
@@ -67,6 +68,7 @@ export function clusterRecord(overrides: Partial<ClusterRecord> = {}): ClusterRe
     maxResponseHeadersCount: 100,
     tls: null,
     proxyProtocol: null,
+    socketMatches: [],
     endpoints: [endpointRecord(0)],
     dnsFailed: false,
     ...overrides,

@@ -37,6 +37,7 @@ test("a cluster of defaults has Envoy's", () => {
     },
     protocol: 'HTTP1',
     tls: null,
+    socketMatches: [],
     proxyProtocol: null,
     idleTimeoutMs: 3600000,
     maxConnectionDurationMs: 0,

@@ -99,7 +99,8 @@ test('PKCS #12 in the place of chain and key', () => {
   const locked = `{ pkcs12: { filename: ${bundle} }, password: { inline_string: secret } }`;
   const certificate = certificateIn(one(locked));
   assert.deepEqual(Buffer.from(certificate?.pkcs12 ?? []), readFileSync(bundle));
-  assert.deepEqual([certificate?.chainPem, certificate?.keyPem, certificate?.password], ['', '', 'secret']);
+  assert.deepEqual([certificate?.keyPem, certificate?.password], ['', 'secret']);
+  assert.ok(certificate?.chainPem.startsWith('-----BEGIN CERTIFICATE-----'));
   assert.deepEqual(record(one(locked)).names, [['b.example', 0]]);
   const inline = `{ pkcs12: { inline_bytes: ${readFileSync(bundle).toString('base64')} }, password: { environment_variable: SECRET } }`;
   assert.deepEqual(briefly(one(inline), { environment: { SECRET: 'secret' } }), []);
@@ -211,4 +212,76 @@ test('names that must be there, lists for the leaf alone, keys that must sign', 
   );
   const client = yaml({ cluster: clusterWith(socket('UpstreamTlsContext', 'enforce_rsa_key_usage: true')) });
   assert.equal(compiled(client).plan.clusters[0]?.tls?.policy.enforcesRsaKeyUsage, true);
+});
+
+test("transport sockets by the metadata of endpoints, else of their locality, else the cluster's own", () => {
+  const at = (port: number, metadata: string): string =>
+    `{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${port} } } }${metadata} }`;
+  const labels = (text: string): string =>
+    `metadata: { filter_metadata: { envoy.transport_socket_match: { ${text} } } }`;
+  const endpoints = `[ { ${labels('kind: raw')}, lb_endpoints: [ ${at(1, `, ${labels('kind: tls, more: [ 1 ]')}`)}, ${at(2, '')}, ${at(3, `, ${labels('kind: else')}`)} ] } ]`;
+  const match = (name: string, labels: string, inner: string): string =>
+    `{ name: ${name}, match: { ${labels} }, transport_socket: { name: s, typed_config: { "@type": ${inner} } } }`;
+  const RAW = 'type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
+  const sockets = (...matches: string[]): string =>
+    yaml({
+      cluster: `load_assignment: { endpoints: ${endpoints} }, transport_socket_matches: [ ${matches.join(', ')} ]`,
+    });
+  const { plan } = compiled(
+    sockets(match('a', 'kind: tls, more: [ 1 ]', `${TYPE}.UpstreamTlsContext`), match('b', 'kind: raw', RAW)),
+  );
+  assert.deepEqual(
+    plan.clusters[0]?.endpoints.map(({ transportSocket }) => transportSocket),
+    ['a', 'b', ''],
+  );
+  assert.deepEqual(
+    plan.clusters[0]?.socketMatches.map(({ name, tls }) => [name, tls === null]),
+    [
+      ['a', false],
+      ['b', true],
+    ],
+  );
+  const all = compiled(sockets(match('any', '', RAW)));
+  assert.equal(all.plan.clusters[0]?.endpoints[2]?.transportSocket, 'any');
+  assert.match(
+    only(sockets(match('b', 'x: 1', RAW), match('b', 'x: 2', RAW))),
+    /matches\[1\]\.name: there is another match "b"$/,
+  );
+  const preface =
+    'type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport';
+  assert.match(
+    only(sockets(match('p', '', preface))),
+    /transport_socket\.typed_config\.@type: .*ProxyProtocolUpstreamTransport/,
+  );
+});
+
+test('what is refused says why', () => {
+  const refusals: readonly (readonly [string, RegExp])[] = [
+    [
+      one(pair(a, ', private_key_provider: { provider_name: x }')),
+      /private_key_provider: is not supported here: keys are read/,
+    ],
+    [
+      one(pair(a, ', signed_certificate_timestamp: [ { inline_string: x } ]')),
+      /signed_certificate_timestamp: is not sup/,
+    ],
+    [
+      server(`tls_certificates: [ ${pair(a)} ], validation_context: { require_signed_certificate_timestamp: true }`),
+      /require_signed_certificate_timestamp: only false is supported here: OpenSSL of Node\.js has no lists of logs/,
+    ],
+    [
+      server(`tls_certificates: [ ${pair(a)} ], validation_context: { custom_validator_config: {} }`),
+      /custom_validator_config: is not supported here: certificates are verified by OpenSSL/,
+    ],
+    [server(`tls_certificates: [ ${pair(a)} ], key_log: { path: x }`), /key_log of CommonTlsContext is known to Envoy/],
+    [
+      server(`tls_certificates: [ ${pair(a)} ], custom_handshaker: {}`),
+      /custom_handshaker of CommonTlsContext is known to Envoy/,
+    ],
+    [
+      server(`tls_certificates: [ ${pair(a)} ], tls_params: { compliance_policies: [ FIPS_202205 ] }`),
+      /compliance_policies of TlsParameters is known to Envoy/,
+    ],
+  ];
+  for (const [text, pattern] of refusals) assert.match(only(text), pattern);
 });

@@ -36,6 +36,7 @@ function endpoints(weights: readonly number[], health: readonly EndpointRecord['
     localityWeight: 0,
     health: health[row] ?? 'HEALTHY',
     metadata: {},
+    transportSocket: '',
     metrics: { counters: -1, histograms: -1 },
   }));
 }
