@@ -77,12 +77,12 @@ export class NodeTlsContext implements TlsContext {
     this.#secureContext = newSecureContext(options, null);
   }
 
-  /** For TLSSocket, which asks its server what to staple; null: there is nothing. note: hears what became of it. */
-  staplerFor(wallMs: () => number, note: (staple: TlsStaple) => void): tls.Server | null {
+  /** For TLSSocket, which asks its server what to staple; null: there is nothing. conn: hears what became of it. */
+  staplerFor(clock: Clock, conn: StapledConn): tls.Server | null {
     const [certificate] = this.options.certificates;
     if (this.options.role === 'client' || certificate?.ocspStaple == null) return null;
     if (this.#stapler === null) this.#stapler = newStapler(this.options);
-    return Object.create(this.#stapler, { emit: { value: staplerEmit(certificate, wallMs, note) } }) as tls.Server;
+    return Object.create(this.#stapler, { emit: { value: staplerEmit(certificate, clock, conn) } }) as tls.Server;
   }
 
   get secureContext(): tls.SecureContext {
@@ -142,19 +142,21 @@ function newStapler(options: TlsContextOptions): tls.Server {
   return tls.createServer(secureContextKeys(options.certificates)).on('OCSPRequest', () => {});
 }
 
+interface Clock {
+  wallMs(): number;
+}
+interface StapledConn {
+  staple: TlsStaple;
+}
 type StapleAnswer = (error: Error | null, response: Buffer | null) => void;
 
-function staplerEmit(
-  certificate: TlsCertificate,
-  wallMs: () => number,
-  note: (staple: TlsStaple) => void,
-): (...event: unknown[]) => boolean {
+function staplerEmit(certificate: TlsCertificate, clock: Clock, conn: StapledConn): (...event: unknown[]) => boolean {
   const { ocspStaple, ocspExpiresMs, ocspPolicy } = certificate;
   return (name, _leaf, _issuer, answer) => {
     if (name !== 'OCSPRequest') return false;
-    const isValid = ocspStaple !== null && wallMs() < ocspExpiresMs;
+    const isValid = ocspStaple !== null && clock.wallMs() < ocspExpiresMs;
     const fails = !isValid && ocspPolicy !== 'lenient';
-    note(isValid ? STAPLE_SENT : fails ? STAPLE_FAILED : STAPLE_OMITTED);
+    conn.staple = isValid ? STAPLE_SENT : fails ? STAPLE_FAILED : STAPLE_OMITTED;
     (answer as StapleAnswer)(fails ? new Error(NO_STAPLE) : null, isValid ? Buffer.from(ocspStaple) : null);
     return true;
   };

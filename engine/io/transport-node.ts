@@ -21,7 +21,6 @@ import {
   type TlsContext,
   type TlsContextOptions,
   tlsFault,
-  type TlsStaple,
 } from './tls.js';
 import type { Address, Conn, ConnOwner, ListenOptions, Listening, Transport } from './transport.js';
 import { NO_OWNER } from './unowned.js';
@@ -166,10 +165,7 @@ export class NodeTransport implements Transport {
     conn.pendingTls = null;
     raw.pause();
     if (bytes.length > 0) raw.unshift(bytes);
-    const noteStaple = (staple: TlsStaple): void => {
-      conn.staple = staple;
-    };
-    const stapler = context.staplerFor(() => this.wallMs(), noteStaple);
+    const stapler = context.staplerFor(this, conn);
     const socket = new tls.TLSSocket(raw, {
       isServer: true,
       secureContext: context.secureContext,
