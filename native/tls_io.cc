@@ -31,7 +31,7 @@ uint8_t* TlsIo::TakeOutput(size_t* length) {
 }
 
 int TlsIo::OnRead(BIO* bio, char* to, int room) {
-  auto* self = static_cast<TlsIo*>(BIO_get_data(bio));
+  auto* self = Of(bio);
   BIO_clear_retry_flags(bio);
   if (self->input_left_ == 0) {
     BIO_set_retry_read(bio);
@@ -45,7 +45,7 @@ int TlsIo::OnRead(BIO* bio, char* to, int room) {
 }
 
 int TlsIo::OnWrite(BIO* bio, const char* from, int length) {
-  auto* self = static_cast<TlsIo*>(BIO_get_data(bio));
+  auto* self = Of(bio);
   BIO_clear_retry_flags(bio);
   size_t count = static_cast<size_t>(length);
   if (self->output_used_ + count > self->output_.size()) self->output_.resize((self->output_used_ + count) * 2);

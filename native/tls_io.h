@@ -24,6 +24,7 @@ class TlsIo {
   TlsIo& operator=(const TlsIo&) = delete;
 
   [[nodiscard]] BIO* bio() const { return bio_.get(); }
+  [[nodiscard]] static TlsIo* Of(BIO* bio) { return static_cast<TlsIo*>(BIO_get_data(bio)); }
 
   // Where ciphertext is received into.
   [[nodiscard]] uint8_t* receive_buffer() { return received_.get(); }

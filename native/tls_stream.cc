@@ -6,12 +6,15 @@
 #include <cstring>
 #include <utility>
 
+#include "monotonic.h"
+
 namespace millrace {
 
 TlsStream::TlsStream(std::shared_ptr<TlsContext> context, const TlsIo& io)
     : context_(std::move(context)), ssl_(SSL_new(context_->ssl_context())) {
   if (ssl_ == nullptr) return;
   SSL_set_app_data(ssl_.get(), this);
+  SSL_set_info_callback(ssl_.get(), OnInfo);
   BIO_up_ref(io.bio());
   SSL_set_bio(ssl_.get(), io.bio(), io.bio());
 }
@@ -75,7 +78,29 @@ TlsResult TlsStream::Handshake() {
   return TlsResult::kFailed;
 }
 
+// After the handshake a key update costs the derivation of keys, a ticket the keeping of a session, a renegotiation that is
+// refused an alert, which waits where the peer doesn't read. The library sets no limit to them.
+void TlsStream::OnInfo(const SSL* ssl, int where, int) {
+  TlsStream* self = Of(ssl);
+  if (!self->is_done_) return;
+  OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+  bool is_received = state == TLS_ST_SR_KEY_UPDATE || state == TLS_ST_CR_KEY_UPDATE || state == TLS_ST_CR_SESSION_TICKET;
+  if (!((where & SSL_CB_LOOP) != 0 && is_received) && where != SSL_CB_WRITE_ALERT) return;
+  if (self->control_.Spend(MonotonicNs())) return;
+  self->is_flooding_ = true;
+  // The library goes on as long as there is input.
+  TlsIo::Of(SSL_get_rbio(ssl))->SetInput(nullptr, 0);
+}
+
 size_t TlsStream::Read(const TlsIo& io, uint8_t* to, size_t room, TlsResult* why) {
+  size_t total = ReadRecords(io, to, room, why);
+  if (!is_flooding_) return total;
+  Fail(kTlsEndBroken, "too many key updates, tickets or renegotiations");
+  *why = TlsResult::kFailed;
+  return total;
+}
+
+size_t TlsStream::ReadRecords(const TlsIo& io, uint8_t* to, size_t room, TlsResult* why) {
   ERR_clear_error();
   size_t total = 0;
   while (total < room) {

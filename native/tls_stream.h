@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "byte_queue.h"
+#include "control_budget.h"
 #include "tls_context.h"
 #include "tls_io.h"
 
@@ -88,6 +89,8 @@ class TlsStream {
 
  private:
   explicit TlsStream(std::shared_ptr<TlsContext> context, const TlsIo& io);
+  static void OnInfo(const SSL* ssl, int where, int value);
+  [[nodiscard]] size_t ReadRecords(const TlsIo& io, uint8_t* to, size_t room, TlsResult* why);
   [[nodiscard]] bool WriteRecord(const uint8_t* from, size_t length);
   void FailFromQueue(bool is_handshake);
 
@@ -102,6 +105,8 @@ class TlsStream {
   int32_t slot_ = -1;
   int32_t end_ = 0;
   TlsStaple staple_ = TlsStaple::kNotAsked;
+  ControlBudget control_;
+  bool is_flooding_ = false;
   bool is_done_ = false;
   bool is_open_ = false;
 };

@@ -13,5 +13,6 @@ build() {
 }
 poller=(../poller*.cc ../listeners.cc ../socket.cc ../handoff.cc ../tls_*.cc)
 build poller_test "${poller[@]}"
-build tls_test "${poller[@]}"
+build tls_stream_test "${poller[@]}"
+build tls_poller_test "${poller[@]}"
 build hashing_test ../hashing.cc
