@@ -1,4 +1,4 @@
-/** Acceptor: the listening sockets on main; each accepted connection goes to the worker with the fewest. */
+/** Acceptor: the listening sockets on main; each connection goes to the worker with the fewest. A sole worker accepts. */
 import net from 'node:net';
 import { NativeAcceptor } from './io/acceptor-native.js';
 import type { Addon } from './io/addon.js';
@@ -10,6 +10,8 @@ import type { WorkerListener } from './worker/mailbox.js';
 
 /** How the acceptor sees the workers. */
 export interface WorkerLoads {
+  /** How many there are, serving or not. */
+  readonly workerCount: number;
   /** Workers that serve, by index. */
   serving(): readonly number[];
   /** Connections that worker has had and has now. */
@@ -19,6 +21,8 @@ export interface WorkerLoads {
 interface Open {
   readonly record: ListenerRecord;
   address: Address;
+  /** What the sole worker accepts from; null where main or a socket of the worker's own does. */
+  readonly shared: number | null;
   /** False until the plan with this listener is in force: connections wait. */
   isActive: boolean;
   readonly waiting: number[];
@@ -75,8 +79,8 @@ export class Acceptor {
   /** What workers listen on themselves. */
   workerListeners(records: readonly ListenerRecord[]): WorkerListener[] {
     return records
-      .filter((record) => record.reusePort || this.#native === null)
-      .map((record) => ({ index: record.index }));
+      .map(({ index }) => ({ index, shared: this.#open.get(index)?.shared ?? null }))
+      .filter(({ shared }, at) => shared !== null || records[at]?.reusePort === true || this.#native === null);
   }
 
   addresses(): { readonly record: ListenerRecord; readonly address: Address }[] {
@@ -110,6 +114,7 @@ export class Acceptor {
     if (this.#uws !== null && (!record.hasOneChainForAll || record.chains[0]?.tls !== null))
       throw new Error(`listener ${record.name || record.key}: --ingress uws has one filter chain, and no TLS`);
     const waiting: number[] = [];
+    if (this.#native !== null && this.#loads.workerCount === 1) return openShared(this.#native, record);
     if (this.#native !== null) {
       const onAccepted = (descriptor: number): void => {
         const open = this.#open.get(record.index);
@@ -120,6 +125,7 @@ export class Acceptor {
       return {
         record,
         address: listening.address,
+        shared: null,
         isActive: false,
         waiting,
         start: () => {},
@@ -129,7 +135,7 @@ export class Acceptor {
     // With the node transport the workers listen themselves; trying the address first gives a clear error here.
     await tryAddress(record);
     return this.#uws === null
-      ? { record, address, isActive: false, waiting, start: () => {}, close: () => {} }
+      ? { record, address, shared: null, isActive: false, waiting, start: () => {}, close: () => {} }
       : openUws(this.#uws, record);
   }
 
@@ -165,6 +171,15 @@ export class Acceptor {
   }
 }
 
+/**
+ * With one worker there is nobody to choose: it accepts itself, without a way over main's thread for each connection.
+ * The socket is main's all the same, so that those who come while a dead worker is replaced wait in its backlog.
+ */
+function openShared(native: NativeAcceptor, record: ListenerRecord): Open {
+  const { descriptor, address, close } = native.openShared(record.address, record.backlog);
+  return { record, address, shared: descriptor, isActive: false, waiting: [], start: () => {}, close };
+}
+
 /** Listens once every worker has its app: an accepted socket goes to one of them at once. */
 function openUws(uws: UwsAcceptor, record: ListenerRecord): Open {
   const { index, address } = record;
@@ -172,6 +187,7 @@ function openUws(uws: UwsAcceptor, record: ListenerRecord): Open {
   const open: Open = {
     record,
     address,
+    shared: null,
     isActive: false,
     waiting: [],
     start: () => {

@@ -39,6 +39,7 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
     return DefineClass(env, "Poller",
                        {InstanceMethod("execute", &PollerObject::Execute), InstanceMethod("dial", &PollerObject::Dial),
                         InstanceMethod("listen", &PollerObject::Listen),
+                        InstanceMethod("shareListener", &PollerObject::ShareListener),
                         InstanceMethod("closeListener", &PollerObject::CloseListener),
                         InstanceMethod("startTls", &PollerObject::StartTls),
                         InstanceMethod("tlsFact", &PollerObject::TlsFact),
@@ -118,6 +119,11 @@ class PollerObject : public Napi::ObjectWrap<PollerObject> {
     if (!AddressFrom(info, 0, &address)) return Napi::Number::New(info.Env(), -EINVAL);
     int fd = host_->poller()->Listen(address, info[3].As<Napi::Number>().Int32Value(),
                                      info[4].As<Napi::Boolean>().Value(), info[5].As<Napi::Number>().Int32Value());
+    return Napi::Number::New(info.Env(), fd);
+  }
+  Napi::Value ShareListener(const Napi::CallbackInfo& info) {
+    int fd = host_->poller()->ShareListener(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Number>().Int32Value());
+    host_->AfterCall();
     return Napi::Number::New(info.Env(), fd);
   }
   void CloseListener(const Napi::CallbackInfo& info) {
@@ -233,6 +239,13 @@ Napi::Value HandOff(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), is_taken);
 }
 
+// openListener(family, host, port, backlog) -> descriptor or -errno; nobody accepts from it yet
+Napi::Value OpenListening(const Napi::CallbackInfo& info) {
+  SocketAddress address;
+  if (!AddressFrom(info, 0, &address)) return Napi::Number::New(info.Env(), -EINVAL);
+  return Napi::Number::New(info.Env(), OpenListener(address, info[3].As<Napi::Number>().Int32Value(), false));
+}
+
 void CloseDescriptor(const Napi::CallbackInfo& info) { ::close(info[0].As<Napi::Number>().Int32Value()); }
 
 // addressOf(descriptor) -> [family, host, port] of its own end
@@ -248,6 +261,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("TlsContext", DefineTlsContext(env));
   AddHashing(env, exports);
   exports.Set("handOff", Napi::Function::New(env, HandOff));
+  exports.Set("openListener", Napi::Function::New(env, OpenListening));
   exports.Set("closeDescriptor", Napi::Function::New(env, CloseDescriptor));
   exports.Set("addressOf", Napi::Function::New(env, AddressOf));
   return exports;

@@ -1,6 +1,7 @@
 // Listening sockets are level-triggered: one whose backlog a round did not empty is ready in the next.
 #include "listeners.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 #include <cerrno>
@@ -13,6 +14,20 @@ int Listeners::Add(const SocketAddress& address, int backlog, bool reuse_port, i
   listeners_.push_back({fd, index, false});
   Watch(fd);
   return fd;
+}
+
+int Listeners::Share(int shared, int32_t index) {
+  int fd = ::fcntl(shared, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  listeners_.push_back({fd, index, false});
+  Watch(fd);
+  return fd;
+}
+
+// epoll watches what is open, not the descriptor: a socket that others keep open would be ready for ever.
+void Listeners::Leave(int fd) const {
+  ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+  ::close(fd);
 }
 
 void Listeners::Watch(int fd) const {
@@ -53,14 +68,14 @@ void Listeners::Close(int fd) {
   for (auto at = listeners_.begin(); at != listeners_.end(); ++at) {
     if (at->fd != fd) continue;
     if (at->is_paused) paused_--;
-    ::close(fd);
+    Leave(fd);
     listeners_.erase(at);
     return;
   }
 }
 
 void Listeners::CloseAll() {
-  for (const Listener& listener : listeners_) ::close(listener.fd);
+  for (const Listener& listener : listeners_) Leave(listener.fd);
   listeners_.clear();
   paused_ = 0;
 }

@@ -24,6 +24,8 @@ class Listeners {
 
   // The descriptor, or -errno.
   [[nodiscard]] int Add(const SocketAddress& address, int backlog, bool reuse_port, int32_t index);
+  // A socket that listens already and stays its owner's: this one is a duplicate. The descriptor, or -errno.
+  [[nodiscard]] int Share(int fd, int32_t index);
   // Null: not one of them.
   [[nodiscard]] Listener* Find(int fd);
   // A connection; below zero: none for now.
@@ -35,6 +37,7 @@ class Listeners {
 
  private:
   void Watch(int fd) const;
+  void Leave(int fd) const;
 
   int epoll_fd_;
   int32_t paused_ = 0;

@@ -59,6 +59,8 @@ class Poller {
                              const uint8_t* preface = nullptr, size_t preface_bytes = 0);
   [[nodiscard]] int32_t Adopt(int fd);
   [[nodiscard]] int Listen(const SocketAddress& address, int backlog, bool reuse_port, int32_t listener);
+  // Accepts from a socket that somebody else has opened. The descriptor to close, or -errno.
+  [[nodiscard]] int ShareListener(int fd, int32_t listener);
   void CloseListener(int fd);
   // Server role, on an accepted connection: `bytes` were read from it. False: it is gone already.
   [[nodiscard]] bool StartTls(int32_t slot, std::shared_ptr<TlsContext> context, const uint8_t* bytes, size_t length,

@@ -85,6 +85,8 @@ int Poller::Listen(const SocketAddress& address, int backlog, bool reuse_port, i
   return listeners_.Add(address, backlog, reuse_port, index);
 }
 
+int Poller::ShareListener(int fd, int32_t index) { return listeners_.Share(fd, index); }
+
 void Poller::CloseListener(int fd) {
   Listener* listener = listeners_.Find(fd);
   if (listener == nullptr) return;

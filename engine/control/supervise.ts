@@ -148,6 +148,10 @@ export class Supervisor implements EndpointMemory {
     for (const worker of this.workers) worker.counters.fill(0, counters, counters + ENDPOINT.names.length);
   }
 
+  get workerCount(): number {
+    return this.workers.length;
+  }
+
   serving(): readonly number[] {
     return this.workers.filter((worker) => worker.isServing).map((worker) => worker.index);
   }

@@ -3,6 +3,13 @@ import type { Addon, AddonAcceptor } from './addon.js';
 import { addressFrom, familyNumber, listenError } from './addresses.js';
 import type { Address, ListenOptions } from './transport.js';
 
+/** A socket that listens and that a worker is to accept from. */
+export interface SharedListening {
+  readonly descriptor: number;
+  readonly address: Address;
+  close(): void;
+}
+
 export interface MainListening {
   readonly address: Address;
   close(): void;
@@ -32,6 +39,17 @@ export class NativeAcceptor {
     return {
       address: addressFrom(this.#addon.addressOf(descriptor)) ?? address,
       close: () => this.#acceptor.close(descriptor),
+    };
+  }
+
+  /** Nobody accepts until a worker shares it; it outlives that worker. Throws as listen() does. */
+  openShared(address: Address, backlog: number): SharedListening {
+    const descriptor = this.#addon.openListener(familyNumber(address), address.host, address.port, backlog);
+    if (descriptor < 0) throw listenError(address, descriptor);
+    return {
+      descriptor,
+      address: addressFrom(this.#addon.addressOf(descriptor)) ?? address,
+      close: () => this.#addon.closeDescriptor(descriptor),
     };
   }
 

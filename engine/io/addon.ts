@@ -34,6 +34,8 @@ export interface AddonPoller {
   /** Null without TLS; the kinds: tls-native.ts. */
   tlsFact(slot: number, kind: number): unknown;
   listen(family: number, host: string, port: number, backlog: number, reusePort: boolean, listener: number): number;
+  /** Accepts from a socket that main keeps open: a descriptor to close, or -errno. */
+  shareListener(descriptor: number, listener: number): number;
   closeListener(descriptor: number): void;
   address(slot: number, isPeer: boolean): [family: number, host: string, port: number] | null;
   adopt(descriptor: number): number;
@@ -77,6 +79,8 @@ export interface Addon extends TableFill {
   /** Halves: low and high of the seed of xxHash64, then of the hash. */
   hash64(bytes: Uint8Array, from: number, to: number, halves: Int32Array, isMurmur: boolean): void;
   handOff(worker: number, descriptor: number, listener: number): boolean;
+  /** -errno on failure; nobody accepts from it yet. */
+  openListener(family: number, host: string, port: number, backlog: number): number;
   closeDescriptor(descriptor: number): void;
   addressOf(descriptor: number): [family: number, host: string, port: number] | null;
 }

@@ -152,9 +152,12 @@ export class NativeTransport implements Transport {
   }
 
   listen(options: ListenOptions, listenerIndex: number): Listening {
-    const { address, backlog, reusePort } = options;
+    const { address, backlog, reusePort, shared = null } = options;
     const family = familyNumber(address);
-    const descriptor = this.#poller.listen(family, address.host, address.port, backlog, reusePort, listenerIndex);
+    const descriptor =
+      shared === null
+        ? this.#poller.listen(family, address.host, address.port, backlog, reusePort, listenerIndex)
+        : this.#poller.shareListener(shared, listenerIndex);
     if (descriptor < 0) throw listenError(address, descriptor);
     const actual = addressFrom(this.#addon.addressOf(descriptor)) ?? address;
     const close = (): void => this.#poller.closeListener(descriptor);

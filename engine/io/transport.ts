@@ -108,6 +108,8 @@ export interface ListenOptions {
   readonly backlog: number;
   /** SO_REUSEPORT: every worker has a listening socket of its own. */
   readonly reusePort: boolean;
+  /** Main's socket, which listens on that address already and is shared; native transport only. */
+  readonly shared?: number | null;
 }
 
 /** A listening socket of this worker; close() stops accepting and leaves accepted connections alone. */

@@ -21,9 +21,11 @@ export interface WorkerInit {
   readonly hostname: string;
 }
 
-/** A listener whose socket a worker opens itself: enable_reuse_port, and every one with the node transport. */
+/** A listener that a worker accepts from itself: enable_reuse_port, every one of the node transport, all of a sole worker. */
 export interface WorkerListener {
   readonly index: number;
+  /** Main's socket, to be shared; null = the worker opens one. */
+  readonly shared: number | null;
 }
 
 /** Bytes of one thread: its JavaScript heap, and buffers outside of it. */

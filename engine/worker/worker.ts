@@ -146,20 +146,20 @@ class Worker {
         this.#listening.delete(index);
       }
     const fresh: Listening[] = [];
-    for (const { index } of listeners) {
+    for (const { index, shared } of listeners) {
       if (this.#listening.has(index)) continue;
       const runtime = this.#core.snapshot.listeners.get(index);
       if (runtime === undefined) continue;
-      const listening = this.#listen(runtime.record);
+      const listening = this.#listen(runtime.record, shared);
       this.#listening.set(index, listening);
       fresh.push(listening);
     }
     return fresh;
   }
 
-  #listen(record: ListenerRecord): Listening {
+  #listen(record: ListenerRecord, shared: number | null): Listening {
     const { address, backlog, index, reusePort } = record;
-    if (this.#ingress === null) return this.#core.transport.listen({ address, backlog, reusePort }, index);
+    if (this.#ingress === null) return this.#core.transport.listen({ address, backlog, reusePort, shared }, index);
     const { listening, descriptor } = this.#ingress.listen(index);
     this.#say({ kind: 'ingress', listener: index, descriptor });
     return listening;
@@ -173,7 +173,7 @@ class Worker {
   #without(only: readonly number[] | null): WorkerListener[] {
     return only === null
       ? []
-      : [...this.#listening.keys()].filter((index) => !only.includes(index)).map((index) => ({ index }));
+      : [...this.#listening.keys()].filter((index) => !only.includes(index)).map((index) => ({ index, shared: null }));
   }
 
   #drain(): void {

@@ -169,19 +169,32 @@ test('SIGTERM drains: a request under way finishes, its connection says close, e
   await proxy.stop();
 });
 
-test('SIGTERM under load loses no request', async () => {
-  const proxy = await ProxyProcess.start(bootstrap({ origins: [originPort] }));
-  const load = new Load(proxy.port);
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  proxy.child.kill('SIGTERM');
-  await proxy.until(() => proxy.log.includes('draining'));
-  await load.stop();
-  assert.deepEqual(
-    load.failures.filter((failure) => failure !== 'ECONNREFUSED'),
-    [],
-  );
-  assert.equal(await proxy.exited, 0);
-  await proxy.stop();
+for (const workers of ['1', '2'])
+  test(`SIGTERM under load loses no request (${workers} workers)`, async () => {
+    const proxy = await ProxyProcess.start(bootstrap({ origins: [originPort] }), { args: ['--concurrency', workers] });
+    const load = new Load(proxy.port);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    proxy.child.kill('SIGTERM');
+    await proxy.until(() => proxy.log.includes('draining'));
+    await load.stop();
+    assert.deepEqual(
+      load.failures.filter((failure) => failure !== 'ECONNREFUSED'),
+      [],
+    );
+    assert.equal(await proxy.exited, 0);
+    await proxy.stop();
+  });
+
+test('a sole worker that dies: who connects before its successor is there waits for it', async () => {
+  const proxy = await ProxyProcess.start(bootstrap({ origins: [originPort] }), { args: ['--concurrency', '1'] });
+  for (let death = 1; death <= 2; death++) {
+    await proxy.admin('/test/kill_worker?index=0', 'POST');
+    await proxy.until(() => proxy.log.split('worker 0 died and is replaced').length > death);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${proxy.port}/`)));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+    await Promise.all(answers.map((answer) => answer.text()));
+  }
+  assert.equal(await proxy.stop(), 0);
 });
 
 test('a worker that dies is replaced; the other one goes on; shared counts end at zero', async () => {
