@@ -76,6 +76,8 @@ export class Http1ClientCodec implements Codec, MessageStream {
   #isUpgrade = false;
   /** No further request goes out after this one. */
   #isLast = false;
+  /** The origin has said that it closes the connection. */
+  hasCloseNotice = false;
 
   constructor(conn: Conn, host: CodecHost, options: Http1ClientOptions, shared: Http1Shared) {
     this.#conn = conn;
@@ -251,7 +253,10 @@ export class Http1ClientCodec implements Codec, MessageStream {
     }
     // 101 without our having asked would let the peer take the connection over.
     if (status === 101 && !this.#isUpgrade) return -UP_BAD_HEADER;
-    if ((head.flags & HEAD_CLOSE) !== 0) this.#isLast = true;
+    if ((head.flags & HEAD_CLOSE) !== 0) {
+      this.#isLast = true;
+      this.hasCloseNotice = true;
+    }
     if (head.has(KEEP_ALIVE)) this.#learnTimeout(head);
     const kind = responseBody(head, this.#isHead, this.#isConnect);
     this.#body.begin(kind, head.contentLength);

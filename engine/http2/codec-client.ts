@@ -20,6 +20,7 @@ import { CLOSED_BY_PEER, CLOSED_BY_US } from './closed-streams.js';
 import { Http2Connection } from './connection.js';
 import {
   CANCEL,
+  ENHANCE_YOUR_CALM,
   type ErrorCode,
   NO_ERROR,
   PROTOCOL_ERROR,
@@ -126,6 +127,11 @@ export class Http2ClientCodec extends Http2Connection {
   /** Whoever opens a stream sends its head before another one is opened: ids go up on the wire. */
   openStream(sink: MessageSink): MessageStream | null {
     if (this.streamsFree() === 0) return null;
+    // An origin that says nothing and reads nothing would never be found out by what it sends.
+    if (this.hasOutboundFlood()) {
+      this.host.onFailed(this.fail(ENHANCE_YOUR_CALM));
+      return null;
+    }
     this.start();
     this.#pingIfIdle();
     const stream = this.begin(this.nextId, this.nextId > 1 ? IS_REUSED : 0);

@@ -144,18 +144,21 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     if (this.isDead) return 0;
     while (this.#retired.length > 0) this.shared.spareStreams.push(this.#retired.pop() as Http2Stream);
     this.watch.isHeard = true;
-    if (this.conn.queuedBytes === 0) {
-      this.control.frames = 0;
-      this.outbox.frames = 0;
-    } else if (this.abuse.isOutboundFlood(this.outbox.frames, this.control.frames)) return this.fail(ENHANCE_YOUR_CALM);
+    if (this.hasOutboundFlood()) return this.fail(ENHANCE_YOUR_CALM);
     const error = this.#reader.feed(bytes, start, end);
     if (error !== 0) return this.fail(error);
-    if (this.isDead) return 0;
-    if (this.#needsFlush) {
-      this.#needsFlush = false;
-      this.outbox.flush();
-    }
+    if (this.isDead || !this.#needsFlush) return 0;
+    this.#needsFlush = false;
+    this.outbox.flush();
     return 0;
+  }
+
+  /** More frames wait for the peer to read than may. */
+  protected hasOutboundFlood(): boolean {
+    if (this.conn.queuedBytes > 0) return this.abuse.isOutboundFlood(this.outbox.frames, this.control.frames);
+    this.control.frames = 0;
+    this.outbox.frames = 0;
+    return false;
   }
 
   /** Answers what a fault of a block ends the connection with. */

@@ -147,6 +147,8 @@ export const CLUSTER = scope(
     'upstream_cx_idle_timeout',
     'upstream_cx_overflow',
     'upstream_cx_max_requests',
+    'upstream_cx_max_duration_reached',
+    'upstream_cx_close_notify',
     'upstream_cx_none_healthy',
     'lb_healthy_panic',
     'lb_recalculate_zone_structures',

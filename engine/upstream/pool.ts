@@ -179,14 +179,25 @@ export class Pool {
         this.#ready.push(conn);
       }
       if (!conn.isBusy) conn.startIdle();
-    } else if (!conn.isBusy) conn.end();
+    } else if (!conn.isBusy) {
+      if (conn.isPaused) conn.startIdle();
+      else conn.end();
+    }
     this.#dialWaiting();
   }
 
   /** Connections on their way for those who wait, as far as the limit allows. */
   #dialWaiting(): void {
+    // Another connection would be told the same: the endpoint takes nothing for now.
+    if (this.#waiting.length > 0 && this.#hasPaused()) return;
     while (this.#waiting.length > this.#dialling * this.#streamsPerDial)
       if (!this.#dial((this.#waiting[0] as Waiting).isHigh)) return;
+  }
+
+  #hasPaused(): boolean {
+    if (this.protocol === 'HTTP1') return false;
+    for (const conn of this.#all) if (conn.isPaused) return true;
+    return false;
   }
 
   /** It takes no further request for now: it must not be found on the stack. */

@@ -1,6 +1,6 @@
 /** UpstreamConn: one connection to an endpoint: dial, codec, room for requests, idle and age limits. */
 import { Timer } from '../base/timer-wheel.js';
-import { type FaultCode, UP_CLOSED, UP_CONNECT_TIMEOUT, UP_RESET } from '../fault/faults.js';
+import { type FaultCode, UP_CLOSED, UP_CONNECT_TIMEOUT, UP_DRAINED, UP_RESET } from '../fault/faults.js';
 import type { MessageSink, MessageStream, MultiplexedHost } from '../http/codec.js';
 import { type ClientCodec, newClientCodec } from './client-codec.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
@@ -12,6 +12,8 @@ import type { Pool } from './pool.js';
 const CONNECT_FAIL = CLUSTER.index.upstream_cx_connect_fail;
 const CONNECT_TIMEOUT = CLUSTER.index.upstream_cx_connect_timeout;
 const CX_IDLE_TIMEOUT = CLUSTER.index.upstream_cx_idle_timeout;
+const CX_CLOSE_NOTIFY = CLUSTER.index.upstream_cx_close_notify;
+const CX_MAX_DURATION = CLUSTER.index.upstream_cx_max_duration_reached;
 const CX_MAX_REQUESTS = CLUSTER.index.upstream_cx_max_requests;
 const CX_HTTP1 = CLUSTER.index.upstream_cx_http1_total;
 const CX_HTTP2 = CLUSTER.index.upstream_cx_http2_total;
@@ -32,6 +34,8 @@ const LENGTH_MS = CLUSTER.histograms.indexOf('upstream_cx_length_ms');
 const KEEP_ALIVE_MARGIN_MS = 1000;
 /** However soon the peer closes, a connection may be used again at once. */
 const KEEP_ALIVE_MIN_MS = 100;
+/** For the last words of a connection that is ended: a peer that doesn't read would keep it for ever. */
+const LAST_FLUSH_MS = 1000;
 const HOLD_ALL = -1;
 
 export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
@@ -106,6 +110,12 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   get protocol(): 1 | 2 {
     return this.#codec === null ? 1 : this.#codec.protocol;
   }
+  /** The peer takes no streams at all for now (RFC 9113 §6.5.2); it may take some again. */
+  get isPaused(): boolean {
+    const codec = this.#codec;
+    if (!this.#isSettled || this.#isEnding || codec === null || codec.protocol === 1) return false;
+    return !codec.isDraining && codec.streamsMax === 0;
+  }
   get hasRoom(): boolean {
     return this.#isSettled && !this.#isEnding && (this.#codec as ClientCodec).streamsFree() > 0;
   }
@@ -145,12 +155,20 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   }
 
   onTimer(nowMs: number): void {
+    if (this.#isEnding) {
+      this.abort(UP_DRAINED);
+      return;
+    }
     if (this.#settleDeadlineMs !== 0 && this.#settleDeadlineMs <= nowMs) {
       this.abort(UP_CONNECT_TIMEOUT);
       return;
     }
     const isOld = this.#ageDeadlineMs !== 0 && this.#ageDeadlineMs <= nowMs;
-    if (isOld) this.#retire();
+    if (isOld) {
+      this.#count(CX_MAX_DURATION);
+      this.#ageDeadlineMs = 0;
+      this.#retire();
+    }
     if (!this.#isIdle) return;
     if (isOld || (this.#idleDeadlineMs !== 0 && this.#idleDeadlineMs <= nowMs)) {
       if (!isOld) this.#count(CX_IDLE_TIMEOUT);
@@ -175,6 +193,8 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     if (this.#isEnding) return;
     this.#isEnding = true;
     this.#conn.endAfterFlush(0);
+    const { transport, wheel } = this.#pool.cluster.context;
+    wheel.arm(this, transport.nowMs() + LAST_FLUSH_MS);
   }
 
   abort(fault: FaultCode): void {
@@ -315,6 +335,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   }
 
   onDraining(): void {
+    this.#count(CX_CLOSE_NOTIFY);
     this.#pool.leaveReady(this);
   }
 
@@ -324,6 +345,8 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
 
   onFinished(): void {
     this.isBusy = false;
+    const codec = this.#codec;
+    if (codec?.protocol === 1 && codec.hasCloseNotice) this.#count(CX_CLOSE_NOTIFY);
     this.end();
   }
 

@@ -1,7 +1,8 @@
 /** Pool over HTTP/2: how many connections so many requests bring about, and what becomes of them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { UP_RESET } from '../../../engine/fault/faults.js';
+import { UP_RESET, UP_TIMEOUT } from '../../../engine/fault/faults.js';
+import { HTTP2_DEFAULTS } from '../../../engine/http2/options.js';
 import { clusterRecord, UpstreamHarness } from '../../support/upstream-harness.js';
 
 const NO_SETTINGS = '\0\0\0\x04\0\0\0\0\0';
@@ -144,4 +145,95 @@ test('another protocol in a new plan: new pools, the old ones drain', () => {
   conn?.say(answer(1));
   assert.ok(old.isAnswered);
   assert.equal(conn?.isEnded, true);
+});
+
+test('a limit of no streams at all: requests wait for a better one on the connection that there is', () => {
+  const it = harness({ idleTimeoutMs: 60000 });
+  const requests = [it.request(), it.request()];
+  const { conns } = it.transport;
+  conns[0]?.open();
+  conns[0]?.say(atMost(0));
+  it.pass(1000);
+  assert.deepEqual([conns.length, conns[0]?.isEnded], [1, false]);
+  requests.push(it.request());
+  assert.equal(conns.length, 1);
+  conns[0]?.say(atMost(3));
+  assert.ok(requests.every(({ stream }) => stream !== null));
+  conns[0]?.say(answer(1) + answer(3) + answer(5));
+  assert.ok(requests.every(({ isAnswered }) => isAnswered));
+});
+
+test('a limit that falls to none while streams are open: they finish, later ones wait, and none is dialled in a loop', () => {
+  const it = harness();
+  const [first, second] = [it.request(), it.request()];
+  const { conns } = it.transport;
+  conns[0]?.open();
+  conns[0]?.say(atMost(2));
+  conns[0]?.say(atMost(0));
+  const third = it.request();
+  conns[0]?.say(answer(1) + answer(3));
+  it.pass(1000);
+  assert.ok(first?.isAnswered && second?.isAnswered && third.isWaiting);
+  assert.deepEqual([conns.length, conns[0]?.isEnded], [1, false]);
+  conns[0]?.say(atMost(1));
+  conns[0]?.say(answer(5));
+  assert.ok(third.isAnswered);
+});
+
+test('a connection whose limit is none is left after idle_timeout', () => {
+  const it = harness({ idleTimeoutMs: 1000 });
+  const request = it.request();
+  const { conns } = it.transport;
+  conns[0]?.open();
+  conns[0]?.say(atMost(0));
+  request.pool.cancel(request);
+  it.pass(2000);
+  assert.equal(conns[0]?.isEnded, true);
+  assert.equal(it.count('upstream_cx_active'), 0);
+});
+
+test('frames that an origin does not read are as many as max_outbound_frames: then another connection takes over', () => {
+  const it = harness({ http2: { ...HTTP2_DEFAULTS, allowConnect: false, maxOutboundFrames: 10 } });
+  const first = it.request();
+  const { conns } = it.transport;
+  conns[0]?.open();
+  conns[0]?.say(NO_SETTINGS);
+  if (conns[0] !== undefined) conns[0].queuedBytes = 1;
+  for (let i = 0; i < 30 && conns.length === 1; i++) it.request().stream?.reset(UP_TIMEOUT);
+  assert.equal(conns.length, 2);
+  assert.equal(first.faults.length, 1);
+  assert.equal(it.count('upstream_cx_protocol_error'), 1);
+});
+
+test('an ended connection whose peer does not read is cut after a while', () => {
+  const it = harness();
+  it.request();
+  const conn = it.transport.conns[0];
+  conn?.open();
+  conn?.say(NO_SETTINGS);
+  if (conn !== undefined) conn.queuedBytes = 1;
+  conn?.say('\0\0\0\x04\0\0\0\0\x01');
+  assert.deepEqual([conn?.isEnded, conn?.abortedWith], [true, null]);
+  for (let passed = 0; passed < 2000; passed += 20) {
+    it.transport.timeUs += 20000;
+    it.wheel.advance(it.transport.nowMs());
+  }
+  assert.notEqual(conn?.abortedWith, null);
+});
+
+test('upstream_cx_close_notify counts origins that leave, upstream_cx_max_duration_reached connections of that age', () => {
+  const it = harness({ maxConnectionDurationMs: 1000 });
+  it.request();
+  const { conns } = it.transport;
+  conns[0]?.open();
+  conns[0]?.say(NO_SETTINGS);
+  conns[0]?.say(goaway(1) + goaway(1));
+  assert.equal(it.count('upstream_cx_close_notify'), 1);
+  conns[0]?.say(answer(1));
+  it.request();
+  conns[1]?.open();
+  conns[1]?.say(NO_SETTINGS);
+  it.pass(3000);
+  assert.equal(it.count('upstream_cx_max_duration_reached'), 1);
+  assert.equal(it.count('upstream_cx_close_notify'), 1);
 });

@@ -340,3 +340,13 @@ test('an endpoint that stays keeps its connections over a new list', () => {
   assert.ok(request.stream?.isReused);
   assert.equal(conns.length, 1);
 });
+
+test('an origin that says "Connection: close" is counted', () => {
+  const harness = new UpstreamHarness();
+  const request = harness.request();
+  const [conn] = harness.transport.conns as [DialledConn];
+  conn.open();
+  conn.say('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  assert.ok(request.isAnswered && conn.isEnded);
+  assert.equal(harness.count('upstream_cx_close_notify'), 1);
+});
