@@ -1,16 +1,23 @@
 /** http_filters and typed_per_filter_config to records. */
+import type { BufferRecord } from '../plan/buffer-record.js';
 import type { CorsRecord } from '../plan/cors-record.js';
+import type { GrpcHttp1BridgeRecord } from '../plan/grpc-http1-bridge-record.js';
 import type { FilterRecord } from '../plan/records.js';
 import type { StatefulSessionRecord } from '../plan/stateful-session-record.js';
 import { compileCookie, TOKEN } from './compile-cookie.js';
 import { compileCors, type CorsContext } from './compile-cors.js';
 import { compileGrpcStats, type GrpcStatsContext } from './compile-grpc-stats.js';
-import { fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
+import { fieldOf, fieldsOf, flagOf, numberOf, textOf } from './compile-values.js';
 import { compileRateLimit, type RateLimitContext } from './compile-rate-limit.js';
 import type { DocumentReader, Value } from './document.js';
 
 /** What compiling a filter needs beside it. */
-export type FilterSurroundings = CorsContext & GrpcStatsContext & RateLimitContext;
+export type FilterSurroundings = CorsContext &
+  GrpcStatsContext &
+  RateLimitContext & {
+    /** The listener's per_connection_buffer_limit_bytes. */
+    readonly bufferLimitBytes: number;
+  };
 
 /** How one kind of filter is read. */
 interface FilterCompiler {
@@ -25,7 +32,9 @@ interface FilterCompiler {
   readonly isSingle: boolean;
 }
 
+const BUFFER = 'envoy.extensions.filters.http.buffer.v3.Buffer';
 const CORS = 'envoy.extensions.filters.http.cors.v3.Cors';
+const GRPC_HTTP1_BRIDGE = 'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config';
 const GRPC_STATS = 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig';
 const GRPC_WEB = 'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb';
 const LOCAL_RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
@@ -34,6 +43,14 @@ const ROUTER = 'envoy.extensions.filters.http.router.v3.Router';
 const FILTER_CONFIG = 'envoy.config.route.v3.FilterConfig';
 
 const COMPILERS: Readonly<Record<string, FilterCompiler>> = {
+  [BUFFER]: {
+    compile: compileBuffer,
+    perRoute: {
+      [`${BUFFER}PerRoute`]: (context, config) =>
+        config['disabled'] === true ? null : compileBuffer(context, fieldOf(config, 'buffer') ?? {}),
+    },
+    isSingle: false,
+  },
   [CORS]: {
     // The filter itself allows nothing: policies are those of routes.
     compile: () => null,
@@ -42,6 +59,7 @@ const COMPILERS: Readonly<Record<string, FilterCompiler>> = {
     },
     isSingle: true,
   },
+  [GRPC_HTTP1_BRIDGE]: { compile: compileBridge, perRoute: {}, isSingle: true },
   [GRPC_STATS]: { compile: compileGrpcStats, perRoute: {}, isSingle: true },
   [GRPC_WEB]: { compile: () => ({}), perRoute: {}, isSingle: true },
   [LOCAL_RATE_LIMIT]: {
@@ -167,6 +185,18 @@ function withOlderCors(
     configs[name] = compileCors(context, policy, (outer[name] as CorsRecord | undefined) ?? null);
   else context.reader.report('warning', policy, '', 'has no effect beside the policy in typed_per_filter_config');
   return configs;
+}
+
+function compileBuffer(_context: FilterSurroundings, buffer: Value): BufferRecord {
+  return { maxRequestBytes: numberOf(buffer, 'max_request_bytes', 0) };
+}
+
+function compileBridge({ bufferLimitBytes }: FilterSurroundings, bridge: Value): GrpcHttp1BridgeRecord {
+  return {
+    upgradeProtobuf: flagOf(bridge, 'upgrade_protobuf_to_grpc'),
+    ignoreQuery: flagOf(bridge, 'ignore_query_parameters'),
+    maxBytes: bufferLimitBytes,
+  };
 }
 
 // ---- stateful_session ---------------------------------------------------------------------------------------

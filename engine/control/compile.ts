@@ -160,6 +160,7 @@ function compileListener(context: ListenerContext, listener: Value): ListenerRec
   const key = address.port === 0 && address.family !== 'unix' ? `${keyOf(address)}#${name}` : keyOf(address);
   const statName = textOf(listener, 'stat_prefix', keyOf(address).replaceAll(':', '_'));
   const tls: TlsSocketContext = { ...context.tls, scope: { kind: 'listener', name: statName } };
+  const bufferLimitBytes = numberOf(listener, 'per_connection_buffer_limit_bytes', MIB);
   return {
     name,
     key,
@@ -168,14 +169,14 @@ function compileListener(context: ListenerContext, listener: Value): ListenerRec
     reusePort: flagOf(listener, 'enable_reuse_port'),
     trafficDirection: textOf(listener, 'traffic_direction', 'UNSPECIFIED') as ListenerRecord['trafficDirection'],
     backlog: numberOf(listener, 'tcp_backlog_size', 4096),
-    bufferLimitBytes: numberOf(listener, 'per_connection_buffer_limit_bytes', MIB),
+    bufferLimitBytes,
     ...compileChains(
       {
         reader,
         registry,
         tls,
         listenerKey: key,
-        compileHttp: (manager) => compileHttp(context, manager),
+        compileHttp: (manager) => compileHttp({ ...context, bufferLimitBytes }, manager),
         names: context,
       },
       listener,
@@ -184,7 +185,7 @@ function compileListener(context: ListenerContext, listener: Value): ListenerRec
   };
 }
 
-function compileHttp(context: ListenerContext, http: Value): HttpRecord {
+function compileHttp(context: ListenerContext & { readonly bufferLimitBytes: number }, http: Value): HttpRecord {
   const { reader, registry } = context;
   const accessLogs = fieldsOf(http, 'access_log').map((log) =>
     compileAccessLog(reader, fieldOf(log, 'typed_config') ?? {}),

@@ -1,8 +1,9 @@
 /** Messages of HTTP filters, and of what routes say of them. */
+import { Buffer, BufferPerRoute } from './schema-buffer.js';
 import { LocalRateLimit } from './schema-rate-limit.js';
 import { Cookie } from './schema-hash-policy.js';
 import { Cors, CorsPolicy } from './schema-cors.js';
-import { GrpcStats, GrpcWeb } from './schema-grpc.js';
+import { GrpcHttp1Bridge, GrpcStats, GrpcWeb } from './schema-grpc.js';
 import { bool, type Field, type Message, message, only, string, text } from './schema.js';
 
 export const Router: Message = {
@@ -77,7 +78,9 @@ const FilterConfig: Message = {
 export const HTTP_FILTERS: Readonly<Record<string, Message>> = {
   [Router.typeUrl as string]: Router,
   'envoy.config.filter.http.router.v2.Router': Router,
+  [Buffer.typeUrl as string]: Buffer,
   [Cors.typeUrl as string]: Cors,
+  [GrpcHttp1Bridge.typeUrl as string]: GrpcHttp1Bridge,
   [GrpcStats.typeUrl as string]: GrpcStats,
   [GrpcWeb.typeUrl as string]: GrpcWeb,
   [LocalRateLimit.typeUrl as string]: LocalRateLimit,
@@ -90,6 +93,7 @@ export const PER_FILTER_CONFIG: Field = {
   of: {
     kind: 'any',
     types: () => ({
+      [BufferPerRoute.typeUrl as string]: BufferPerRoute,
       [CorsPolicy.typeUrl as string]: CorsPolicy,
       [FilterConfig.typeUrl as string]: FilterConfig,
       [LocalRateLimit.typeUrl as string]: LocalRateLimit,

@@ -29,3 +29,9 @@ export const GrpcStats: Message = {
   },
   oneof: [['?', 'individual_method_stats_allowlist', 'stats_for_all_methods']],
 };
+
+export const GrpcHttp1Bridge: Message = {
+  name: 'Config',
+  typeUrl: 'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config',
+  fields: { upgrade_protobuf_to_grpc: bool, ignore_query_parameters: bool },
+};

@@ -98,6 +98,11 @@ function upstream(reason: string, retry: FaultRetry, status: number, flag: strin
   return row(reason, 'upstream', retry, status, 14, flag, details, 'info', body);
 }
 
+/** What a filter must have whole is more than may be kept. */
+function tooLarge(reason: string, status: number, body: string): FaultCode {
+  return row(reason, 'local', 'never', status, 2, '', reason, 'debug', body);
+}
+
 /** Nothing is answered: there is no session to answer over. */
 function downstreamTls(reason: string): FaultCode {
   return row(reason, 'downstream', 'never', 0, 1, '', reason, 'debug');
@@ -383,6 +388,8 @@ export const GRPC_WEB_BAD_BASE64 = row(
   'debug',
   'Bad gRPC-web request, invalid base64 data.',
 );
+export const REQUEST_TOO_LARGE = tooLarge('request_payload_too_large', 413, 'Payload Too Large');
+export const RESPONSE_TOO_LARGE = tooLarge('response_payload_too_large', 500, 'Internal Server Error');
 export const SHUT_DOWN = row('shut_down', 'local', 'never', 0, 0, 'DT', 'shutdown', 'debug');
 
 export const FAULTS: readonly Fault[] = table;

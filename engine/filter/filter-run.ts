@@ -2,10 +2,7 @@
 import type { Head } from '../http/head.js';
 import type { FilterChain } from './chain.js';
 import { DONE, type FilterContext, type FilterState, HOLD, NEXT, TAKEN, type Verdict, WAIT } from './filter.js';
-
-export const REQUEST = 0;
-export const RESPONSE = 1;
-export type Direction = typeof REQUEST | typeof RESPONSE;
+import { type Direction, type Kept, NONE, REQUEST, RESPONSE, Way } from './way.js';
 
 /** The exchange, as its filters' run sees it: what comes out of them goes there. */
 export interface Filtered extends FilterContext {
@@ -23,73 +20,17 @@ export interface Filtered extends FilterContext {
   dropTrailers(trailers: Head): void;
   /** Nothing more is read from where this direction begins, or on again. */
   holdSource(direction: Direction, isHeld: boolean): void;
+  /** A request head waits for its body: a client that wants to be asked for it (Expect) is asked. */
+  askForBody(): void;
+  /** An endpoint is being connected to: what follows the request head has nowhere to go before requestReady(). */
+  readonly isAcquiring: boolean;
   /** So many bytes that came have gone on. */
   credit(direction: Direction, byteCount: number): void;
 }
 
-/** What came, or was emitted, while a filter waited; for the filter at `place` and those behind it. */
-interface Kept {
-  readonly place: number;
-  readonly bytes: Uint8Array;
-  readonly last: boolean;
-  readonly trailers: Head | null;
-}
-
 const NOTHING = new Uint8Array(0);
-/** No filter. */
-const NONE = -2;
-
 /** Tickets of this worker: each is given once. */
 let tickets = 0;
-
-/** One direction. */
-class Way {
-  readonly direction: Direction;
-  readonly first: number;
-  readonly step: number;
-  /** Behind the last filter. */
-  readonly end: number;
-  isWaiting = false;
-  ticket = 0;
-  /** Where the head goes on, and whether anything follows it. */
-  headAt: number;
-  headEnd = false;
-  hasPassedHead = false;
-  /** The filter that holds the head. */
-  heldBy = NONE;
-  /** Hooks are passed over: one of them has replied. */
-  isBypassed = false;
-  kept: Kept[] = [];
-  /** Bytes that came and have not gone on. */
-  owed = 0;
-  isSourceHeld = false;
-  /** Nothing more comes. */
-  hasEnded = false;
-
-  constructor(direction: Direction, length: number) {
-    this.direction = direction;
-    this.first = direction === REQUEST ? 0 : length - 1;
-    this.step = direction === REQUEST ? 1 : -1;
-    this.end = direction === REQUEST ? length : -1;
-    this.headAt = this.first;
-  }
-
-  reset(x: Filtered): void {
-    this.isWaiting = false;
-    this.ticket = 0;
-    this.headAt = this.first;
-    this.headEnd = false;
-    this.hasPassedHead = false;
-    this.heldBy = NONE;
-    this.isBypassed = false;
-    this.owed = 0;
-    this.isSourceHeld = false;
-    this.hasEnded = false;
-    if (this.kept.length === 0) return;
-    for (const { trailers } of this.kept) if (trailers !== null) x.dropTrailers(trailers);
-    this.kept = [];
-  }
-}
 
 export class FilterRun {
   readonly #chain: FilterChain;
@@ -127,10 +68,6 @@ export class FilterRun {
 
   // ---- what comes ----------------------------------------------------------------------------------------
 
-  get isRequestWaiting(): boolean {
-    return this.#request.isWaiting;
-  }
-
   requestHead(end: boolean): void {
     this.#configs = this.#chain.configsOf((this.#x as Filtered).filterScope);
     this.#request.headEnd = end;
@@ -162,6 +99,11 @@ export class FilterRun {
     this.#trailers(this.#response, this.#response.first, trailers);
   }
 
+  /** The request's head has left for an endpoint: so may what has been kept behind it. */
+  requestReady(): void {
+    if (this.#request.isBlocked) this.#goOn(this.#request);
+  }
+
   /** An answer of our own, from the start, whatever had come of another; end: it has no body. */
   reply(end: boolean): void {
     const isInside = this.#running === this.#response;
@@ -190,7 +132,7 @@ export class FilterRun {
     if (way === null) return;
     const place = this.#place;
     if (way.heldBy === place) {
-      const isEmpty = last && start === end;
+      const isEmpty = last && start === end && way === this.#response;
       this.#releaseHead(way, isEmpty);
       if (isEmpty) return;
     }
@@ -223,6 +165,7 @@ export class FilterRun {
       if (verdict === HOLD && !way.headEnd) {
         x.keepHead(way.direction);
         way.heldBy = place;
+        if (way === this.#request) x.askForBody();
         return;
       }
       if (verdict === DONE) {
@@ -272,17 +215,20 @@ export class FilterRun {
         this.#keep(way, place, bytes, start, end, last);
         return;
       }
+      if (verdict === DONE) way.isBypassed = true;
       if (verdict === TAKEN || verdict === DONE) return;
-      if (way.heldBy === place) {
-        this.#releaseHead(way, false);
-        if (way.isWaiting) {
-          this.#keep(way, place + way.step, bytes, start, end, last);
-          return;
-        }
+      if (way.heldBy === place) this.#releaseHead(way, false);
+      // The head waits now, or what the hook emitted: this goes behind.
+      if (way.isWaiting) {
+        this.#keep(way, place + way.step, bytes, start, end, last);
+        return;
       }
     }
-    if (way === this.#request) x.relayRequest(bytes, start, end, last);
-    else x.relayResponse(bytes, start, end, last);
+    if (way !== this.#request) x.relayResponse(bytes, start, end, last);
+    else if (x.isAcquiring) {
+      this.#block(way);
+      this.#keep(way, way.end, bytes, start, end, last);
+    } else x.relayRequest(bytes, start, end, last);
   }
 
   #trailers(way: Way, from: number, trailers: Head): void {
@@ -310,17 +256,19 @@ export class FilterRun {
         this.#keepTrailers(way, place, trailers);
         return;
       }
+      if (verdict === DONE) way.isBypassed = true;
       if (verdict === TAKEN || verdict === DONE) return;
-      if (way.heldBy === place) {
-        this.#releaseHead(way, false);
-        if (way.isWaiting) {
-          this.#keepTrailers(way, place + way.step, trailers);
-          return;
-        }
+      if (way.heldBy === place) this.#releaseHead(way, false);
+      if (way.isWaiting) {
+        this.#keepTrailers(way, place + way.step, trailers);
+        return;
       }
     }
-    if (way === this.#request) x.relayRequestTrailers(trailers);
-    else x.relayResponseTrailers(trailers);
+    if (way !== this.#request) x.relayResponseTrailers(trailers);
+    else if (x.isAcquiring) {
+      this.#block(way);
+      this.#keepTrailers(way, way.end, trailers);
+    } else x.relayRequestTrailers(trailers);
   }
 
   // ---- waiting -------------------------------------------------------------------------------------------
@@ -330,6 +278,12 @@ export class FilterRun {
     if (way.hasEnded || way.isSourceHeld) return;
     way.isSourceHeld = true;
     (this.#x as Filtered).holdSource(way.direction, true);
+  }
+
+  /** At the end of the filters, until there is somewhere to go. */
+  #block(way: Way): void {
+    way.isBlocked = true;
+    this.#wait(way);
   }
 
   #release(way: Way): void {
@@ -356,6 +310,7 @@ export class FilterRun {
   #goOn(way: Way): void {
     const x = this.#x as Filtered;
     way.isWaiting = false;
+    way.isBlocked = false;
     way.ticket = 0;
     this.#release(way);
     if (!way.hasPassedHead && way.heldBy === NONE) this.#head(way);

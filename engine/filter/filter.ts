@@ -11,9 +11,11 @@ import type { Head } from '../http/head.js';
 //  4. After DONE the reply given is what is sent. One from a response hook passes no further hooks.
 //  5. Data that a filter took (TAKEN) end there. What it emits goes on behind it, in the order of the calls, with `last`
 //     once; trailers that it took need such an end.
-//  6. After HOLD the response head stays until the filter's data or trailers hook lets something go on; an emitted end
-//     without bytes makes it a response without a body. A head with `end` can't be held.
+//  6. After HOLD the head stays until the filter's data or trailers hook lets something go on; an emitted end without
+//     bytes makes a response one without a body. A head with `end` can't be held. A client that expects to be asked for
+//     the body of a request that is held is asked (100), for no server can be.
 //  7. A head that says `end` is followed by no data and no trailers. Bytes are lent for the call.
+//  8. Behind the last filter the request waits for its endpoint: what is let go on before is kept, in order.
 
 /** Go on with the next filter. */
 export const NEXT = 0;
@@ -23,7 +25,7 @@ export const WAIT = 1;
 export const DONE = 2;
 /** The filter has taken the data or trailers; what goes on instead is given to emit(). */
 export const TAKEN = 3;
-/** Of a response head: it waits for what the filter makes of the body. */
+/** Of a head: it waits for what the filter makes of the body. */
 export const HOLD = 4;
 export type Verdict = typeof NEXT | typeof WAIT | typeof DONE | typeof TAKEN | typeof HOLD;
 

@@ -1,6 +1,11 @@
 /** Framing: what delimits a body, in the one order of RFC 9112 §6.3; every reader and writer of bodies asks here. */
-import { HEAD_CHUNKED, type Head } from './head.js';
+import { writeDecimal } from '../base/ascii.js';
+import { HEAD_CHUNKED, HEAD_UNTIL_CLOSE, type Head } from './head.js';
+import { N } from './names.js';
 import { hasNoBody } from './statuses.js';
+
+// Read once: N has too many properties for the compiler to see through it.
+const CONTENT_LENGTH = N['content-length'];
 
 /** Kinds of bodies. */
 export const BODY_NONE = 0;
@@ -30,4 +35,12 @@ export function responseBody(head: Head, toHead: boolean, toConnect: boolean): B
 /** Bytes that a head announces for its body; -1 = none announced (removing the field takes that back: Head.remove). */
 export function announcedLength(head: Head): number {
   return (head.flags & HEAD_CHUNKED) !== 0 ? -1 : head.contentLength;
+}
+
+/** The body will have so many bytes, however it was delimited before. */
+export function delimitByLength(head: Head, length: number): void {
+  head.removeAll(CONTENT_LENGTH);
+  head.flags &= ~(HEAD_CHUNKED | HEAD_UNTIL_CLOSE);
+  head.endAdd(writeDecimal(head.store, head.beginAdd(CONTENT_LENGTH, 16), length));
+  head.contentLength = length;
 }

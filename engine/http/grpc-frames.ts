@@ -3,6 +3,12 @@
 /** A flag, and the length in four bytes. */
 export const FRAME_HEAD_BYTES = 5;
 
+/** Of an uncompressed message, at the start of `to`. */
+export function writeFrameHead(to: Uint8Array, messageBytes: number): void {
+  to[0] = 0;
+  for (let i = 1; i < FRAME_HEAD_BYTES; i++) to[i] = (messageBytes >>> (8 * (FRAME_HEAD_BYTES - 1 - i))) & 0xff;
+}
+
 export class GrpcFrames {
   /** Messages that have begun. */
   count = 0;

@@ -68,6 +68,7 @@ export const HTTP = scope(
     'downstream_rq_tx_reset',
     'downstream_rq_too_large',
     'downstream_rq_ws_on_non_ws_route',
+    'rs_too_large',
     'downstream_rq_response_before_rq_complete',
     'rq_total',
     'rq_direct_response',

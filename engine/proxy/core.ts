@@ -68,6 +68,8 @@ export class Core {
   readonly http2: Http2Shared;
   /** Stands for the response of an exchange that has none yet. Nobody changes it. */
   readonly noResponse: Head;
+  /** 100 (Continue). Nobody changes it. */
+  readonly continueHead: Head;
   /** Reused for every request: what Forwarding found out. */
   readonly forwarded = new ForwardingResult();
   readonly hostname: string;
@@ -99,6 +101,8 @@ export class Core {
     this.wheel = new TimerWheel(this.transport.nowMs());
     this.heads = new HeadPool(this.transport.arena);
     this.noResponse = new Head(new Uint8Array(0), 0, 0, new Int32Array(HOME_SLOT_INTS), 0);
+    this.continueHead = new Head(new Uint8Array(0), 0, 0, new Int32Array(HOME_SLOT_INTS), 0);
+    this.continueHead.status = 100;
     rememberLines(this.transport.arena.bytes);
     this.http1 = {
       arena: this.transport.arena,

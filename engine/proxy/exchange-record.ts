@@ -2,7 +2,8 @@
 import { Timer } from '../base/timer-wheel.js';
 import { type FaultCode, FAULTS } from '../fault/faults.js';
 import type { FilterContext, Verdict } from '../filter/filter.js';
-import { type Direction, type FilterRun, REQUEST } from '../filter/filter-run.js';
+import type { FilterRun } from '../filter/filter-run.js';
+import { type Direction, REQUEST } from '../filter/way.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
 import { servedAddress } from '../io/proxied.js';
 import type { Address } from '../io/transport.js';
@@ -286,9 +287,8 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     else if (!this.responseFlags.includes(row.flag)) this.responseFlags = `${this.responseFlags},${row.flag}`;
   }
 
-  /** A filter waits with a part of the request. */
-  get isFilterKeeping(): boolean {
-    return this.filters?.isRequestWaiting === true;
+  get isAcquiring(): boolean {
+    return this.is(ACQUIRING);
   }
 
   ticket(): number {

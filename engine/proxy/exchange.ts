@@ -10,7 +10,8 @@ import {
   UP_TRUNCATED,
 } from '../fault/faults.js';
 import { DONE, type Verdict } from '../filter/filter.js';
-import { type Direction, type Filtered, REQUEST, RESPONSE } from '../filter/filter-run.js';
+import type { Filtered } from '../filter/filter-run.js';
+import { type Direction, REQUEST, RESPONSE } from '../filter/way.js';
 import type { MessageSink, MessageStream } from '../http/codec.js';
 import { HEAD_UPGRADE, type Head } from '../http/head.js';
 import { isIdempotent, METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
@@ -43,7 +44,7 @@ import {
   UPSTREAM_HEAD,
 } from './exchange-record.js';
 import { REDIRECT_TO_PATH } from '../http/normalize.js';
-import { faultBody, fillReply, redirectToPath } from './local-reply.js';
+import { faultBody, fillReply, meetExpectation, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
 import { Replay } from './replay.js';
 import { poolOf, prepareRequest, prepareUpstreamRequest } from './request-fields.js';
@@ -241,6 +242,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       this.#down?.hold(HOLD_PEER_FULL);
     } else this.onUpstreamDrained();
     this.#down?.release(HOLD_CONNECTING);
+    if (this.filters !== null) this.filters.requestReady();
   }
 
   /** What was passed on has left: the client may send as much again. */
@@ -477,6 +479,10 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const source = direction === REQUEST ? this.#down : this.#up;
     if (isHeld) source?.hold(HOLD_FILTER);
     else source?.release(HOLD_FILTER);
+  }
+
+  askForBody(): void {
+    meetExpectation(this, this.#down);
   }
 
   /** Bytes that went to who is full have not left us: as long as that is so, more of them must not come. */

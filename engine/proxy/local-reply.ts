@@ -1,7 +1,8 @@
 /** Our own answers: status, fields and body of a local reply, a redirect or a direct response. */
 import { writeDecimal } from '../base/ascii.js';
 import { type Fault, FAULTS, type FaultCode } from '../fault/faults.js';
-import type { Head } from '../http/head.js';
+import type { MessageStream } from '../http/codec.js';
+import { HEAD_EXPECT_CONTINUE, HEAD_HTTP10, type Head } from '../http/head.js';
 import { addGrpcMessage, grpcStatusOfHttp, isGrpc } from '../http/grpc.js';
 import { N } from '../http/names.js';
 import { statusText } from '../http/statuses.js';
@@ -12,6 +13,7 @@ import { REQUEST_HEAD } from './exchange-record.js';
 const CONTENT_LENGTH = N['content-length'];
 const CONTENT_TYPE = N['content-type'];
 const DATE = N.date;
+const EXPECT = N.expect;
 const GRPC_STATUS = N['grpc-status'];
 
 const encoder = new TextEncoder();
@@ -69,6 +71,18 @@ function fillGrpcReply(head: Head, grpcStatus: number, text: Uint8Array): void {
   head.add(CONTENT_TYPE, GRPC, 0, GRPC.length);
   addDecimal(head, GRPC_STATUS, grpcStatus);
   if (text.length > 0) addGrpcMessage(head, text, 0, text.length);
+}
+
+/**
+ * 100 (Continue) in the stead of a server that has not been asked yet; the request goes on without the expectation,
+ * which is met (RFC 9110 §10.1.1: one of HTTP/1.0 means nothing).
+ */
+export function meetExpectation(x: Exchange, down: MessageStream | null): void {
+  const head = x.request;
+  if ((head.flags & HEAD_EXPECT_CONTINUE) === 0) return;
+  head.flags &= ~HEAD_EXPECT_CONTINUE;
+  head.removeAll(EXPECT);
+  if ((head.flags & HEAD_HTTP10) === 0) down?.sendHead(x.core.continueHead, false);
 }
 
 /** Adds a field whose value is a whole number. */

@@ -25,8 +25,6 @@ export function goesAgain(x: ExchangeRecord, fault: FaultCode, raced: boolean, r
 /** Nothing behind the head has been passed on, or all of it is still here: the same request can be sent again. */
 export function canRetry(x: ExchangeRecord, replay: Replay | null): boolean {
   if (x.attemptCount >= ATTEMPTS_MAX || x.is(UPSTREAM_HEAD | LOCAL_REPLY)) return false;
-  // What a filter keeps would be given to it while there is no upstream.
-  if (x.isFilterKeeping) return false;
   if (x.is(BODY_KEPT)) return (replay as Replay).has(x.bytesRelayed);
   return x.bytesRelayed === 0 && !x.is(TRAILERS_SENT);
 }

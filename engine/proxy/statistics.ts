@@ -8,6 +8,8 @@ import {
   NO_ROUTE,
   REQUEST_HEADERS_TIMEOUT,
   REQUEST_TIMEOUT,
+  REQUEST_TOO_LARGE,
+  RESPONSE_TOO_LARGE,
   STREAM_IDLE_REQUEST,
   STREAM_IDLE_RESPONSE,
   TOO_BIG_HEAD,
@@ -30,6 +32,7 @@ const RQ_DURATION = HTTP.index.downstream_rq_max_duration_reached;
 const RQ_RX_RESET = HTTP.index.downstream_rq_rx_reset;
 const RQ_TX_RESET = HTTP.index.downstream_rq_tx_reset;
 const RQ_TOO_LARGE = HTTP.index.downstream_rq_too_large;
+const RS_TOO_LARGE = HTTP.index.rs_too_large;
 const RQ_EARLY_RESPONSE = HTTP.index.downstream_rq_response_before_rq_complete;
 const CX_PROTOCOL_ERROR = HTTP.index.downstream_cx_protocol_error;
 const UPGRADES_TOTAL = HTTP.index.downstream_cx_upgrades_total;
@@ -83,7 +86,9 @@ function countFault(metrics: WorkerMetrics, base: number, x: ExchangeRecord): vo
   else if (fault === REQUEST_HEADERS_TIMEOUT) metrics.add(base + RQ_HEADER_TIMEOUT, 1);
   else if (fault === STREAM_IDLE_REQUEST || fault === STREAM_IDLE_RESPONSE) metrics.add(base + RQ_IDLE_TIMEOUT, 1);
   else if (fault === MAX_STREAM_DURATION) metrics.add(base + RQ_DURATION, 1);
-  else if (fault === TOO_BIG_HEAD || fault === TOO_MANY_FIELDS) metrics.add(base + RQ_TOO_LARGE, 1);
+  else if (fault === TOO_BIG_HEAD || fault === TOO_MANY_FIELDS || fault === REQUEST_TOO_LARGE)
+    metrics.add(base + RQ_TOO_LARGE, 1);
+  else if (fault === RESPONSE_TOO_LARGE) metrics.add(base + RS_TOO_LARGE, 1);
   // In HTTP/2 it is the stream's alone, or was counted once for the connection.
   else if (row.flag === 'DPE' && (x.downstream as Client).protocol === 2)
     metrics.add(base + RQ_TX_RESET, x.is(RESPONSE_HEAD) ? 0 : 1);

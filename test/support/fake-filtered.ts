@@ -14,6 +14,7 @@ export class FakeFiltered {
   filterScope: object | null = null;
   marks = 0;
   run: FilterRun | null = null;
+  isAcquiring = false;
   /** Copies of trailers that nobody gave back. */
   keptTrailers = 0;
 
@@ -72,6 +73,9 @@ export class FakeFiltered {
   }
   holdSource(direction: number, isHeld: boolean): void {
     this.events.push(`${isHeld ? 'hold' : 'release'} ${NAMES[direction]}`);
+  }
+  askForBody(): void {
+    this.events.push('ask for body');
   }
   credit(direction: number, byteCount: number): void {
     this.events.push(`credit ${NAMES[direction]} ${byteCount}`);

@@ -131,3 +131,23 @@ test('mistakes of policies are said at their place', () => {
     `warning ${ROUTE}.route.cors: has no effect: there is no cors filter in http_filters`,
   ]);
 });
+
+test('buffer and the bridge: limits, and what routes say of them', () => {
+  const buffer = `{ name: buffer, typed_config: { "@type": ${TYPE}.buffer.v3.Buffer, max_request_bytes: 7 } }`;
+  const perRoute = (fields: string): string =>
+    `typed_per_filter_config: { buffer: { "@type": ${TYPE}.buffer.v3.BufferPerRoute, ${fields} } }`;
+  assert.deepEqual(http(`${buffer}, ${ROUTER}`).filters[0]?.config, { maxRequestBytes: 7 });
+  const of = (fields: string): unknown =>
+    route(`${buffer}, ${ROUTER}`, 'cluster: c', perRoute(fields)).typedPerFilterConfig['buffer'];
+  assert.deepEqual([of('disabled: true'), of('buffer: { max_request_bytes: 9 }')], [null, { maxRequestBytes: 9 }]);
+  const bridge = `{ name: b, typed_config: { "@type": ${TYPE}.grpc_http1_bridge.v3.Config, ignore_query_parameters: true } }`;
+  assert.deepEqual(http(`${bridge}, ${ROUTER}`).filters[0]?.config, {
+    upgradeProtobuf: false,
+    ignoreQuery: true,
+    maxBytes: 1 << 20,
+  });
+  const at = `error ${HCM}.http_filters[0].typed_config`;
+  assert.deepEqual(briefly(config(`${buffer.replace(': 7', ': 0')}, ${ROUTER}`)).slice(0, 1), [
+    `${at}.max_request_bytes: must be a whole number from 1 to 4294967295, not 0`,
+  ]);
+});

@@ -188,7 +188,7 @@ const ONE: readonly (readonly [string, string, string])[] = [
   [
     'a filter of Envoy',
     yaml().replace('http.router.v3.Router', 'http.lua.v3.Lua'),
-    `error ${HCM}.http_filters[0].typed_config.@type: envoy.extensions.filters.http.lua.v3.Lua is known to Envoy but not supported here yet; supported: envoy.extensions.filters.http.router.v3.Router, envoy.extensions.filters.http.cors.v3.Cors, envoy.extensions.filters.http.grpc_stats.v3.FilterConfig, envoy.extensions.filters.http.grpc_web.v3.GrpcWeb, envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit, envoy.extensions.filters.http.stateful_session.v3.StatefulSession`,
+    `error ${HCM}.http_filters[0].typed_config.@type: envoy.extensions.filters.http.lua.v3.Lua is known to Envoy but not supported here yet; supported: envoy.extensions.filters.http.router.v3.Router, envoy.extensions.filters.http.buffer.v3.Buffer, envoy.extensions.filters.http.cors.v3.Cors, envoy.extensions.filters.http.grpc_http1_bridge.v3.Config, envoy.extensions.filters.http.grpc_stats.v3.FilterConfig, envoy.extensions.filters.http.grpc_web.v3.GrpcWeb, envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit, envoy.extensions.filters.http.stateful_session.v3.StatefulSession`,
   ],
   [
     'a setting that only has its default',

@@ -262,6 +262,122 @@ test('law 6: a head that is held goes on with the first thing that does; an empt
   assert.deepEqual(ended.x.take().slice(2), ['response head', 'response trailers grpc-status: 0']);
 });
 
+test('law 6: a request head is held as well; a client that waits to be asked for the body is asked', () => {
+  let gathered = '';
+  const hooks: Hooks = {
+    onRequestHead: () => HOLD,
+    onRequestData: (x, _c, _s, of, from, to, last) => {
+      gathered += text(of, from, to);
+      if (!last) return TAKEN;
+      const out = bytes(gathered);
+      x.emit(out, 0, out.length, true);
+      return TAKEN;
+    },
+    onRequestTrailers: (x) => {
+      const out = bytes(gathered);
+      x.emit(out, 0, out.length, false);
+      return NEXT;
+    },
+  };
+  const { x, run } = start(hooks, doubling('b'));
+  run.requestHead(false);
+  request(run, '1');
+  request(run, '2');
+  assert.deepEqual(x.take(), ['keep request head', 'ask for body', 'credit request 1', 'credit request 1']);
+  run.requestTrailers(trailers());
+  assert.deepEqual(x.take(), ['request head', 'request "b12"', 'request "b12"', 'request trailers grpc-status: 0']);
+  gathered = '';
+  const empty = start(hooks);
+  empty.run.requestHead(false);
+  request(empty.run, '', true);
+  assert.deepEqual(empty.x.take().slice(2), ['request head', 'request "" end', 'credit request 0']);
+});
+
+test('law 4: after a reply from a data hook no hook sees what still comes', () => {
+  let calls = 0;
+  const { x, run } = start({
+    onRequestHead: () => HOLD,
+    onRequestData: (context) => {
+      calls++;
+      return context.reply(413, bytes(''), 0);
+    },
+  });
+  run.requestHead(false);
+  request(run, '1');
+  request(run, '2', true);
+  assert.equal(calls, 1);
+  assert.ok(!x.take().includes('request head'));
+});
+
+test('law 8: what goes on before there is an endpoint is kept in order until there is one', () => {
+  const { x, run } = start(doubling('a'), { onRequestHead: () => HOLD, onRequestData: () => NEXT });
+  x.isAcquiring = true;
+  run.requestHead(false);
+  request(run, '1');
+  request(run, '2');
+  run.requestTrailers(trailers());
+  assert.equal(x.keptTrailers, 1);
+  assert.deepEqual(x.take(), ['keep request head', 'ask for body', 'request head', 'hold request', 'release request']);
+  x.resume(0);
+  assert.deepEqual(x.take(), []);
+  x.isAcquiring = false;
+  run.requestReady();
+  assert.deepEqual(x.take(), [
+    'request "a1"',
+    'request "a1"',
+    'request "a2"',
+    'request "a2"',
+    'request trailers grpc-status: 0',
+    'credit request 2',
+  ]);
+  run.requestReady();
+  assert.deepEqual([x.take(), x.keptTrailers], [[], 0]);
+});
+
+test('law 8: a filter that goes on while an endpoint is connected to loses nothing', () => {
+  const gate = new Gate();
+  const { x, run } = start(gate.hooks);
+  run.requestHead(false);
+  request(run, '1');
+  x.isAcquiring = true;
+  gate.isOpen = true;
+  x.resume(gate.ticket);
+  request(run, '2', true);
+  assert.deepEqual(x.take(), [
+    'keep request head',
+    'hold request',
+    'release request',
+    'request head',
+    'hold request',
+    'release request',
+  ]);
+  x.isAcquiring = false;
+  run.requestReady();
+  assert.deepEqual(x.take(), ['request "1"', 'request "2" end', 'credit request 2']);
+});
+
+test('law 2: what a hook emits before it lets something go on stays before it when a filter behind waits', () => {
+  const gate = new Gate();
+  const { x, run } = start(
+    {
+      onRequestTrailers: (context) => {
+        const out = bytes('rest');
+        context.emit(out, 0, out.length, false);
+        return NEXT;
+      },
+    },
+    gate.hooks,
+  );
+  gate.isOpen = true;
+  run.requestHead(false);
+  gate.isOpen = false;
+  x.take();
+  run.requestTrailers(trailers());
+  gate.isOpen = true;
+  x.resume(gate.ticket);
+  assert.deepEqual(x.take().slice(-2), ['request "rest"', 'request trailers grpc-status: 0']);
+});
+
 test('an answer of ours takes the place of a head that waits', () => {
   const gate = new Gate();
   const { x, run } = start(gate.hooks);
