@@ -44,7 +44,7 @@ import {
   UPSTREAM_HEAD,
 } from './exchange-record.js';
 import { REDIRECT_TO_PATH } from '../http/normalize.js';
-import { faultBody, fillReply, meetExpectation, redirectToPath } from './local-reply.js';
+import { faultBody, fillReply, grpcEnd, meetExpectation, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';
 import { Replay } from './replay.js';
 import { poolOf, prepareRequest, prepareUpstreamRequest } from './request-fields.js';
@@ -162,8 +162,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       }
       this.cluster = listener.chosenCluster(this);
       if (this.cluster === null) {
-        this.note(NO_CLUSTER);
-        this.#replyLocal(action.clusterNotFoundStatus, faultBody(NO_CLUSTER), NO_CLUSTER);
+        this.reply(action.clusterNotFoundStatus, faultBody(NO_CLUSTER), NO_CLUSTER);
         return;
       }
     }
@@ -396,7 +395,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.touch();
     readLoadReport(this, trailers);
     // As they came: a filter may make something else of them, and the log asks how the call ended.
-    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers = this.keepTrailers(trailers);
+    if ((this.listener as ListenerRuntime).logsResponse) this.responseTrailers ??= this.keepTrailers(trailers);
     this.state |= UPSTREAM_ENDED;
     this.endUpstream(0);
     if (this.filters === null) this.relayResponseTrailers(trailers);
@@ -451,8 +450,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
       return;
     }
     this.note(fault);
-    if (this.is(RESPONSE_HEAD) || row.status === 0) this.#abandon(fault);
-    else this.#replyLocal(row.status, faultBody(fault), fault);
+    if (row.status === 0) this.#abandon(fault);
+    else this.reply(row.status, faultBody(fault), fault);
   }
 
   /** After the turn: ready for another request. */
@@ -496,13 +495,17 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   reply(status: number, body: Uint8Array, fault: FaultCode): Verdict {
     this.note(fault);
-    if (this.is(RESPONSE_HEAD)) this.#abandon(fault);
-    else this.#replyLocal(status, body, fault);
+    if (!this.is(RESPONSE_HEAD)) {
+      this.sendReply(fillReply(this, status, body, fault));
+      return DONE;
+    }
+    const trailers = grpcEnd(this, status, body, fault);
+    if (trailers === null) this.#abandon(fault);
+    else {
+      this.#dropUpstream(fault);
+      this.onUpstreamTrailers(trailers);
+    }
     return DONE;
-  }
-
-  #replyLocal(status: number, body: Uint8Array, fault: FaultCode): void {
-    this.sendReply(fillReply(this, status, body, fault));
   }
 
   /** Sends `response` as filled by local-reply.ts, which the caller may have given more fields (redirects). */
@@ -534,8 +537,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   // ---- small parts ----------------------------------------------------------------------------------
 
   #refuse(fault: FaultCode): void {
-    this.note(fault);
-    this.#replyLocal((FAULTS[fault] as (typeof FAULTS)[number]).status, faultBody(fault), fault);
+    this.reply((FAULTS[fault] as (typeof FAULTS)[number]).status, faultBody(fault), fault);
   }
 
   #retry(fault: FaultCode, elsewhere: boolean): void {

@@ -7,7 +7,7 @@ import { addGrpcMessage, grpcStatusOfHttp, isGrpc } from '../http/grpc.js';
 import { N } from '../http/names.js';
 import { statusText } from '../http/statuses.js';
 import type { Exchange } from './exchange.js';
-import { REQUEST_HEAD } from './exchange-record.js';
+import { LOCAL_REPLY, REQUEST_HEAD, RESPONSE_ENDED, TUNNEL } from './exchange-record.js';
 
 // Read once: N has too many properties for the compiler to see through it.
 const CONTENT_LENGTH = N['content-length'];
@@ -63,6 +63,23 @@ export function fillReply(x: Exchange, status: number, body: Uint8Array, fault: 
 function grpcStatusOf(status: number, fault: FaultCode): number {
   const row = FAULTS[fault] as Fault;
   return fault !== 0 && row.status === status ? row.grpcStatus : grpcStatusOfHttp(status);
+}
+
+/**
+ * What ends a call of gRPC whose response has begun: a status, in place of a reset, which a client can't tell from a bug
+ * of its server. Null where the response is none of gRPC, or not to be ended so. Given back when the exchange is.
+ */
+export function grpcEnd(x: Exchange, status: number, text: Uint8Array, fault: FaultCode): Head | null {
+  // The head has left, and its fields with it: its numbers are still there.
+  const { status: sent, contentLength } = x.response;
+  if (x.is(LOCAL_REPLY | RESPONSE_ENDED | TUNNEL) || sent !== 200 || contentLength >= 0 || !isGrpc(x.request))
+    return null;
+  if (x.responseTrailers !== null) return null;
+  const trailers = x.core.heads.take();
+  addDecimal(trailers, GRPC_STATUS, grpcStatusOf(status, fault));
+  if (text.length > 0) addGrpcMessage(trailers, text, 0, text.length);
+  x.responseTrailers = trailers;
+  return trailers;
 }
 
 /** A response of trailers only (gRPC over HTTP/2, "Responses"); the text goes into grpc-message. */
