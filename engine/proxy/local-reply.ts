@@ -76,6 +76,7 @@ export function grpcEnd(x: Exchange, status: number, text: Uint8Array, fault: Fa
     return null;
   if (x.responseTrailers !== null) return null;
   const trailers = x.core.heads.take();
+  trailers.reset();
   addDecimal(trailers, GRPC_STATUS, grpcStatusOf(status, fault));
   if (text.length > 0) addGrpcMessage(trailers, text, 0, text.length);
   x.responseTrailers = trailers;

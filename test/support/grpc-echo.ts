@@ -61,12 +61,12 @@ export class GrpcEcho {
     });
   }
 
-  static async start(): Promise<GrpcEcho> {
+  /** pair: PEM of a server over TLS. */
+  static async start(pair?: { cert_chain: Buffer; private_key: Buffer }): Promise<GrpcEcho> {
     const echo = new GrpcEcho();
+    const made = pair === undefined ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, [pair]);
     echo.port = await new Promise((resolve, reject) =>
-      echo.server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-        error === null ? resolve(port) : reject(error),
-      ),
+      echo.server.bindAsync('127.0.0.1:0', made, (error, port) => (error === null ? resolve(port) : reject(error))),
     );
     return echo;
   }
@@ -141,8 +141,9 @@ export interface UnaryAnswer {
 }
 
 export class GrpcEchoClient extends Client {
-  constructor(port: number, options: object = {}) {
-    super(`127.0.0.1:${port}`, credentials.createInsecure(), {
+  /** authority: whose certificates are taken, in PEM; null = no TLS. */
+  constructor(port: number, options: object = {}, authority: Buffer | null = null) {
+    super(`127.0.0.1:${port}`, authority === null ? credentials.createInsecure() : credentials.createSsl(authority), {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
