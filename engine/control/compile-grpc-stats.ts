@@ -33,5 +33,11 @@ export function compileGrpcStats({ reader, registry, clusters }: GrpcStatsContex
         ),
       ]),
   );
-  return { methods, scopes, timesUpstream: flagOf(value, 'enable_upstream_stats') };
+  return {
+    methods,
+    scopes,
+    all: flagOf(value, 'stats_for_all_methods') ? registry.grpcMethods() : null,
+    replacesDots,
+    timesUpstream: flagOf(value, 'enable_upstream_stats'),
+  };
 }

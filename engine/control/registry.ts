@@ -12,7 +12,9 @@ import {
   WORKER,
 } from '../metrics/declare.js';
 import { RATE_LIMITS_MAX } from '../limit/rate-memory.js';
+import { NameTable, NAMES_MAX, newNameMemory } from '../metrics/name-table.js';
 import { COUNTERS_MAX, HISTOGRAMS_MAX } from '../metrics/slots.js';
+import type { AllMethodsRecord } from '../plan/grpc-stats-record.js';
 import type { EndpointRecord, MetricsBase, SnapshotPlan } from '../plan/records.js';
 import { CLUSTERS_MAX, ENDPOINT_ROWS_MAX } from '../upstream/shared-cells.js';
 import { type EndpointMemory, EndpointNumbers } from './endpoint-numbers.js';
@@ -58,6 +60,7 @@ export class PlanRegistry {
   readonly #next = new Map<string, number>();
   readonly #scopes = new Map<string, MetricsScope>();
   readonly #endpoints = new EndpointNumbers();
+  #methods: AllMethodsRecord | null = null;
   #counters = 0;
   #histograms = 0;
 
@@ -109,6 +112,20 @@ export class PlanRegistry {
     return base;
   }
 
+  /** Room for methods whose names workers will find; one for the process. */
+  grpcMethods(): AllMethodsRecord {
+    if (this.#methods === null) {
+      const hasHistograms = this.#histograms + NAMES_MAX * GRPC.histograms.length <= HISTOGRAMS_MAX;
+      this.#methods = {
+        names: newNameMemory(),
+        counters: this.#takeCounters(NAMES_MAX * GRPC.names.length, COUNTERS_MAX),
+        histograms: hasHistograms ? this.#histograms : -1,
+      };
+      if (hasHistograms) this.#histograms += NAMES_MAX * GRPC.histograms.length;
+    }
+    return this.#methods;
+  }
+
   #takeCounters(count: number, max: number): number {
     if (this.#counters + count > max) return UNMEASURED;
     this.#counters += count;
@@ -117,6 +134,17 @@ export class PlanRegistry {
 
   *scopes(): Iterable<MetricsScope> {
     yield* this.#scopes.values();
+    if (this.#methods !== null) {
+      const { names, counters, histograms } = this.#methods;
+      for (const [number, name] of new NameTable(names).names()) {
+        const [method = '', service = '', ...cluster] = name.split('/').reverse();
+        const base = {
+          counters: counters < 0 ? counters : counters + number * GRPC.names.length,
+          histograms: histograms < 0 ? -1 : histograms + number * GRPC.histograms.length,
+        };
+        yield { kind: 'grpc', name: `${cluster.reverse().join('/')}.grpc.${service}.${method}`, base };
+      }
+    }
     for (const [name, { counters }] of this.#endpoints.live)
       yield { kind: 'endpoint', name, base: { counters, histograms: -1 } };
   }

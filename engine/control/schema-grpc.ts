@@ -20,10 +20,7 @@ export const GrpcStats: Message = {
   fields: {
     emit_filter_state: only('there is no filter state to read it from', false),
     individual_method_stats_allowlist: message(() => GrpcMethodList),
-    stats_for_all_methods: only(
-      'clients choose the names: whoever sends others would fill the memory; list yours in individual_method_stats_allowlist',
-      false,
-    ),
+    stats_for_all_methods: bool,
     enable_upstream_stats: bool,
     replace_dots_in_grpc_service_name: bool,
   },

@@ -3,15 +3,18 @@ import { isGrpc, readGrpcStatus } from '../http/grpc.js';
 import { GrpcFrames } from '../http/grpc-frames.js';
 import type { Head } from '../http/head.js';
 import { GRPC } from '../metrics/declare.js';
+import { NameTable, NAMES_MAX } from '../metrics/name-table.js';
 import type { GrpcStatsRecord } from '../plan/grpc-stats-record.js';
 import type { MetricsBase } from '../plan/records.js';
 import { type FilterContext, type FilterKind, type FilterState, NEXT, type Verdict } from './filter.js';
+import { GrpcMethod } from './grpc-method.js';
 
 const TOTAL = GRPC.index.total;
 const SUCCESS = GRPC.index.success;
 const FAILURE = GRPC.index.failure;
 const REQUEST_MESSAGES = GRPC.index.request_message_count;
 const RESPONSE_MESSAGES = GRPC.index.response_message_count;
+const UNIMPLEMENTED = 12;
 /** Statuses 0 to 16 follow each other. */
 const STATUS_0 = GRPC.index['0'];
 const OTHER = GRPC.index.other;
@@ -27,11 +30,20 @@ class Counted {
   /** "/service/method" of each. */
   readonly paths: readonly Uint8Array[];
   readonly scopes: ReadonlyMap<string, readonly MetricsBase[]>;
+  /** Of methods of any name, by number; null = those have no counters of their own. */
+  readonly table: NameTable | null;
+  readonly numbered: readonly MetricsBase[];
+  /** Names of clusters. */
+  readonly clusters: ReadonlyMap<string, Uint8Array>;
 
   constructor(record: GrpcStatsRecord) {
     this.record = record;
     this.paths = record.methods.map(({ service, method }) => encoder.encode(`/${service}/${method}`));
     this.scopes = new Map(Object.entries(record.scopes));
+    const { all } = record;
+    this.table = all === null ? null : new NameTable(all.names);
+    this.numbered = all === null ? [] : Array.from({ length: NAMES_MAX }, (_, number) => placeOf(all, number));
+    this.clusters = new Map(Object.keys(record.scopes).map((name) => [name, encoder.encode(name)]));
   }
 
   /** Place of the request's scope among its cluster's; -1 = its path is that of no method. */
@@ -53,11 +65,22 @@ class Counted {
   }
 }
 
+/** Of counters behind each other. */
+function placeOf({ counters, histograms }: MetricsBase, number: number): MetricsBase {
+  return {
+    counters: counters < 0 ? counters : counters + number * GRPC.names.length,
+    histograms: histograms < 0 ? -1 : histograms + number * GRPC.histograms.length,
+  };
+}
+
 class Call implements FilterState {
   place = -1;
   isGrpcResponse = false;
-  /** Messages that came before there was a cluster. */
+  /** Messages that came before it was known where they count. */
   early = 0;
+  readonly method = new GrpcMethod();
+  /** Whether its server knows the method is no longer open. */
+  isAnswered = false;
   readonly request = new GrpcFrames();
   readonly response = new GrpcFrames();
 
@@ -66,6 +89,8 @@ class Call implements FilterState {
     this.place = -1;
     this.isGrpcResponse = false;
     this.early = 0;
+    this.method.reset();
+    this.isAnswered = false;
     this.request.reset();
     this.response.reset();
   }
@@ -78,6 +103,7 @@ export const GRPC_STATS: FilterKind<Counted, Call> = {
 
   onRequestHead(x: FilterContext, config: Counted, call: Call): Verdict {
     if (isGrpc(x.request)) call.place = config.placeOf(x.request);
+    if (call.place >= 0 && config.table !== null) call.method.take(x.request, config.record.replacesDots);
     return NEXT;
   },
 
@@ -92,7 +118,11 @@ export const GRPC_STATS: FilterKind<Counted, Call> = {
 
   onResponseHead(x: FilterContext, config: Counted, call: Call, end: boolean): Verdict {
     if (call.place < 0) return NEXT;
-    call.isGrpcResponse = !end && x.response.status === 200 && isGrpc(x.response);
+    const isGrpcAnswer = x.response.status === 200 && isGrpc(x.response);
+    call.isGrpcResponse = !end && isGrpcAnswer;
+    call.isAnswered = true;
+    if (config.table !== null && isGrpcAnswer && x.responseCodeDetails === 'via_upstream')
+      giveNumber(x, config, call, !end || readGrpcStatus(x.response) !== UNIMPLEMENTED);
     charge(x, config, call, x.response);
     return NEXT;
   },
@@ -111,9 +141,20 @@ export const GRPC_STATS: FilterKind<Counted, Call> = {
   },
 };
 
-/** Null before a cluster was chosen, and for one that no config knew. */
+/** Names that no server knows get none: clients invent them (and there is a bound on those that servers know). */
+function giveNumber(x: FilterContext, config: Counted, call: Call, isKnown: boolean): boolean {
+  const cluster = config.clusters.get(x.clusterName);
+  return cluster !== undefined && call.method.find(config.table as NameTable, cluster, isKnown);
+}
+
+/** Null before a cluster was chosen and its server is known to have the method, and for one that no config knew. */
 function scopeOf(x: FilterContext, config: Counted, call: Call): MetricsBase | null {
-  const scope = config.scopes.get(x.clusterName)?.[call.place] ?? null;
+  let scope = config.scopes.get(x.clusterName)?.[call.place] ?? null;
+  if (config.table !== null && scope !== null) {
+    if (call.method.number >= 0 || (!call.isAnswered && giveNumber(x, config, call, false)))
+      scope = config.numbered[call.method.number] as MetricsBase;
+    else if (!call.isAnswered) return null;
+  }
   if (scope !== null && call.early > 0) {
     x.addTo(scope.counters + REQUEST_MESSAGES, call.early);
     call.early = 0;

@@ -49,7 +49,7 @@ import { relayData, UpstreamSide } from './relay.js';
 import { Replay } from './replay.js';
 import { poolOf, prepareRequest, prepareUpstreamRequest } from './request-fields.js';
 import { canRetry, goesAgain } from './retry.js';
-import { prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
+import { giveResponse, prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
 import { asksForTunnel, translateSwitch, translateUpgrade } from './upgrade.js';
 import { countFinish, countStart, countTunnel } from './statistics.js';
@@ -456,9 +456,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   /** After the turn: ready for another request. */
   recycle(): void {
-    if (this.response !== this.core.noResponse) this.core.heads.give(this.response);
-    this.response = this.core.noResponse;
-    if (this.responseTrailers !== null) this.core.heads.give(this.responseTrailers);
+    giveResponse(this);
     if (this.is(BODY_KEPT)) (this.#replay as Replay).end(this.core.heads);
     this.clear();
     this.#up = null;
@@ -495,12 +493,9 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   reply(status: number, body: Uint8Array, fault: FaultCode): Verdict {
     this.note(fault);
-    if (!this.is(RESPONSE_HEAD)) {
-      this.sendReply(fillReply(this, status, body, fault));
-      return DONE;
-    }
-    const trailers = grpcEnd(this, status, body, fault);
-    if (trailers === null) this.#abandon(fault);
+    const trailers = this.is(RESPONSE_HEAD) ? grpcEnd(this, status, body, fault) : null;
+    if (!this.is(RESPONSE_HEAD)) this.sendReply(fillReply(this, status, body, fault));
+    else if (trailers === null) this.#abandon(fault);
     else {
       this.#dropUpstream(fault);
       this.onUpstreamTrailers(trailers);

@@ -75,3 +75,11 @@ function echoRequestId(x: ExchangeRecord): void {
   x.response.removeAll(REQUEST_ID);
   x.response.add(REQUEST_ID, request.fieldBytes(slot), request.valueStart(slot), request.valueEnd(slot));
 }
+
+/** After the turn: the heads of the response and of its trailers are for others. */
+export function giveResponse(x: ExchangeRecord): void {
+  const { core, response, responseTrailers } = x;
+  if (response !== core.noResponse) core.heads.give(response);
+  x.response = core.noResponse;
+  if (responseTrailers !== null) core.heads.give(responseTrailers);
+}

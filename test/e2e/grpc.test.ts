@@ -14,11 +14,14 @@ let echo: GrpcEcho;
 let proxy: ProxyProcess;
 let client: GrpcEchoClient;
 
-function config(ports: readonly number[]): (port: number, adminPort: number) => string {
+const LISTED = {
+  individual_method_stats_allowlist: { services: [{ name: SERVICE, method_names: ['Unary', 'Bidi'] }] },
+};
+function config(ports: readonly number[], counted: object = LISTED): (port: number, adminPort: number) => string {
   const stats = {
     '@type': `${FILTERS}.grpc_stats.v3.FilterConfig`,
-    individual_method_stats_allowlist: { services: [{ name: SERVICE, method_names: ['Unary', 'Bidi'] }] },
     enable_upstream_stats: true,
+    ...counted,
   };
   const log = {
     name: 'log',
@@ -200,6 +203,29 @@ test('calls, messages and statuses are counted by method, in time', async () => 
   assert.equal(await stat('total'), others + 1);
   const text = await (await proxy.admin('/stats?filter=grpc')).text();
   assert.match(text, new RegExp(`cluster.origin.grpc.${unary}.upstream_rq_time: P0`));
+});
+
+test('methods of any name are counted when a server knows them', async () => {
+  const own = await ProxyProcess.start(config([echo.port], { stats_for_all_methods: true }));
+  const same = (bytes: Buffer): Buffer => bytes;
+  // Both workers find the names.
+  const callers = Array.from({ length: 6 }, () => new GrpcEchoClient(own.port));
+  for (const caller of callers) {
+    await caller.unary(Buffer.from('x'));
+    await caller.clientStream([Buffer.from('x'), Buffer.from('y')]);
+    await new Promise<void>((resolve) => {
+      caller.makeUnaryRequest(`/${SERVICE}/Invented`, same, same, Buffer.from('x'), () => resolve());
+    });
+    caller.close();
+  }
+  const stat = (name: string): Promise<number> => own.stat(`cluster.origin.grpc.${name}`);
+  await own.until(async () => (await stat('12')) === 6);
+  assert.equal(await stat(`${SERVICE}.Unary.success`), 6);
+  assert.equal(await stat(`${SERVICE}.ClientStream.request_message_count`), 12);
+  const text = await (await own.admin('/stats?filter=grpc')).text();
+  assert.doesNotMatch(text, /Invented/);
+  assert.match(text, new RegExp(`cluster.origin.grpc.${SERVICE}.Unary.upstream_rq_time: P0`));
+  await own.stop();
 });
 
 test('a server that dies in the middle of a stream, and one that is gone: UNAVAILABLE', async () => {

@@ -7,6 +7,7 @@ import type { FilterRun } from '../../../engine/filter/filter-run.js';
 import { GRPC_STATS } from '../../../engine/filter/grpc-stats.js';
 import { N } from '../../../engine/http/names.js';
 import { GRPC } from '../../../engine/metrics/declare.js';
+import { NameTable, newNameMemory } from '../../../engine/metrics/name-table.js';
 import type { GrpcStatsRecord } from '../../../engine/plan/grpc-stats-record.js';
 import { newHead } from '../../support/fake-conn.js';
 import { FakeFiltered } from '../../support/fake-filtered.js';
@@ -20,9 +21,15 @@ const RECORD: GrpcStatsRecord = {
       { counters: 200, histograms: 2 },
     ],
   },
+  all: null,
+  replacesDots: false,
   timesUpstream: true,
 };
-const SCOPES: Readonly<Record<number, string>> = { 100: 'c', 200: 'c.a.B.C' };
+const SCOPES: Record<number, string> = { 100: 'c', 200: 'c.a.B.C' };
+
+/** Where the scopes of methods of any name begin. */
+const ALL = 1000;
+const SIZE = GRPC.names.length;
 
 interface Call {
   path: string;
@@ -32,18 +39,23 @@ interface Call {
   /** The status stands in the head. */
   isBare?: boolean;
   answers?: string;
+  record?: GrpcStatsRecord;
+  /** Who answers. */
+  details?: string;
 }
 /** What one call with two request messages and three response messages counts. */
 function counted(call: Call): Record<string, number> {
   const { path, type = 'application/grpc', cluster = 'c', status = '0', isBare = false } = call;
+  const { record = RECORD, details = 'via_upstream' } = call;
   const counts: Record<string, number> = {};
   const x = Object.assign(new FakeFiltered(), {
     clusterName: '',
+    responseCodeDetails: details,
     upstreamRequestEndUs: 1000,
     nowUs: 3500,
     addTo: (slot: number, amount: number) => {
-      const base = slot - (slot % 100);
-      const name = `${SCOPES[base]}.${GRPC.names[slot - base]}`;
+      const base = slot < ALL ? slot - (slot % 100) : ALL + Math.floor((slot - ALL) / SIZE) * SIZE;
+      const name = `${slot < ALL ? SCOPES[base] : 'numbered'}.${GRPC.names[slot - base]}`;
       counts[name] = (counts[name] ?? 0) + amount;
     },
     record: (histogram: number, us: number) => {
@@ -51,7 +63,7 @@ function counted(call: Call): Record<string, number> {
     },
   });
   x.request = requestHead(path, 'a', `Content-Type: ${type}\r\n`);
-  const chain = new FilterChain([{ name: 's', typeUrl: GRPC_STATS.typeUrl, config: RECORD }], FILTER_KINDS, []);
+  const chain = new FilterChain([{ name: 's', typeUrl: GRPC_STATS.typeUrl, config: record }], FILTER_KINDS, []);
   const run = chain.take() as FilterRun;
   x.run = run;
   run.begin(x.asFiltered());
@@ -102,4 +114,32 @@ test('what is no call of gRPC, or of no cluster that is known, is not counted', 
   assert.deepEqual(counted({ path: '/a.B/C', cluster: 'other' }), {});
   const foreign = counted({ path: '/a.B/C', answers: 'text/html', status: null });
   assert.deepEqual(foreign, { 'c.a.B.C.request_message_count': 2 });
+});
+
+test('methods of any name have counters of their own once a server knows them', () => {
+  const names = newNameMemory();
+  const record = { ...RECORD, methods: [], all: { names, counters: ALL, histograms: -1 } };
+  const known = (): string[] => [...new NameTable(names).names()].map(([, name]) => name).sort();
+  const numbered = {
+    'numbered.request_message_count': 2,
+    'numbered.response_message_count': 3,
+    'numbered.total': 1,
+    'numbered.success': 1,
+    'numbered.0': 1,
+  };
+  // The first call's messages wait until its server has answered; those of the next count as they come.
+  for (let i = 0; i < 2; i++) assert.deepEqual(counted({ path: '/a.B/C?q=1', record }), numbered);
+  assert.deepEqual(known(), ['c/a.B/C']);
+  const ofCluster = { 'c.request_message_count': 2, 'c.total': 1, 'c.failure': 1 };
+  const refused = { record, status: '12', isBare: true };
+  assert.deepEqual(counted({ path: '/a.B/Invented', ...refused }), { ...ofCluster, 'c.12': 1, 'histogram 1': 2500 });
+  // An answer of our own says nothing about the method.
+  const own = counted({ path: '/a.B/Invented', record, status: '14', isBare: true, details: 'no_healthy_upstream' });
+  assert.deepEqual(own, { ...ofCluster, 'c.14': 1, 'histogram 1': 2500 });
+  for (const path of ['/a.B/"x"', '/a.B/%41', `/a.B/${'x'.repeat(300)}`])
+    assert.equal(counted({ path, record })['c.total'], 1, path);
+  assert.deepEqual(known(), ['c/a.B/C']);
+  const dotless = { ...record, replacesDots: true };
+  counted({ path: '/a.B/D', record: dotless });
+  assert.deepEqual(known(), ['c/a.B/C', 'c/a_B/D']);
 });
