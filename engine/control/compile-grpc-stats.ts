@@ -38,6 +38,7 @@ export function compileGrpcStats({ reader, registry, clusters }: GrpcStatsContex
     scopes,
     all: flagOf(value, 'stats_for_all_methods') ? registry.grpcMethods() : null,
     replacesDots,
+    emitsState: flagOf(value, 'emit_filter_state'),
     timesUpstream: flagOf(value, 'enable_upstream_stats'),
   };
 }

@@ -1,5 +1,5 @@
 /** Messages of the gRPC filters. */
-import { bool, list, type Message, message, only, text } from './schema.js';
+import { bool, list, type Message, message, text } from './schema.js';
 
 export const GrpcWeb: Message = {
   name: 'GrpcWeb',
@@ -18,7 +18,7 @@ export const GrpcStats: Message = {
   name: 'FilterConfig',
   typeUrl: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',
   fields: {
-    emit_filter_state: only('there is no filter state to read it from', false),
+    emit_filter_state: bool,
     individual_method_stats_allowlist: message(() => GrpcMethodList),
     stats_for_all_methods: bool,
     enable_upstream_stats: bool,

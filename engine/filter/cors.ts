@@ -83,7 +83,7 @@ export const CORS: FilterKind<Policy | null, CrossOrigin> = {
     const isEnabled = isDrawn(x, record.enabled);
     if (!isEnabled && !isDrawn(x, record.shadowed)) return NEXT;
     const isAllowed = policy.allows(head.fieldBytes(slot), head.valueStart(slot), head.valueEnd(slot));
-    x.count(record.counters + (isAllowed ? VALID : INVALID));
+    x.addTo(record.counters + (isAllowed ? VALID : INVALID), 1);
     if (!isEnabled) return NEXT;
     if (isAllowed) state.originSlot = slot;
     if (head.method !== METHOD_OPTIONS || !hasValue(head, REQUEST_METHOD)) return NEXT;

@@ -54,9 +54,7 @@ export interface FilterContext extends ExchangeView {
   readonly isAtOverrideHost: boolean;
   /** A random whole number below the bound. */
   draw(bound: number): number;
-  /** Adds one to a counter of metrics/slots.ts. */
-  count(slot: number): void;
-  /** Adds so many. */
+  /** To a counter of metrics/slots.ts. */
   addTo(slot: number, amount: number): void;
   /** Microseconds, to a histogram of metrics/slots.ts. */
   record(histogram: number, valueUs: number): void;

@@ -110,6 +110,7 @@ export const GRPC_STATS: FilterKind<Counted, Call> = {
   onRequestData(x, config, call, bytes, start, end): Verdict {
     if (call.place < 0) return NEXT;
     const begun = call.request.countIn(bytes, start, end);
+    if (config.record.emitsState) x.grpcMessages.requests += begun;
     const scope = scopeOf(x, config, call);
     if (scope === null) call.early += begun;
     else if (begun > 0) x.addTo(scope.counters + REQUEST_MESSAGES, begun);
@@ -130,6 +131,7 @@ export const GRPC_STATS: FilterKind<Counted, Call> = {
   onResponseData(x, config, call, bytes, start, end): Verdict {
     if (!call.isGrpcResponse) return NEXT;
     const begun = call.response.countIn(bytes, start, end);
+    if (config.record.emitsState) x.grpcMessages.responses += begun;
     const scope = begun === 0 ? null : scopeOf(x, config, call);
     if (scope !== null) x.addTo(scope.counters + RESPONSE_MESSAGES, begun);
     return NEXT;

@@ -36,17 +36,17 @@ export const LOCAL_RATE_LIMIT: FilterKind<LocalRateLimit | null> = {
   onRequestHead(x: FilterContext, config: LocalRateLimit | null): Verdict {
     const { record, mark, mutations } = config as LocalRateLimit;
     if (!isDrawn(x, record.enabled)) return NEXT;
-    x.count(record.counters + ENABLED);
+    x.addTo(record.counters + ENABLED, 1);
     if (x.takeToken(record.bucket, record.intervalNs, record.capacityNs, record.perConnection)) {
-      x.count(record.counters + OK);
+      x.addTo(record.counters + OK, 1);
       return NEXT;
     }
-    x.count(record.counters + LIMITED);
+    x.addTo(record.counters + LIMITED, 1);
     if (!isDrawn(x, record.enforced)) {
       mutations.applyToRequest(x.request, x);
       return NEXT;
     }
-    x.count(record.counters + ENFORCED);
+    x.addTo(record.counters + ENFORCED, 1);
     x.marks |= mark;
     return x.reply(record.status, BODY, record.saysExhausted ? RATE_LIMITED_EXHAUSTED : RATE_LIMITED);
   },

@@ -2,6 +2,7 @@
 import type { FaultCode } from '../fault/faults.js';
 import type { Head } from '../http/head.js';
 import type { Address } from '../io/transport.js';
+import type { GrpcMessages } from './filter-state-value.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
 
 export interface ExchangeView {
@@ -35,6 +36,7 @@ export interface ExchangeView {
   /** Body bytes. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  readonly grpcMessages: GrpcMessages;
   readonly requestHeadBytes: number;
   readonly responseHeadBytes: number;
   readonly responseStatus: number;

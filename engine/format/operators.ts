@@ -2,6 +2,7 @@
 import { type AddressLike, portText } from './address-text.js';
 import type { ExchangeView } from './exchange-view.js';
 import { EitherValue, fieldValue, type FieldSource, PathValue, QueryValue, WithoutQueryValue } from './field-values.js';
+import { filterStateOf } from './filter-state-value.js';
 import { flagNames } from './flag-names.js';
 import { AddressValue, DurationValue, GrpcStatusValue, type Point, POINTS, UNITS_US } from './stream-values.js';
 import { TimeValue } from './time-value.js';
@@ -165,9 +166,9 @@ const WITH_ARGUMENT: Readonly<Record<string, Make | undefined>> = {
   COMMON_DURATION: commonDuration,
   // Main has put the value in their place; see expandEnvironment().
   ENVIRONMENT: (name) => (name === '' ? '%ENVIRONMENT(name)% needs a name' : new MissingValue()),
-  // No filter writes metadata or state yet, so every key is missing, as in Envoy.
+  // No filter writes metadata yet, so every key is missing, as in Envoy.
   DYNAMIC_METADATA: (key) => (key === '' ? '%DYNAMIC_METADATA(namespace)% needs a namespace' : new MissingValue()),
-  FILTER_STATE: (key) => (key === '' ? '%FILTER_STATE(key)% needs a key' : new MissingValue()),
+  FILTER_STATE: filterStateOf,
 };
 
 const CERTIFICATE_TIMES = Object.fromEntries(

@@ -16,6 +16,8 @@ export interface GrpcStatsRecord {
   readonly all: AllMethodsRecord | null;
   /** Of a service's name the dots become underscores. */
   readonly replacesDots: boolean;
+  /** Logs may read how many messages a call had. */
+  readonly emitsState: boolean;
   /** Calls are timed, too. */
   readonly timesUpstream: boolean;
 }

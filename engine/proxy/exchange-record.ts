@@ -4,6 +4,7 @@ import { type FaultCode, FAULTS } from '../fault/faults.js';
 import type { FilterContext, Verdict } from '../filter/filter.js';
 import type { FilterRun } from '../filter/filter-run.js';
 import { type Direction, REQUEST } from '../filter/way.js';
+import { GrpcMessages } from '../format/filter-state-value.js';
 import { HEAD_HTTP10, type Head } from '../http/head.js';
 import { servedAddress } from '../io/proxied.js';
 import type { Address } from '../io/transport.js';
@@ -82,6 +83,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   /** Bits of endpoint indexes below 31 that were tried. */
   tried = 0;
   marks = 0;
+  readonly grpcMessages = new GrpcMessages();
   /** Made for the first request that a filter names an endpoint for, and kept. */
   #host: OverrideHost | null = null;
   state = 0;
@@ -150,6 +152,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     this.newCookies = 0;
     this.tried = 0;
     this.marks = 0;
+    this.grpcMessages.reset();
     if (this.#host !== null) this.#host.clear();
     this.state = 0;
     this.fault = 0;
@@ -242,10 +245,6 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
 
   draw(bound: number): number {
     return this.core.random.below(bound);
-  }
-
-  count(slot: number): void {
-    this.core.metrics.add(slot, 1);
   }
 
   addTo(slot: number, amount: number): void {

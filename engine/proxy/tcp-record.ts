@@ -1,5 +1,7 @@
 /** TcpRecord: what logs and hash policies may read of a connection that is carried as it is; there is no message. */
 import { type FaultCode, FAULTS, MAX_STREAM_DURATION } from '../fault/faults.js';
+import { GrpcMessages } from '../format/filter-state-value.js';
+import { type FaultCode, FAULTS } from '../fault/faults.js';
 import type { HashedRequest } from '../route/hash-policy.js';
 import type { Head } from '../http/head.js';
 import { clientAddress, servedAddress } from '../io/proxied.js';
@@ -40,6 +42,7 @@ export class TcpRecord implements HashedRequest {
   fault: FaultCode = 0;
   responseCodeDetails = '';
   responseFlags = '';
+  readonly grpcMessages = new GrpcMessages();
   readonly routeName = '';
   readonly virtualHostName = '';
   readonly methodName = '';

@@ -21,6 +21,7 @@ function config(ports: readonly number[], counted: object = LISTED): (port: numb
   const stats = {
     '@type': `${FILTERS}.grpc_stats.v3.FilterConfig`,
     enable_upstream_stats: true,
+    emit_filter_state: true,
     ...counted,
   };
   const log = {
@@ -29,6 +30,7 @@ function config(ports: readonly number[], counted: object = LISTED): (port: numb
       '@type': 'type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog',
       log_format: {
         text_format:
+          'STATE %FILTER_STATE(envoy.filters.http.grpc_stats)% of %REQ(x-call)%\n' +
           'LOG %REQ(:PATH)% %PROTOCOL% %RESPONSE_CODE% %GRPC_STATUS% %TRAILER(x-trailer)% %RESPONSE_FLAGS%\n',
       },
     },
@@ -226,6 +228,14 @@ test('methods of any name are counted when a server knows them', async () => {
   assert.doesNotMatch(text, /Invented/);
   assert.match(text, new RegExp(`cluster.origin.grpc.${SERVICE}.Unary.upstream_rq_time: P0`));
   await own.stop();
+});
+
+test('the log has how many messages a call had', async () => {
+  const stream = client.serverStream(Buffer.from('x'), { 'x-count': '5', 'x-call': 'five' });
+  stream.resume();
+  await ended(stream);
+  const state = '{"requestMessageCount":"1","responseMessageCount":"5"}';
+  await proxy.until(() => Promise.resolve(proxy.log.includes(`STATE ${state} of five\n`)));
 });
 
 test('a server that dies in the middle of a stream, and one that is gone: UNAVAILABLE', async () => {

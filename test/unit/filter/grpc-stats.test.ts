@@ -8,6 +8,7 @@ import { GRPC_STATS } from '../../../engine/filter/grpc-stats.js';
 import { N } from '../../../engine/http/names.js';
 import { GRPC } from '../../../engine/metrics/declare.js';
 import { NameTable, newNameMemory } from '../../../engine/metrics/name-table.js';
+import { GrpcMessages } from '../../../engine/format/filter-state-value.js';
 import type { GrpcStatsRecord } from '../../../engine/plan/grpc-stats-record.js';
 import { newHead } from '../../support/fake-conn.js';
 import { FakeFiltered } from '../../support/fake-filtered.js';
@@ -23,6 +24,7 @@ const RECORD: GrpcStatsRecord = {
   },
   all: null,
   replacesDots: false,
+  emitsState: false,
   timesUpstream: true,
 };
 const SCOPES: Record<number, string> = { 100: 'c', 200: 'c.a.B.C' };
@@ -43,6 +45,7 @@ interface Call {
   /** Who answers. */
   details?: string;
 }
+const messages = new GrpcMessages();
 /** What one call with two request messages and three response messages counts. */
 function counted(call: Call): Record<string, number> {
   const { path, type = 'application/grpc', cluster = 'c', status = '0', isBare = false } = call;
@@ -50,6 +53,7 @@ function counted(call: Call): Record<string, number> {
   const counts: Record<string, number> = {};
   const x = Object.assign(new FakeFiltered(), {
     clusterName: '',
+    grpcMessages: messages,
     responseCodeDetails: details,
     upstreamRequestEndUs: 1000,
     nowUs: 3500,
@@ -142,4 +146,11 @@ test('methods of any name have counters of their own once a server knows them', 
   const dotless = { ...record, replacesDots: true };
   counted({ path: '/a.B/D', record: dotless });
   assert.deepEqual(known(), ['c/a.B/C', 'c/a_B/D']);
+});
+
+test('messages are told where state is emitted, of every call of gRPC', () => {
+  counted({ path: '/a.B/C' });
+  assert.deepEqual([messages.requests, messages.responses], [0, 0]);
+  counted({ path: '/a.B/C', cluster: 'other', record: { ...RECORD, emitsState: true } });
+  assert.deepEqual([messages.requests, messages.responses], [2, 3]);
 });

@@ -52,7 +52,7 @@ function run(record: LocalRateLimitRecord, hasToken: boolean, draws: number[] = 
     request,
     response,
     draw: () => draws.shift() as number,
-    count: (slot: number) => counted.push(RATE_LIMIT.names[slot - record.counters] as string),
+    addTo: (slot: number) => counted.push(RATE_LIMIT.names[slot - record.counters] as string),
     takeToken: (...what: unknown[]) => {
       assert.deepEqual(what, [3, 5, 50, record.perConnection]);
       return hasToken;
@@ -106,7 +106,7 @@ test('what is not enabled takes no token; what is not enforced passes and says s
 test('gRPC calls are told UNAVAILABLE, or RESOURCE_EXHAUSTED where the config says so', () => {
   const told = (saysExhausted: boolean): unknown => {
     let fault: FaultCode = 0;
-    const x = { marks: 0, count: () => {}, takeToken: () => false } as unknown as FilterContext;
+    const x = { marks: 0, addTo: () => {}, takeToken: () => false } as unknown as FilterContext;
     x.reply = (_status, _body, code) => {
       fault = code;
       return DONE;

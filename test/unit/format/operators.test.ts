@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { N } from '../../../engine/http/names.js';
+import { GrpcMessages } from '../../../engine/format/filter-state-value.js';
 import type { ExchangeView } from '../../../engine/format/exchange-view.js';
 import { checkFormat, compileFormat } from '../../../engine/format/substitution.js';
 import { newHead } from '../../support/fake-conn.js';
@@ -64,6 +65,17 @@ test('grpc status: of the trailers, else of the head, else by the HTTP status; n
   assert.equal(text(format, { ...base, responseStatus: 0 }), '- - -');
 });
 
+test('what grpc_stats keeps, as text and as the JSON of its message; no other filter keeps state', () => {
+  const format = '%FILTER_STATE(envoy.filters.http.grpc_stats)% %FILTER_STATE(envoy.filters.http.grpc_stats:PLAIN)%';
+  const of = (requests: number, responses: number): string =>
+    text(format, { grpcMessages: Object.assign(new GrpcMessages(), { requests, responses }) });
+  assert.equal(of(2, 3), '{"requestMessageCount":"2","responseMessageCount":"3"} 2,3');
+  assert.equal(of(1, 0), '{"requestMessageCount":"1"} 1,0');
+  assert.equal(of(0, 4), '{"responseMessageCount":"4"} 0,4');
+  assert.equal(of(0, 0), '- -');
+  assert.equal(text('%FILTER_STATE(other)% %FILTER_STATE(other:FIELD:x)%', {}), '- -');
+});
+
 test('query parameters come as they were sent: nothing decoded can forge a line', () => {
   const view = requestView(requestHead('/p?a=1&ab=2&a=3&e&f=%0d%0aforged'));
   assert.equal(text('%QUERY_PARAM(a)% %QUERY_PARAM(ab)% %QUERY_PARAM(b)%', view), '1 2 -');
@@ -101,6 +113,8 @@ test('wrong arguments are refused with what is right', () => {
     ['%COMMON_DURATION(DS_RX_BEG:NOWHERE:ms)%', /knows .*not NOWHERE/],
     ['%COMMON_DURATION(DS_RX_BEG:DS_RX_END:h)%', /START:END:ms/],
     ['%QUERY_PARAM()%', /needs a name/],
+    ['%FILTER_STATE()%', /needs a key/],
+    ['%FILTER_STATE(envoy.filters.http.grpc_stats:FIELD:x)%', /takes PLAIN or TYPED/],
     ['%UPSTREAM_METADATA(x)%', /not supported yet/],
   ] as const)
     assert.match(checkFormat(format) ?? 'accepted', message, format);
