@@ -39,6 +39,8 @@ export interface Climate extends Weather {
   /** What clients speak, and origins. */
   readonly hasHttp2Clients: boolean;
   readonly hasHttp2Origins: boolean;
+  /** Requests go on when they are here whole: the filter buffer. */
+  readonly keepsRequests: boolean;
 }
 
 /** No failures, no limits, no changes. */
@@ -53,6 +55,7 @@ export const CALM: Climate = {
   bufferBytes: 1048576,
   hasHttp2Clients: false,
   hasHttp2Origins: false,
+  keepsRequests: false,
 };
 
 export class World {
@@ -246,6 +249,7 @@ export class World {
         common_http_protocol_options: { idle_timeout, max_requests_per_connection: 1 + (version % 3 === 0 ? 2 : 99) },
         upgrade_configs: [{ upgrade_type: 'websocket' }],
         server_name: `v${version}`,
+        http_filters: [...(climate.keepsRequests ? [BUFFER] : []), filter('router.v3.Router')],
       },
       listener: { per_connection_buffer_limit_bytes: climate.bufferBytes },
       cluster: {
@@ -260,6 +264,15 @@ export class World {
     return planOf(loaded, this.registry, new Map(), version).plan;
   }
 }
+
+function filter(message: string, fields: object = {}): object {
+  return {
+    name: message,
+    typed_config: { '@type': `type.googleapis.com/envoy.extensions.filters.http.${message}`, ...fields },
+  };
+}
+/** As much as any script sends. */
+const BUFFER = filter('buffer.v3.Buffer', { max_request_bytes: 1 << 30 });
 
 /** Reserved once: a gigabyte of address space per run would be too much. */
 const memory = newMetricsMemory();
@@ -291,5 +304,6 @@ function newClimate(random: Prng, protocols: Prng): Climate {
     bufferBytes: [1024, 16384, 1048576][random.below(3)] as number,
     hasHttp2Clients: protocols.below(100) < 40,
     hasHttp2Origins: protocols.below(100) < 40,
+    keepsRequests: protocols.below(100) < 30,
   };
 }
