@@ -2,6 +2,7 @@
 import type { SnapshotPlan } from '../plan/records.js';
 import type { CertificateRecord } from '../plan/tls-records.js';
 import { daysLeft } from '../control/tls-care.js';
+import { REDACTED } from './redacted-text.js';
 import type { Reading } from './stats.js';
 
 function details(certificate: CertificateRecord, wallMs: number): unknown {
@@ -60,7 +61,6 @@ export function certificateReadings(certificates: readonly CertificateRecord[], 
 }
 
 const SECRET_FIELDS = new Set(['keyPem', 'pkcs12', 'password', 'ticketKeys']);
-const REDACTED = '[redacted]';
 
 /** For JSON.stringify: keys and passwords stay here. */
 export function withoutSecrets(this: unknown, key: string, value: unknown): unknown {
@@ -72,15 +72,4 @@ export function redacted<T extends SnapshotPlan['listeners'][number] | SnapshotP
   record: T,
 ): unknown {
   return JSON.parse(JSON.stringify(record, withoutSecrets));
-}
-
-/** A config's text: private keys in PEM, and PEM in base64, wherever they stand. */
-export function redactedText(text: string): string {
-  return text
-    .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g, REDACTED)
-    .replace(/LS0tLS1CRUdJTi[A-Za-z0-9+/=_-]+/g, REDACTED)
-    .replace(
-      /(["']?password["']?\s*:\s*\{[^}]*?inline_(?:string|bytes)["']?\s*:\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,}]+)/g,
-      `$1${REDACTED}`,
-    );
 }

@@ -1,7 +1,6 @@
 /** TcpRecord: what logs and hash policies may read of a connection that is carried as it is; there is no message. */
 import { type FaultCode, FAULTS, MAX_STREAM_DURATION } from '../fault/faults.js';
 import { GrpcMessages } from '../format/filter-state-value.js';
-import { type FaultCode, FAULTS } from '../fault/faults.js';
 import type { HashedRequest } from '../route/hash-policy.js';
 import type { Head } from '../http/head.js';
 import { clientAddress, servedAddress } from '../io/proxied.js';
