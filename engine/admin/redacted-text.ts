@@ -1,7 +1,7 @@
 /** Redacted text: a config as it was written, without the secrets that stand in it. */
 import { isScalar, parseDocument, visit } from 'yaml';
 
-const SECRETS = new Set(['private_key', 'password', 'session_ticket_keys']);
+const SECRETS = new Set(['private_key', 'pkcs12', 'password', 'session_ticket_keys']);
 const INLINE = new Set(['inline_string', 'inline_bytes']);
 export const REDACTED = '[redacted]';
 

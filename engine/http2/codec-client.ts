@@ -120,7 +120,7 @@ export class Http2ClientCodec extends Http2Connection {
   }
 
   streamsFree(): number {
-    if (this.isDraining || this.isDead) return 0;
+    if (this.isDraining || this.isDead || this.intake.isCrowded) return 0;
     return Math.max(0, this.streamsMax - this.store.count);
   }
 
@@ -326,6 +326,10 @@ export class Http2ClientCodec extends Http2Connection {
 
   onSettingsChanged(): void {
     this.host.onStreamsFree();
+  }
+
+  onUncrowded(): void {
+    if (!this.isDraining && !this.isDead) this.host.onStreamsFree();
   }
 
   // ---- the end -------------------------------------------------------------------------------------------

@@ -278,6 +278,8 @@ export class Http2ServerCodec extends Http2Connection {
 
   onSettingsChanged(): void {}
 
+  onUncrowded(): void {}
+
   // ---- answers -------------------------------------------------------------------------------------------
 
   sendHead(stream: Http2Stream, head: Head, end: boolean): boolean {

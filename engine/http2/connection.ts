@@ -135,6 +135,7 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
   abstract isIdle(id: number): boolean;
   abstract onStreamClosed(): void;
   abstract onSettingsChanged(): void;
+  abstract onUncrowded(): void;
   /** Tells the sink, if the message that it waits for is not whole. */
   abstract sayReset(stream: Http2Stream, fault: FaultCode): void;
 

@@ -8,8 +8,8 @@ import type { StreamStore } from './stream-store.js';
 import { CLOSED, HEAD_RECEIVED, type Http2Stream, REMOTE_ENDED } from './stream.js';
 
 // Laws: 1. Window is given back when the owner says consumed(), never for what is kept here: a peer can't make us keep
-// more than the windows that we announced. 2. Credit goes out when half a window has gathered: a few WINDOW_UPDATEs per
-// megabyte. 3. What can't be given to anybody (streams that are closed, padding) is credited to the connection at once.
+// more than the windows that we announced. 2. Credit goes out when half a window has gathered, of the connection's half of
+// what nobody holds: a few WINDOW_UPDATEs per megabyte, and streams that are held keep nobody else's from it. 3. What can't be given to anybody (streams that are closed, padding) is credited to the connection at once.
 // 4. While a stream is held nothing of it is passed on, and what came meanwhile goes first afterwards.
 
 /** Who knows the streams' fates. */
@@ -26,6 +26,8 @@ export interface IntakeOwner {
   /** END_STREAM has been received and passed on. */
   onEndReceived(stream: Http2Stream): void;
   sendWindowUpdate(id: number, byteCount: number): void;
+  /** isCrowded is over. */
+  onUncrowded(): void;
 }
 
 export class Intake {
@@ -35,6 +37,11 @@ export class Intake {
   #window: number;
   readonly #wholeWindow: number;
   #uncredited = 0;
+  /**
+   * Streams that are held have three quarters of the connection's window: what a new one waits for would wait for their
+   * readers, who may be slow on purpose. Over when it is down to half.
+   */
+  isCrowded = false;
   /** What a new stream may send, and when to credit. */
   streamWindow: number;
   /** Inside a DATA frame: its stream, null when nobody gets it. */
@@ -69,6 +76,7 @@ export class Intake {
     if (id === 0) return PROTOCOL_ERROR;
     if (frameBytes > this.#window) return FLOW_CONTROL_ERROR;
     this.#window -= frameBytes;
+    if (!this.isCrowded && (this.#window + this.#uncredited) * 4 < this.#wholeWindow) this.isCrowded = true;
     const isLast = (flags & FLAG_END_STREAM) !== 0;
     const dataBytes = frameBytes - padding;
     const flood = owner.onEmptyFrame(dataBytes === 0 && !isLast);
@@ -213,10 +221,14 @@ export class Intake {
 
   #credit(byteCount: number): void {
     this.#uncredited += byteCount;
-    if (this.#uncredited * 2 < this.#wholeWindow) return;
-    this.#window += this.#uncredited;
-    this.#owner.sendWindowUpdate(0, this.#uncredited);
-    this.#uncredited = 0;
+    if (this.#uncredited >= this.#window && this.#uncredited > 0) {
+      this.#window += this.#uncredited;
+      this.#owner.sendWindowUpdate(0, this.#uncredited);
+      this.#uncredited = 0;
+    }
+    if (!this.isCrowded || (this.#window + this.#uncredited) * 2 < this.#wholeWindow) return;
+    this.isCrowded = false;
+    this.#owner.onUncrowded();
   }
 
   /** SETTINGS_INITIAL_WINDOW_SIZE is in force at the peer. */

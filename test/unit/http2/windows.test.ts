@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { UP_TIMEOUT } from '../../../engine/fault/faults.js';
 import type { MessageStream } from '../../../engine/http/codec.js';
 import { Http2ClientHarness, Http2ServerHarness, newWorld, responseHead } from '../../support/http2-peer.js';
 
@@ -88,4 +89,70 @@ test('nothing is sent beyond a window, and everything arrives', () => {
     }),
     { numRuns: 30 },
   );
+});
+
+/** DATA of so many bytes. */
+function feedData(client: Http2ClientHarness, id: number, byteCount: number): void {
+  for (let left = byteCount; left > 0; left -= 16384) {
+    const frame = Buffer.alloc(9 + Math.min(left, 16384));
+    frame.writeUIntBE(frame.length - 9, 0, 3);
+    frame.writeUInt32BE(id, 5);
+    client.feedBytes(frame);
+  }
+}
+
+const NARROW = { initialStreamWindowBytes: 160000, initialConnectionWindowBytes: 240000 };
+
+test('what one stream holds keeps nobody else from the credit of the connection', () => {
+  const client = new Http2ClientHarness(NARROW);
+  client.request();
+  const reading = client.request();
+  client.greet().feed('HEADERS 1 END_HEADERS [:status: 200]', 'HEADERS 3 END_HEADERS [:status: 200]');
+  feedData(client, 1, 150000);
+  client.written();
+  // 90,000 bytes are left, less than the half of the whole window that is credited otherwise.
+  for (let round = 0; round < 10; round++) {
+    feedData(client, 3, 50000);
+    reading.consumed(50000);
+  }
+  assert.equal(client.fault, '');
+  const updates = client.written().filter((line) => line.startsWith('WINDOW_UPDATE 0 '));
+  const credited = updates.reduce((sum, line) => sum + Number(line.split(' ')[2]), 0);
+  assert.ok(credited >= 500000 - 90000 && updates.length <= 10, updates.join());
+});
+
+test('a connection most of whose window is held takes no new streams, until enough is given back', () => {
+  const client = new Http2ClientHarness(NARROW);
+  const slow = client.request();
+  client.request();
+  client.greet().feed('HEADERS 1 END_HEADERS [:status: 200]', 'HEADERS 3 END_HEADERS [:status: 200]');
+  feedData(client, 1, 100000);
+  feedData(client, 3, 80000);
+  assert.ok(client.codec.streamsFree() > 0, 'a quarter is left');
+  feedData(client, 3, 1);
+  assert.equal(client.codec.streamsFree(), 0);
+  assert.equal(client.codec.openStream(client.sinks[0] as never), null);
+  slow.consumed(50000);
+  assert.equal(client.codec.streamsFree(), 0);
+  slow.consumed(20000);
+  assert.ok(client.codec.streamsFree() > 0);
+  feedData(client, 3, 70000);
+  assert.equal(client.codec.streamsFree(), 0);
+  client.feed('RST_STREAM 3 CANCEL');
+  assert.ok(client.codec.streamsFree() > 0, 'what a closed stream held is given back');
+  assert.equal(client.fault, '');
+});
+
+test('nothing is no credit, also where the whole window is held', () => {
+  const client = new Http2ClientHarness(NARROW);
+  client.request();
+  client.request();
+  client.request().reset(UP_TIMEOUT);
+  client.greet().feed('HEADERS 1 END_HEADERS [:status: 200]', 'HEADERS 3 END_HEADERS [:status: 200]');
+  feedData(client, 1, 160000);
+  feedData(client, 3, 80000);
+  client.written();
+  client.feed('HEADERS 5 END_HEADERS [:status: 200]', 'DATA 5 END_STREAM ""');
+  assert.deepEqual(client.written(), []);
+  assert.equal(client.fault, '');
 });
