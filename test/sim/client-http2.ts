@@ -1,8 +1,9 @@
 /** Http2Client: sends scripted requests as streams of one connection and judges each answer against its script. */
 import { FAULTS, type FaultCode, UP_STREAM_REFUSED } from '../../engine/fault/faults.js';
 import type { MessageStream } from '../../engine/http/codec.js';
-import type { Head } from '../../engine/http/head.js';
+import { HEAD_AUTHORITY_FORM, HEAD_EXTENDED_CONNECT, HEAD_UPGRADE, type Head } from '../../engine/http/head.js';
 import { methodNumber } from '../../engine/http/methods.js';
+import { N } from '../../engine/http/names.js';
 import { Http2ClientCodec } from '../../engine/http2/codec-client.js';
 import { newHead } from '../support/fake-conn.js';
 import type { Manners } from './client.js';
@@ -12,6 +13,8 @@ import { bodyText, hasResponseBody, type Script } from './script.js';
 import type { World } from './world.js';
 
 const AUTHORITY = Buffer.from('sim.example');
+const WEBSOCKET = Buffer.from('websocket');
+const CONNECT_AUTHORITY = Buffer.from('sim.example:443');
 /** Bytes of a body that are handed over at once. */
 const PIECE_BYTES = 3000;
 
@@ -20,12 +23,17 @@ export interface Answered {
   readonly status: number;
   text: string;
   readonly isWhole: boolean;
+  /** 100 came before its body was sent. */
+  readonly isContinued: boolean;
 }
 
 /** A request that was sent, and its answer. */
 class Asked extends TextSink {
   readonly script: Script;
   readonly #client: Http2Client;
+  /** Its body waits for 100, or for the tunnel. */
+  isWaiting = false;
+  isContinued = false;
   stream: MessageStream | null = null;
   status = 0;
   id: string | undefined;
@@ -40,7 +48,9 @@ class Asked extends TextSink {
 
   onMessageHead(head: Head): void {
     const fields = fieldsOf(head);
-    if (head.status >= 200) {
+    if (head.status === 100 && this.isWaiting) this.isContinued = true;
+    if (head.status === 100 || head.status === 101 || this.script.isTunnel) this.#client.sendBody(this);
+    if (head.status >= 200 || head.status === 101) {
       this.status = head.status;
       this.id = fields.get('x-id');
     } else if (head.status !== 100 && fields.get('x-interim') !== String(this.script.id))
@@ -54,6 +64,10 @@ class Asked extends TextSink {
       if (trailers.get('x-sum') !== sum) this.#client.world.violation(`response ${script.id}: trailers differ`);
     }
     this.#client.onAnswered();
+  }
+  /** What comes back through the tunnel. */
+  get isThroughTunnel(): boolean {
+    return this.script.isTunnel && this.status === (this.script.isConnect ? 200 : 101);
   }
   onReset(fault: FaultCode): void {
     this.reset = FAULTS[fault]?.reason ?? String(fault);
@@ -89,6 +103,7 @@ export class Http2Client implements SimPeer {
   onOpen(end: PeerEnd): void {
     this.#end = end;
     this.#conn.end = end;
+    this.#codec.start();
     if (this.manners.isSlow) this.#pauseNowAndThen();
     this.#ask();
   }
@@ -108,6 +123,8 @@ export class Http2Client implements SimPeer {
     do {
       const script = this.scripts[this.#next];
       if (script === undefined || this.hasLeft || this.#codec.streamsFree() === 0) return;
+      // Extended CONNECT has to be announced first (RFC 8441 §3).
+      if (script.isTunnel && !script.isConnect && !this.#codec.isSettled) return;
       this.#next++;
       this.world.trace('client asks', script.id);
       this.#send(script);
@@ -123,16 +140,31 @@ export class Http2Client implements SimPeer {
     asked.stream = stream;
     const head = newHead();
     const path = Buffer.from(`/r/${script.id}?q=1`);
-    head.method = methodNumber(script.method);
-    head.setPath(path, 0, path.length);
-    head.setAuthority(AUTHORITY, 0, AUTHORITY.length);
+    const authority = script.isConnect ? CONNECT_AUTHORITY : AUTHORITY;
+    head.method = methodNumber(script.isConnect ? 'CONNECT' : script.method);
+    if (script.isConnect) head.flags |= HEAD_AUTHORITY_FORM;
+    else head.setPath(path, 0, path.length);
+    head.setAuthority(authority, 0, authority.length);
     addField(head, 'x-id', String(script.id));
+    if (script.isTunnel && !script.isConnect) {
+      head.flags |= HEAD_UPGRADE | HEAD_EXTENDED_CONNECT;
+      head.add(N.upgrade, WEBSOCKET, 0, WEBSOCKET.length);
+    }
+    if (script.expectsContinue) addField(head, 'expect', '100-continue');
     if (script.requestFraming === 'length') addField(head, 'content-length', String(script.requestLength));
-    stream.sendHead(head, script.requestFraming === 'none');
-    if (script.requestFraming !== 'none') this.#sendBody(script, stream);
+    const hasBody = script.requestFraming !== 'none' || script.isTunnel;
+    asked.isWaiting = hasBody;
+    stream.sendHead(head, !hasBody);
+    // Bytes of a tunnel may follow at once; a client need not wait for 100 for ever either (RFC 9110 §10.1.1).
+    if (script.expectsContinue) this.world.after(300, () => this.sendBody(asked));
+    else if (!script.isTunnel || script.id % 3 === 0) this.sendBody(asked);
   }
 
-  #sendBody(script: Script, stream: MessageStream): void {
+  /** Once. */
+  sendBody(asked: Asked): void {
+    const { script, stream } = asked;
+    if (!asked.isWaiting || stream === null || this.hasLeft || asked.isOver) return;
+    asked.isWaiting = false;
     const body = Buffer.from(bodyText(script.id, false, script.requestLength), 'latin1');
     for (let at = 0; at < body.length; at += PIECE_BYTES)
       stream.sendData(body, at, Math.min(body.length, at + PIECE_BYTES), false);
@@ -202,8 +234,19 @@ export class Http2Client implements SimPeer {
     return this.world.mayFail(script) || script.isEarly;
   }
 
-  #judgeAnswer({ script, status, id, text, isWhole }: Asked): void {
+  #judgeTunnel({ script, text, isWhole }: Asked): void {
+    const meant = bodyText(script.id, false, script.requestLength);
+    if (isWhole && !this.#mayFail(script) ? text === meant : meant.startsWith(text)) return;
+    this.world.violation(`tunnel ${script.id}: ${text.length} of ${meant.length} bytes came back`);
+  }
+
+  #judgeAnswer(asked: Asked): void {
     const { world } = this;
+    const { script, status, id, text, isWhole } = asked;
+    if (asked.isThroughTunnel) {
+      this.#judgeTunnel(asked);
+      return;
+    }
     if (id === undefined) {
       if (!this.#mayFail(script)) world.violation(`request ${script.id} was answered ${status} by the proxy`);
       if (status < 400) world.violation(`request ${script.id} got ${status} from nobody`);

@@ -2,7 +2,7 @@
 import type { Prng } from '../../engine/base/prng.js';
 import type { PeerEnd, SimPeer } from './link.js';
 import { MessageReader, type ReadHead } from './message-reader.js';
-import { bodyText, hasResponseBody, requestText, type Script } from './script.js';
+import { bodyText, hasResponseBody, requestText, type Script, WEBSOCKET_ACCEPT } from './script.js';
 import type { World } from './world.js';
 
 export interface Manners {
@@ -203,6 +203,8 @@ export class Client implements SimPeer {
     if (status === 101) {
       this.#answer.isWhole = true;
       this.#reader.becomeRaw();
+      const accept = fields.get('sec-websocket-accept');
+      if (accept !== WEBSOCKET_ACCEPT) this.#world.violation(`tunnel ${script?.id} is accepted with ${accept}`);
     }
     return script?.method !== 'HEAD';
   }

@@ -14,7 +14,13 @@ export const PEER_SHARED: Http2Shared = newWorld().shared;
 /** Windows so small that bodies have to wait for them. */
 export function peerOptions(id: number): Http2Options {
   const initialStreamWindowBytes = [1000, 65535, 1 << 20][id % 3] as number;
-  return { ...HTTP2_DEFAULTS, initialStreamWindowBytes, initialConnectionWindowBytes: 65535, streamFlushTimeoutMs: 0 };
+  return {
+    ...HTTP2_DEFAULTS,
+    initialStreamWindowBytes,
+    initialConnectionWindowBytes: 65535,
+    streamFlushTimeoutMs: 0,
+    allowExtendedConnect: true,
+  };
 }
 
 export class PeerConn extends FakeConn {

@@ -1,7 +1,7 @@
 /** Http2Origin: an HTTP/2 server that compares requests with their scripts and answers as these say, failures included. */
 import { FAULTS, type FaultCode, UP_RESET } from '../../engine/fault/faults.js';
 import type { MessageSink, MessageStream, StreamAcceptor } from '../../engine/http/codec.js';
-import type { Head } from '../../engine/http/head.js';
+import { HEAD_EXTENDED_CONNECT, type Head } from '../../engine/http/head.js';
 import { methodName } from '../../engine/http/methods.js';
 import { Http2ServerCodec } from '../../engine/http2/codec-server.js';
 import { newHead } from '../support/fake-conn.js';
@@ -32,26 +32,49 @@ class Served extends TextSink {
   onMessageHead(head: Head): void {
     const world = this.#world;
     const fields = fieldsOf(head);
-    const id = Number(/^\/r\/(\d+)\?q=1$/.exec(head.pathString())?.[1] ?? -1);
+    const isConnect = methodName(head.method) === 'CONNECT';
+    const id = isConnect ? Number(fields.get('x-id')) : Number(/^\/r\/(\d+)\?q=1$/.exec(head.pathString())?.[1] ?? -1);
     const script = world.scripts.get(id);
     if (script === undefined) {
       world.violation(`origin got ${head.pathString()}`);
       return;
     }
-    if (methodName(head.method) !== script.method) world.violation(`request ${id} came as ${head.method}`);
+    if (methodName(head.method) !== (script.isConnect ? 'CONNECT' : script.method))
+      world.violation(`request ${id} came as ${head.method}`);
     if (fields.get('x-id') !== String(id)) world.violation(`request ${id} has x-id ${fields.get('x-id')}`);
     if (fields.get('x-forwarded-for') !== '10.1.2.3') world.violation(`request ${id} has no client address`);
-    if (head.authorityString().toLowerCase() !== 'sim.example') world.violation(`request ${id} is for somebody else`);
+    const isUpgrade = (head.flags & HEAD_EXTENDED_CONNECT) !== 0;
+    if (isUpgrade !== (script.isTunnel && !script.isConnect)) world.violation(`request ${id} is no extended CONNECT`);
+    const authority = isConnect ? 'sim.example:443' : 'sim.example';
+    if (head.authorityString().toLowerCase() !== authority) world.violation(`request ${id} is for somebody else`);
     world.trace('origin got head', id);
     this.#script = script;
     this.#failure = failureAt(script, world.arrived(script));
+    if (script.isTunnel) this.#tunnel(script);
     if (script.expectsContinue && this.#failure === 'none' && !script.isEarly) this.#interim(100);
     if (script.isEarly) this.#plan(script);
   }
 
+  #tunnel(script: Script): void {
+    if (this.#failure !== 'none') {
+      this.#plan(script);
+      return;
+    }
+    const head = newHead();
+    head.status = script.isConnect ? 200 : 101;
+    this.#stream.sendHead(head, false);
+  }
+
+  /** What comes through a tunnel goes back. */
+  override onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    const isTunnel = this.#script?.isTunnel === true;
+    if (isTunnel && this.#failure === 'none') this.#stream.sendData(bytes, start, end, last);
+    super.onData(bytes, start, end, last);
+  }
+
   onMessageEnd(trailers: ReadonlyMap<string, string>): void {
     const script = this.#script;
-    if (script === null) return;
+    if (script === null || script.isTunnel) return;
     const world = this.#world;
     if (this.text !== bodyText(script.id, false, script.requestLength))
       world.violation(`request ${script.id}: body of ${this.text.length} instead of ${script.requestLength} bytes`);

@@ -1,4 +1,5 @@
 /** Origin: reads requests, compares them with their scripts and answers as these say, failures included. */
+import { websocketAccept } from '../../engine/http/websocket-key.js';
 import { MessageReader, type ReadHead } from './message-reader.js';
 import type { PeerEnd, SimPeer } from './link.js';
 import { bodyText, chunked, type Failure, failureAt, hasResponseBody, type Script } from './script.js';
@@ -46,13 +47,14 @@ export class Origin implements SimPeer {
   #onHead(head: ReadHead): boolean {
     const world = this.#world;
     const [method, target] = head.start.split(' ') as [string, string];
-    const id = Number(/^\/r\/(\d+)\?q=1$/.exec(target)?.[1] ?? -1);
+    const isConnect = head.start === 'CONNECT sim.example:443 HTTP/1.1';
+    const id = isConnect ? Number(head.fields.get('x-id')) : Number(/^\/r\/(\d+)\?q=1$/.exec(target)?.[1] ?? -1);
     const script = world.scripts.get(id);
     if (script === undefined) {
       world.violation(`origin got ${head.start}`);
       return false;
     }
-    if (method !== script.method) world.violation(`request ${id} came as ${method}`);
+    if (method !== (script.isConnect ? 'CONNECT' : script.method)) world.violation(`request ${id} came as ${method}`);
     if (head.fields.get('x-id') !== String(id)) world.violation(`request ${id} has x-id ${head.fields.get('x-id')}`);
     if (!script.isTunnel && head.fields.has('connection')) world.violation(`request ${id} has a Connection field`);
     if (head.fields.get('x-forwarded-for') !== '10.1.2.3') world.violation(`request ${id} has no client address`);
@@ -62,7 +64,7 @@ export class Origin implements SimPeer {
     this.#body = '';
     this.#isAnswered = false;
     if (script.isTunnel) {
-      this.#tunnel();
+      this.#tunnel(script, head.fields.get('sec-websocket-key') ?? '');
       return false;
     }
     if (script.expectsContinue && this.#failure === 'none' && !script.isEarly)
@@ -89,14 +91,20 @@ export class Origin implements SimPeer {
     if (!this.#isAnswered) this.#plan(script);
   }
 
-  #tunnel(): void {
+  #tunnel(script: Script, key: string): void {
     if (this.#failure !== 'none') {
-      this.#plan(this.#script as Script);
+      this.#plan(script);
       return;
     }
     this.#isTunnel = true;
     this.#reader.becomeRaw();
-    this.#send('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
+    if (script.isConnect) {
+      this.#send('HTTP/1.1 200 Connected\r\n\r\n');
+      return;
+    }
+    const accept = Buffer.from(websocketAccept(Buffer.from(key), 0, key.length)).toString();
+    const fields = `Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n`;
+    this.#send(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`);
   }
 
   #plan(script: Script): void {

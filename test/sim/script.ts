@@ -9,8 +9,10 @@ export interface Script {
   readonly requestLength: number;
   readonly requestFraming: 'none' | 'length' | 'chunked';
   readonly expectsContinue: boolean;
-  /** Upgrade: the answer is 101, then the origin echoes. */
+  /** Upgrade, or extended CONNECT: the answer is 101, then the origin echoes. */
   readonly isTunnel: boolean;
+  /** A tunnel by CONNECT instead, and 200. */
+  readonly isConnect: boolean;
   readonly status: 200 | 204 | 304 | 404 | 500;
   readonly responseLength: number;
   readonly responseFraming: 'length' | 'chunked' | 'close';
@@ -40,6 +42,7 @@ export const PLAIN: Script = {
   requestFraming: 'none',
   expectsContinue: false,
   isTunnel: false,
+  isConnect: false,
   status: 200,
   responseLength: 100,
   responseFraming: 'length',
@@ -71,6 +74,7 @@ export function newScript(id: number, weather: Weather, mayTunnel: boolean, rand
     requestFraming,
     expectsContinue: hasBody && chance(15),
     isTunnel,
+    isConnect: false,
     status: pick([200, 200, 200, 200, 404, 500, 204, 304] as const),
     responseLength: pick(LENGTHS),
     responseFraming: pick(['length', 'length', 'chunked', 'chunked', 'close'] as const),
@@ -105,12 +109,19 @@ export function chunked(text: string, trailers: string): string {
   return `${out}0\r\n${trailers}\r\n`;
 }
 
+/** The example of RFC 6455 §1.3, and what it asks for. */
+export const WEBSOCKET_KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+export const WEBSOCKET_ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
+
 /** Request bytes: the head, and the body when it may follow at once. */
 export function requestText(script: Script, isLast: boolean): { head: string; body: string } {
   const { id, method, requestFraming, requestLength } = script;
   const body = bodyText(id, false, requestLength);
   let head = `${method} /r/${id}?q=1 HTTP/1.1\r\nHost: sim.example\r\nX-Id: ${id}\r\n`;
-  if (script.isTunnel) return { head: `${head}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n`, body };
+  if (script.isTunnel) {
+    head += `Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ${WEBSOCKET_KEY}\r\n`;
+    return { head: `${head}\r\n`, body };
+  }
   if (script.expectsContinue) head += 'Expect: 100-continue\r\n';
   if (isLast) head += 'Connection: close\r\n';
   if (requestFraming === 'length') return { head: `${head}Content-Length: ${requestLength}\r\n\r\n`, body };

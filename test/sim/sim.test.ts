@@ -116,3 +116,48 @@ test('a drain loses no request of an HTTP/2 client that was sent before the last
   }
   assert.deepEqual(broken, []);
 });
+
+for (const hasHttp2Origins of [false, true])
+  for (const kind of ['Upgrade', 'extended CONNECT', 'CONNECT'])
+    test(`a tunnel by ${kind} to origins of HTTP/${hasHttp2Origins ? 2 : 1}: what goes in comes back, and both end it`, async () => {
+      const hasHttp2Clients = kind !== 'Upgrade';
+      const script = { ...PLAIN, isTunnel: true, isConnect: kind === 'CONNECT', requestLength: 40000 };
+      // Bytes behind the head at once, and once the tunnel stands.
+      for (const id of [3, 4]) {
+        const world = new World(id, { ...CALM, hasHttp2Clients, hasHttp2Origins });
+        const scripts = [{ ...script, id }];
+        const client = hasHttp2Clients ? world.inviteHttp2(scripts, POLITE, 1) : world.invite(scripts, POLITE, 1);
+        await world.run();
+        assert.deepEqual(world.violations, []);
+        const status = script.isConnect ? 200 : 101;
+        assert.deepEqual(
+          client.answers.map((answer) => [answer.status, answer.isWhole]),
+          [[status, true]],
+        );
+      }
+    });
+
+test('the oracle sees a wrong byte in a tunnel', async () => {
+  const world = new World(7, HTTP2_BOTH);
+  const client = world.inviteHttp2([{ ...PLAIN, isTunnel: true, requestLength: 100 }], POLITE, 1);
+  const judge = client.judge.bind(client);
+  client.judge = () => {
+    (client.answers[0] as { text: string }).text = `${client.answers[0]?.text.slice(0, -1)}!`;
+    judge();
+  };
+  await world.run();
+  assert.equal(world.violations.length, 1, world.violations.join());
+});
+
+for (const hasHttp2Origins of [false, true])
+  test(`Expect: 100-continue of HTTP/2 is answered by origins of HTTP/${hasHttp2Origins ? 2 : 1}`, async () => {
+    const world = new World(5, { ...CALM, isQuick: false, hasHttp2Clients: true, hasHttp2Origins });
+    const script = { ...PLAIN, method: 'POST', requestFraming: 'length', requestLength: 5000 } as const;
+    const client = world.inviteHttp2([{ ...script, expectsContinue: true }], POLITE, 1);
+    await world.run();
+    assert.deepEqual(world.violations, []);
+    assert.deepEqual(
+      client.answers.map(({ status, isWhole, isContinued }) => [status, isWhole, isContinued]),
+      [[200, true, true]],
+    );
+  });

@@ -140,9 +140,6 @@ export class World {
   get isQuick(): boolean {
     return this.climate.isQuick;
   }
-  get hasHttp2(): boolean {
-    return this.climate.hasHttp2Clients || this.climate.hasHttp2Origins;
-  }
   get exchanges(): number {
     return this.#exchanges;
   }
@@ -221,8 +218,9 @@ export class World {
     for (let clients = 1 + random.below(10); clients > 0; clients--) {
       const scripts: Script[] = [];
       for (let requests = 1 + random.below(7); requests > 0; requests--) {
-        const script = newScript(id++, this.climate, requests === 1 && !this.hasHttp2, random);
-        scripts.push(script);
+        const script = newScript(id++, this.climate, requests === 1, random);
+        const isConnect = script.isTunnel && this.climate.hasHttp2Clients && script.id % 2 === 0;
+        scripts.push({ ...script, isConnect });
       }
       const manners = newManners(scripts, random);
       const afterMs = random.below(this.isQuick ? 5 : 500);
@@ -243,11 +241,15 @@ export class World {
     const timeout = climate.hasTimeouts ? '0.2s' : climate.hasFailures ? '30s' : '0s';
     const text = bootstrap({
       origins: ports,
-      routes: [{ match: { prefix: '/' }, route: { cluster: 'origin', timeout } }],
+      routes: [
+        { match: { prefix: '/' }, route: { cluster: 'origin', timeout } },
+        { match: { connect_matcher: {} }, route: { cluster: 'origin', timeout } },
+      ],
       manager: {
         ...manager,
         common_http_protocol_options: { idle_timeout, max_requests_per_connection: 1 + (version % 3 === 0 ? 2 : 99) },
-        upgrade_configs: [{ upgrade_type: 'websocket' }],
+        upgrade_configs: [{ upgrade_type: 'websocket' }, { upgrade_type: 'CONNECT' }],
+        http2_protocol_options: { allow_connect: true },
         server_name: `v${version}`,
         http_filters: [...(climate.keepsRequests ? [BUFFER] : []), filter('router.v3.Router')],
       },
