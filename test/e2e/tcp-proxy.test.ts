@@ -274,3 +274,27 @@ test('listeners and workers count connections that are carried as they are', asy
   assert.equal(await ofListener(ports.echo, 'downstream_cx_destroy'), total);
   assert.ok((await ofWorkers('downstream_cx_total')) > total);
 });
+
+test('a connection goes to the worker that has the fewest', async () => {
+  const perWorker = (): Promise<number[]> =>
+    Promise.all([0, 1].map((worker) => proxy.stat(`server.worker_${worker}.downstream_cx_active`)));
+  await proxy.until(async () => (await perWorker()).join() === '0,0');
+  const open = async (count: number): Promise<Socket[]> => {
+    const sockets: Socket[] = [];
+    for (let at = 0; at < count; at++) {
+      const socket = net.connect(ports.echo, '127.0.0.1');
+      socket.write('hello');
+      await once(socket, 'data');
+      sockets.push(socket);
+    }
+    return sockets;
+  };
+  const sockets = await open(8);
+  assert.deepEqual(await perWorker(), [4, 4]);
+  // By turns they went to one and the other: now one has none.
+  for (const [at, socket] of sockets.entries()) if (at % 2 === 0) socket.destroy();
+  await proxy.until(async () => (await perWorker()).reduce((sum, count) => sum + count) === 4);
+  sockets.push(...(await open(4)));
+  assert.deepEqual(await perWorker(), [4, 4]);
+  for (const socket of sockets) socket.destroy();
+});
