@@ -110,8 +110,10 @@ bool TlsContext::Configure(const TlsOptions& options, std::string* problem) {
   if (options.prefer_server_ciphers) flags |= SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
   if (!options.session_tickets) flags |= SSL_OP_NO_TICKET;
   SSL_CTX_set_options(context, flags);
-  // Idle connections hold no record buffers; a record may be given anew from elsewhere.
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Idle connections hold no record buffers; a record may be given anew from elsewhere. The chain that is sent is the one
+  // that was given: what is trusted is nobody else's business, and bytes of each handshake.
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   if (SSL_CTX_set_min_proto_version(context, options.min_version) != 1 ||
       SSL_CTX_set_max_proto_version(context, options.max_version) != 1)
     return Say(problem, "protocol versions");

@@ -19,10 +19,14 @@ function connectionOperators(side: string, read: ReadFacts): Operators {
       const facts = read(x);
       return facts === null ? null : of(facts);
     });
+  const chain = (of: (certificate: Certificate) => string) => text((facts) => facts.peerChain.map(of).join(','));
   return {
     [`${side}_TLS_VERSION`]: text((facts) => facts.version),
     [`${side}_TLS_CIPHER`]: text((facts) => facts.cipher),
     [`${side}_TLS_SESSION_ID`]: text((facts) => facts.sessionId),
+    [`${side}_PEER_CHAIN_FINGERPRINTS_256`]: chain((certificate) => certificate.sha256),
+    [`${side}_PEER_CHAIN_FINGERPRINTS_1`]: chain((certificate) => certificate.sha1),
+    [`${side}_PEER_CHAIN_SERIALS`]: chain((certificate) => certificate.serialNumber),
     ...certificateOperators(`${side}_PEER`, (x) => read(x)?.peer ?? null),
     ...certificateOperators(`${side}_LOCAL`, (x) => read(x)?.local ?? null),
   };

@@ -19,7 +19,7 @@ export class TlsFacts {
   keep(): void {
     void this.#session.sni;
     void this.#session.sessionId;
-    void this.#session.peerCertificateDer;
+    if (this.#session.peerCertificateDer !== null) void this.#session.peerChainDer;
   }
 
   get version(): string {

@@ -188,6 +188,8 @@ test('clients whose certificates are refused hear why, by the alert', async () =
   const proxy = await start(downstreamTls(config, { require_client_certificate: true }), 'native');
   const show = ({ certificate, key }: Made): string[] => ['-cert', certificate, '-key', key];
   try {
+    // The chain as it is configured, without what is trusted besides.
+    assert.equal([...(await shake(proxy, '-showcerts')).matchAll(/^ *\d+ s:/gm)].length, 1);
     for (const version of ['-tls1_2', '-tls1_3']) {
       assert.match(await request(proxy, version, ...show(wrongName)), /alert bad certificate/);
       assert.match(await request(proxy, version, ...show(revoked)), /alert certificate revoked/);
@@ -200,7 +202,7 @@ test('clients whose certificates are refused hear why, by the alert', async () =
     const ssl = `listener.127.0.0.1_${proxy.port}.ssl`;
     const names = ['fail_verify_san', 'fail_verify_error', 'fail_verify_no_cert', 'handshake', 'curves.X25519'];
     const counts = await Promise.all(names.map((name) => proxy.stat(`${ssl}.${name}`)));
-    assert.deepEqual(counts, [2, 6, 2, 2, 2]);
+    assert.deepEqual(counts, [2, 6, 3, 2, 2]);
     assert.equal(await proxy.stat(`${ssl}.sigalgs.ecdsa_secp256r1_sha256`), 2);
   } finally {
     await proxy.stop();
