@@ -93,7 +93,7 @@ export function compileFilters(context: FilterSurroundings, http: Value): Filter
   };
   for (const filter of values)
     if (filter['typed_config'] === undefined && !isRouter(filter))
-      reader.report('error', filter, 'name', `filter ${textOf(filter, 'name')} has no typed_config`);
+      reader.report('error', filter, 'typed_config', `is required: filter ${textOf(filter, 'name')} has none`);
   const before = values.slice(0, -1);
   if (before.some(isRouter))
     reader.report('error', http, 'http_filters', 'the router filter is terminal: it comes once, as the last one');
