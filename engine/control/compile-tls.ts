@@ -63,6 +63,14 @@ export function compileDownstreamTls(context: TlsSocketContext, tls: Value): Dow
   const validation = compileValidation(context, common);
   note(context, loaded, validation);
   const requires = flagOf(tls, 'require_client_certificate');
+  // Where a field could not be read, that has been said.
+  if (requires && !canVerify(common, validation) && errorCount(reader) === errorsBefore)
+    reader.report(
+      'error',
+      tls,
+      'require_client_certificate',
+      'there is nothing that certificates are verified by: add validation_context with trusted_ca or pins',
+    );
   const ticketKeys = compileTicketKeys(context, tls);
   const options = {
     role: 'server',
@@ -158,6 +166,14 @@ function isAnyPeer({ sans, spkiPins, hashPins }: Validation): boolean {
   return sans.length + spkiPins.length + hashPins.length === 0;
 }
 
+/** Who takes anybody's certificate says so. */
+function canVerify(common: Value, { asksCertificate, acceptUntrusted }: Validation): boolean {
+  if (asksCertificate) return true;
+  const combined = fieldOf(common, 'combined_validation_context');
+  const own = fieldOf(common, 'validation_context') ?? fieldOf(combined ?? {}, 'default_validation_context');
+  return acceptUntrusted && (own === undefined || textOf(own, 'trust_chain_verification') === 'ACCEPT_UNTRUSTED');
+}
+
 function verification(validation: Validation, requires: boolean, judgesPeers: boolean): Verification {
   const { trustedCaPem, crlPem, crlForLeafOnly, acceptUntrusted, allowExpired, verifyDepth } = validation;
   const verify = requires ? 'require' : validation.asksCertificate ? 'optional' : 'none';
@@ -203,10 +219,12 @@ function compileParameters(context: TlsCompileContext, common: Value): Parameter
   const maxVersion = VERSIONS[textOf(parameters, 'tls_maximum_protocol_version')] ?? TLS_1_3;
   if (minVersion > maxVersion)
     reader.report('error', parameters, 'tls_minimum_protocol_version', 'is above tls_maximum_protocol_version');
-  const alpn = (common['alpn_protocols'] as string[] | undefined) ?? [];
-  alpn.forEach((protocol, at) => {
-    if (Buffer.byteLength(protocol) > 255)
-      reader.report('error', common, `alpn_protocols[${at}]`, 'a protocol name has at most 255 bytes');
+  // Envoy's documentation writes "h2,http/1.1".
+  const alpn = ((common['alpn_protocols'] as string[] | undefined) ?? []).flatMap((written, at) => {
+    const names = written.split(',');
+    if (names.some((name) => name === '' || Buffer.byteLength(name) > 255))
+      reader.report('error', common, `alpn_protocols[${at}]`, 'a protocol name has 1 to 255 bytes');
+    return names;
   });
   return {
     minVersion,

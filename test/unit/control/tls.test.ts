@@ -160,6 +160,28 @@ test("a client's context", () => {
   assert.match(one(client('allow_renegotiation: true')), /allow_renegotiation: only false is supported here: a renego/);
 });
 
+test("protocols of ALPN in one text, as in Envoy's documentation", () => {
+  const { tls } = chain(server(`tls_certificates: [ ${pair(a)} ], alpn_protocols: [ "h2,http/1.1", x ]`));
+  assert.deepEqual(tls?.contexts[0]?.options.alpn, ['h2', 'http/1.1', 'x']);
+  const found = one(server(`tls_certificates: [ ${pair(a)} ], alpn_protocols: [ "h2," ]`));
+  assert.match(found, /alpn_protocols\[0\]: a protocol name has 1 to 255 bytes$/);
+});
+
+test('a certificate of clients is required: something verifies it', () => {
+  const required = (validation: string): string =>
+    server(`tls_certificates: [ ${pair(a)} ]${validation}`, ', require_client_certificate: true');
+  const missing = /require_client_certificate: there is nothing that certificates are verified by: add validation_cont/;
+  assert.match(one(required('')), missing);
+  assert.match(one(required(', validation_context: {}')), missing);
+  assert.match(one(required(', validation_context: { trusted_ca: { filename: /nowhere } }')), /can't be read: ENOENT/);
+  for (const good of [
+    ca,
+    'trust_chain_verification: ACCEPT_UNTRUSTED',
+    `verify_certificate_hash: [ ${'ab'.repeat(32)} ]`,
+  ])
+    assert.ok(chain(required(`, validation_context: { ${good} }`)).tls !== null, good);
+});
+
 const weak = files.issue('weak', { key: 'rsa1024' });
 const sha1 = files.issue('sha1', { digest: 'sha1' });
 const locked = files.issue('locked', { password: 'p' });
