@@ -275,20 +275,17 @@ export class Http1ServerCodec implements Codec, MessageStream {
     this.#out.begin(kind, length);
     const isFull = writeResponseHead(this.#conn, head, arena, what);
     if (kind === BODY_TUNNEL) this.#beginTunnel();
-    else if (end) {
-      this.#out.end(this.#conn, arena);
-      this.#endResponse();
-    }
+    else if (end) this.#out.end(this.#conn, arena);
+    // Of a tunnel too: HTTP/2 may end one side of it with the head.
+    if (end) this.#endResponse();
     return isFull;
   }
 
   sendData(bytes: Uint8Array, start: number, end: number, last: boolean): boolean {
     if (this.#sink === null || this.#isResponseEnded) return false;
     const isFull = this.#out.write(this.#conn, this.#shared.arena, bytes, start, end, last);
-    if (last) {
-      if (this.#out.kind === BODY_TUNNEL) this.#conn.shutdownAfterFlush();
-      this.#endResponse();
-    } else if (this.#out.isBroken) this.#conn.abort(UP_BAD_FRAMING);
+    if (last) this.#endResponse();
+    else if (this.#out.isBroken) this.#conn.abort(UP_BAD_FRAMING);
     return isFull;
   }
 
@@ -333,6 +330,7 @@ export class Http1ServerCodec implements Codec, MessageStream {
 
   #endResponse(): void {
     this.#isResponseEnded = true;
+    if (this.#out.kind === BODY_TUNNEL) this.#conn.shutdownAfterFlush();
     if (this.#out.isBroken) {
       this.#isLast = true;
       this.#conn.abort(UP_BAD_FRAMING);

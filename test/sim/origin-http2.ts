@@ -56,13 +56,16 @@ class Served extends TextSink {
   }
 
   #tunnel(script: Script): void {
-    if (this.#failure !== 'none') {
+    const failure = this.#failure;
+    if (failure !== 'none' && failure !== 'closeMiddle' && failure !== 'resetMiddle') {
       this.#plan(script);
       return;
     }
     const head = newHead();
     head.status = script.isConnect ? 200 : 101;
-    this.#stream.sendHead(head, false);
+    // The end of one side may come with the head.
+    this.#stream.sendHead(head, failure === 'closeMiddle');
+    if (failure === 'resetMiddle') this.#stream.reset(UP_RESET);
   }
 
   /** What comes through a tunnel goes back. */

@@ -1,7 +1,7 @@
 /** Http1ServerCodec: order, persistence, backpressure and the ways in which two messages could run into each other. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FAULTS, REQUEST_HEADERS_TIMEOUT } from '../../../engine/fault/faults.js';
+import { DOWN_GONE, FAULTS, REQUEST_HEADERS_TIMEOUT } from '../../../engine/fault/faults.js';
 import type { MessageStream } from '../../../engine/http/codec.js';
 import { HEAD_UPGRADE, type Head } from '../../../engine/http/head.js';
 import { N } from '../../../engine/http/names.js';
@@ -254,6 +254,25 @@ test('upgrade: bytes behind the request wait for 101, then flow; each side ends 
   manual.stream?.sendData(x, 0, 1, true);
   assert.equal(manual.conn.isShutDown, true);
   assert.equal(manual.isFinished, true);
+});
+
+test('an upgrade whose other end has ended its side with the head', async () => {
+  const manual = new Manual();
+  manual.feed('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+  const head = newHead();
+  head.status = 101;
+  head.flags |= HEAD_UPGRADE;
+  manual.stream?.sendHead(head, true);
+  assert.equal(manual.conn.isShutDown, true);
+  manual.feed('more');
+  await turn();
+  assert.equal(manual.sinks[0]?.body, 'more');
+  assert.equal(manual.isFinished, false);
+  manual.codec.feedEnd();
+  assert.equal(manual.isFinished, true);
+  const { length } = manual.events;
+  manual.codec.close(DOWN_GONE);
+  assert.equal(manual.events.length, length);
 });
 
 test('an upgrade with a body, or in HTTP/1.0, is an ordinary request', () => {
