@@ -1,7 +1,7 @@
 /** Secrets of TLS end to end, on both transports: staples that end, files of secrets that change, alerts, two key types. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type net from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -262,5 +262,56 @@ for (const transport of TRANSPORTS)
       await proxy.stop();
       secure.close();
       secure.closeAllConnections();
+    }
+  });
+
+test('a watched directory: the link in it is turned, and the files behind it are watched from then on', async () => {
+  const versions = ['one', 'two', 'three'].map((label) => files.issue(label)) as [Made, Made, Made];
+  const put = (version: string, made: Made): void => {
+    mkdirSync(files.path(version), { recursive: true });
+    copyFileSync(made.key, files.path(`${version}/tls.key`));
+    copyFileSync(made.certificate, files.path(`${version}/tls.crt`));
+  };
+  put('v1', versions[0]);
+  put('v2', versions[1]);
+  symlinkSync('v1', files.path('current'));
+  const certificate = tlsCertificate(
+    { certificate: files.path('current/tls.crt'), key: files.path('current/tls.key') },
+    { watched_directory: { path: files.directory } },
+  );
+  const proxy = await start(downstreamTls({ tls_certificates: [certificate] }), 'native');
+  const renewals = (): Promise<number> => proxy.stat('server.tls_files_renewal_success');
+  try {
+    assert.equal(subjectIn(await shake(proxy)), 'one');
+    symlinkSync('v2', files.path('next'));
+    renameSync(files.path('next'), files.path('current'));
+    await proxy.until(async () => (await renewals()) === 1);
+    assert.equal(subjectIn(await shake(proxy)), 'two');
+    put('v2', versions[2]);
+    await proxy.until(async () => (await renewals()) === 2);
+    assert.equal(subjectIn(await shake(proxy)), 'three');
+  } finally {
+    await proxy.stop();
+  }
+});
+
+for (const transport of TRANSPORTS)
+  test(`${transport}: sessions: how long tickets last, and who gives none`, async () => {
+    const made = { tls_certificates: [tlsCertificate(files.issue(`sessions-${transport}`))] };
+    const lifetime = /ticket lifetime hint: (\d+)/;
+    const proxy = await start(downstreamTls(made, { session_timeout: '77s' }), transport);
+    try {
+      assert.equal(lifetime.exec(await shake(proxy, '-tls1_2'))?.[1], '77');
+      assert.match(await shake(proxy, '-tls1_2', '-reconnect'), /^Reused, /m);
+    } finally {
+      await proxy.stop();
+    }
+    const without = { disable_stateless_session_resumption: true, disable_stateful_session_resumption: true };
+    const none = await start(downstreamTls(made, without), transport);
+    try {
+      assert.doesNotMatch(await shake(none, '-tls1_2'), lifetime);
+      assert.doesNotMatch(await shake(none, '-tls1_2', '-reconnect'), /^Reused, /m);
+    } finally {
+      await none.stop();
     }
   });
