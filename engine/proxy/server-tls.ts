@@ -97,7 +97,7 @@ export class ServerTls {
     if (tls === null) return DOWN_TLS_VERIFY;
     const fault = this.#verdictOn(conn, this.#refusalOf(conn));
     if (fault !== 0) return fault;
-    this.#counters.countHandshake(tls, this.#asksCertificate);
+    this.#counters.countHandshake(tls, this.#asksCertificate, this.#asksCertificate);
     this.#counters.countStaple(conn);
     return 0;
   }

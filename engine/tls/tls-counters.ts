@@ -30,8 +30,8 @@ export class TlsCounters {
     this.#base = counters + scope.index['ssl.handshake'];
   }
 
-  /** A handshake that succeeded and was accepted. */
-  countHandshake(tls: TlsSession, asksCertificate: boolean): void {
+  /** A handshake that succeeded and was accepted. signs: the peer may have signed it; each fact costs a call. */
+  countHandshake(tls: TlsSession, asksCertificate: boolean, signs: boolean): void {
     this.#count('ssl.handshake');
     if (tls.isResumed) this.#count('ssl.session_reused');
     if (asksCertificate && tls.peerCertificateDer === null) this.#count('ssl.no_certificate');
@@ -39,7 +39,7 @@ export class TlsCounters {
     const cipher = `ssl.ciphers.${tls.cipher}`;
     this.#count(AT.has(cipher) ? cipher : 'ssl.ciphers.other');
     this.#countKnown('ssl.curves.', tls.group);
-    this.#countKnown('ssl.sigalgs.', tls.peerSignature);
+    if (signs) this.#countKnown('ssl.sigalgs.', tls.peerSignature);
   }
 
   /** What became of a client's wish for an OCSP response. */

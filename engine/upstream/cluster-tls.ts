@@ -86,7 +86,7 @@ export class ClusterTls {
     const tls = conn.tls;
     if (tls === null) return UP_TLS_VERIFY;
     const fault = this.judgeCertificate(conn, tls.peerCertificateDer ?? NO_CERTIFICATE, endpoint, host);
-    if (fault === 0) this.#counters.countHandshake(tls, false);
+    if (fault === 0) this.#counters.countHandshake(tls, false, true);
     return fault;
   }
 
