@@ -61,6 +61,10 @@ export function compileCertificate(
   value: Value,
   policy: StaplePolicy,
 ): LoadedCertificate | null {
+  return context.files.ofOneSecret(context.within, () => readCertificate(context, value, policy));
+}
+
+function readCertificate(context: TlsCompileContext, value: Value, policy: StaplePolicy): LoadedCertificate | null {
   const { reader } = context;
   watchDirectoryOf(context, value);
   const password = readSecret(context, value, 'password')?.toString('utf8') ?? null;

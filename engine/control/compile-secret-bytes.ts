@@ -9,6 +9,8 @@ import type { SecretFiles } from './secret-files.js';
 export interface TlsCompileContext {
   readonly reader: DocumentReader;
   readonly files: SecretFiles;
+  /** The file of secrets that is being read; '' = the config itself. */
+  readonly within: string;
   /** static_resources.secrets by name. */
   readonly secrets: ReadonlyMap<string, Value>;
   /** Files of secrets that sds_config names, by path; null = it can't be read. Filled as they are met. */

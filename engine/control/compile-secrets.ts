@@ -40,7 +40,7 @@ function fileSecret(context: TlsCompileContext, config: Value, source: Value, ki
   if (document === null) return undefined;
   const secret = document.secrets.find((each) => textOf(each, 'name') === name);
   const found = secret === undefined ? undefined : fieldOf(secret, kind);
-  if (found !== undefined) return { value: found, context: { ...context, reader: document.reader } };
+  if (found !== undefined) return { value: found, context: { ...context, reader: document.reader, within: path } };
   if (document.reader.lacks(/^resources/)) return undefined;
   const names = document.secrets.map((each) => textOf(each, 'name')).join(', ') || 'none';
   const why = secret === undefined ? `is not in ${path}, which has: ${names}` : `of ${path} has no ${kind}`;

@@ -245,7 +245,8 @@ function compileTicketKeys(context: TlsCompileContext, tls: Value): Uint8Array |
   if (part === undefined) return null;
   const { value: keys } = part;
   const parts = fieldsOf(keys, 'keys').map((source, at) => {
-    const bytes = readSecret(part.context, { key: source }, 'key');
+    const { files, within } = part.context;
+    const bytes = files.ofOneSecret(within, () => readSecret(part.context, { key: source }, 'key'));
     if (bytes !== null && bytes.length !== TICKET_KEY_BYTES)
       part.context.reader.report(
         'error',

@@ -62,6 +62,11 @@ function partsOf(context: TlsCompileContext, common: Value): readonly Part[] {
 export function compileValidation(context: TlsCompileContext, common: Value): Validation {
   const parts = partsOf(context, common);
   if (parts.length === 0) return NO_VALIDATION;
+  const within = parts.find((part) => part.context.within !== '')?.context.within ?? '';
+  return context.files.ofOneSecret(within, () => readValidation(parts));
+}
+
+function readValidation(parts: readonly Part[]): Validation {
   const authority = parts.map((part) => trustedCa(part.context, part.value)).find((found) => found !== null) ?? null;
   const first = <T>(read: (value: Value, part: Part) => T | undefined): T | undefined =>
     parts.map((part) => read(part.value, part)).find((found) => found !== undefined);

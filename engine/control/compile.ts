@@ -66,7 +66,7 @@ export function compile(
   checkUnique(reader, secretValues, 'name', 'secret');
   const secrets = new Map(secretValues.map((secret) => [textOf(secret, 'name'), secret]));
   const certificates: CertificateRecord[] = [];
-  const tls = { reader, files, secrets, documents: new Map(), wallMs: Date.now(), certificates };
+  const tls = { reader, files, within: '', secrets, documents: new Map(), wallMs: Date.now(), certificates };
   const listenerContext: ListenerContext = { reader, registry, runtime, clusters: names, used, criteria, tls };
   const listeners = listenerValues.map((listener) => compileListener(listenerContext, listener));
   const context: ClusterContext = { reader, registry, runtime, resolved, criteria: criteria.found, dnsTargets, tls };

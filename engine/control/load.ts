@@ -8,7 +8,7 @@ import type { Resolved } from './compile-clusters.js';
 import { DocumentReader, type Value } from './document.js';
 import { PlanRegistry } from './registry.js';
 import { Bootstrap } from './schema-bootstrap.js';
-import { SecretFiles } from './secret-files.js';
+import { type FileContents, SecretFiles } from './secret-files.js';
 
 export interface LoadedConfig {
   readonly reader: DocumentReader;
@@ -34,7 +34,28 @@ export function renewConfig(source: ConfigSource, config: LoadedConfig): Loaded 
   return loadText(source, config.document);
 }
 
-function loadText(source: ConfigSource, text: string): Loaded {
+export interface PartlyRenewed {
+  /** With what could be taken; null = nothing. */
+  readonly config: LoadedConfig | null;
+  readonly refused: readonly { readonly paths: readonly string[]; readonly problems: readonly Problem[] }[];
+}
+
+/** The same, secret by secret, where not all of them are good: those that are not stay as they were. */
+export function renewInParts(source: ConfigSource, config: LoadedConfig): PartlyRenewed {
+  const { files, document } = config;
+  const changed = files.changed();
+  const refused: { paths: readonly string[]; problems: readonly Problem[] }[] = [];
+  for (const secret of changed) {
+    const others = files.paths.filter((path) => !secret.has(path));
+    const loaded = loadText(source, document, files.contentsOf(others));
+    if ('problems' in loaded) refused.push({ paths: [...secret].sort(), problems: loaded.problems });
+  }
+  if (refused.length === changed.length) return { config: null, refused };
+  const loaded = loadText(source, document, files.contentsOf(refused.flatMap(({ paths }) => paths)));
+  return { config: 'problems' in loaded ? null : loaded, refused };
+}
+
+function loadText(source: ConfigSource, text: string, kept: FileContents = new Map()): Loaded {
   const reader = new DocumentReader(text, {
     file: source.name,
     allowsUnknownFields: source.allowsUnknownFields,
@@ -43,7 +64,7 @@ function loadText(source: ConfigSource, text: string): Loaded {
   });
   const bootstrap = reader.read(Bootstrap);
   if (bootstrap === null) return { problems: reader.sorted() };
-  const files = new SecretFiles();
+  const files = new SecretFiles(kept);
   try {
     // A trial run finds what only the compiler sees, also in what is left of a document with mistakes; its numbers
     // are thrown away.

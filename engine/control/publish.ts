@@ -8,7 +8,7 @@ import type { ClusterRecord, SnapshotPlan } from '../plan/records.js';
 import { Subsets } from '../upstream/balance/subsets.js';
 import type { Compiled } from './compile.js';
 import { type DnsTarget, dnsKey } from './compile-clusters.js';
-import { type LoadedConfig, loadConfig, planOf, renewConfig } from './load.js';
+import { type LoadedConfig, loadConfig, planOf, renewConfig, renewInParts } from './load.js';
 import type { PlanRegistry } from './registry.js';
 import type { CertificateRecord } from '../plan/tls-records.js';
 import type { Supervisor, WorkerHandle } from './supervise.js';
@@ -79,20 +79,32 @@ export class Publisher {
     return this.#inTurn(async () => {
       const { log, source } = this.#options;
       if (this.#isStopped || !this.#config.files.hasChanged()) return true;
-      const loaded = renewConfig(source, this.#config);
+      const whole = renewConfig(source, this.#config);
+      const { config, refused } =
+        'problems' in whole ? renewInParts(source, this.#config) : { config: whole, refused: [] };
+      for (const { paths, problems } of refused) this.#refuseFiles(paths, renderProblems(problems));
+      if (config === null) {
+        // Each alone would do, and all together don't.
+        if (refused.length === 0 && 'problems' in whole)
+          this.#refuseFiles(this.#config.files.paths, renderProblems(whole.problems));
+        return false;
+      }
       try {
-        if ('problems' in loaded) throw new Error(renderProblems(loaded.problems));
-        await this.#apply(loaded);
+        await this.#apply(config);
       } catch (error) {
-        this.renewals.failure++;
-        log('warning', 'tls', `files not taken, those in force stay:\n${textOf(error)}`);
+        this.#refuseFiles(config.files.paths, textOf(error));
         return false;
       }
       this.renewals.success++;
-      if (loaded.warnings.length > 0) log('warning', 'tls', renderProblems(loaded.warnings));
+      if (config.warnings.length > 0) log('warning', 'tls', renderProblems(config.warnings));
       log('info', 'tls', `files renewed: version ${this.#version}`);
-      return true;
+      return refused.length === 0;
     });
+  }
+
+  #refuseFiles(paths: readonly string[], reason: string): void {
+    this.renewals.failure++;
+    this.#options.log('warning', 'tls', `files not taken, those in force stay: ${paths.join(', ')}\n${reason}`);
   }
 
   /** Certificates in force. */

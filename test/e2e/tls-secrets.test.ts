@@ -315,3 +315,35 @@ for (const transport of TRANSPORTS)
       await none.stop();
     }
   });
+
+test('of two certificates that are renewed, one badly, the other one is taken', async () => {
+  const made = ['left', 'right'].map((label) => files.issue(label, { san: `DNS:${label}.example` })) as [Made, Made];
+  const fresh = ['left2', 'right2'].map((label, at) =>
+    files.issue(label, { san: `DNS:${['left', 'right'][at]}.example` }),
+  ) as [Made, Made];
+  const put = (from: string, to: string): void => {
+    copyFileSync(from, `${to}.new`);
+    renameSync(`${to}.new`, to);
+  };
+  const proxy = await start(downstreamTls({ tls_certificates: made.map((each) => tlsCertificate(each)) }), 'native');
+  const shown = async (name: string): Promise<string> => subjectIn(await shake(proxy, '-servername', name));
+  try {
+    // A key of another certificate, and a certificate with its key.
+    put(fresh[1].key, made[0].key);
+    put(fresh[1].certificate, made[1].certificate);
+    put(fresh[1].key, made[1].key);
+    await proxy.until(() => proxy.log.includes('files renewed'));
+    assert.deepEqual([await shown('left.example'), await shown('right.example')], ['left', 'right2']);
+    assert.match(
+      proxy.log,
+      /files not taken, those in force stay: \S*left\.key, \S*left\.pem\n.*private_key: does not/,
+    );
+    assert.equal(await proxy.stat('server.tls_files_renewal_failure'), 1);
+    put(fresh[0].certificate, made[0].certificate);
+    put(fresh[0].key, made[0].key);
+    await proxy.until(async () => (await proxy.stat('server.tls_files_renewal_success')) === 2);
+    assert.deepEqual([await shown('left.example'), await shown('right.example')], ['left2', 'right2']);
+  } finally {
+    await proxy.stop();
+  }
+});
