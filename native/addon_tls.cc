@@ -166,6 +166,13 @@ std::vector<std::string> TextsOf(Napi::Value array) {
   return texts;
 }
 
+// Version, cipher and whether the session was resumed: in one number, so that a handshake makes no strings.
+static int32_t SuiteOf(const SSL* ssl) {
+  int32_t cipher = SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl));
+  int32_t version = SSL_version(ssl) & 0xff;
+  return (SSL_session_reused(ssl) == 1 ? 1 << 24 : 0) | version << 16 | cipher;
+}
+
 // The kinds are those of engine/io/tls-native.ts.
 Napi::Value TlsFactOf(Napi::Env env, const TlsStream& tls, int32_t kind) {
   SSL* ssl = tls.ssl();
@@ -175,7 +182,7 @@ Napi::Value TlsFactOf(Napi::Env env, const TlsStream& tls, int32_t kind) {
     case 1: return Text(env, SSL_get_cipher_name(ssl));
     case 2: return GroupOf(env, ssl);
     case 3: return Text(env, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
-    case 4: return Napi::Boolean::New(env, SSL_session_reused(ssl) == 1);
+    case 4: return Napi::Number::New(env, SuiteOf(ssl));
     case 5: return DerOf(env, SSL_get0_peer_certificate(ssl));
     case 6: return ChainOf(env, ssl);
     case 7: return SessionIdOf(env, ssl);
@@ -184,6 +191,7 @@ Napi::Value TlsFactOf(Napi::Env env, const TlsStream& tls, int32_t kind) {
     case 10: return Napi::String::New(env, tls.failure());
     case 11: return Napi::Number::New(env, static_cast<double>(tls.staple()));
     case 12: return Napi::String::New(env, SignatureOf(ssl));
+    case 13: return Napi::Number::New(env, static_cast<double>(SSL_get_negotiated_group(ssl)));
     default: return env.Null();
   }
 }

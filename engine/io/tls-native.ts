@@ -32,7 +32,7 @@ const FACT_VERSION = 0;
 const FACT_CIPHER = 1;
 const FACT_GROUP = 2;
 const FACT_SNI = 3;
-const FACT_RESUMED = 4;
+const FACT_SUITE = 4;
 const FACT_CERTIFICATE = 5;
 const FACT_CHAIN = 6;
 const FACT_SESSION_ID = 7;
@@ -41,6 +41,12 @@ const FACT_VERIFY_REASON = 9;
 export const FACT_FAILURE = 10;
 export const FACT_STAPLE = 11;
 const FACT_SIGNATURE = 12;
+const FACT_GROUP_NUMBER = 13;
+const SUITE_RESUMED = 1 << 24;
+/** Names by the numbers of FACT_SUITE, without its flag, and of groups: asked for once, not per handshake. */
+const VERSIONS = new Map<number, string>();
+const CIPHERS = new Map<number, string>();
+const GROUPS = new Map<number, string>();
 /** OpenSSL's names of groups in the names that Envoy has for them. */
 const GROUP_NAMES: Readonly<Record<string, string | undefined>> = {
   x25519: 'X25519',
@@ -62,20 +68,20 @@ export class NativeTlsSession implements TlsSession {
   }
 
   get version(): string {
-    return (this.#fact(FACT_VERSION) ?? '') as string;
+    return this.#named(VERSIONS, this.#suite & ~SUITE_RESUMED, FACT_VERSION);
   }
   get cipher(): string {
-    return (this.#fact(FACT_CIPHER) ?? '') as string;
+    return this.#named(CIPHERS, this.#suite & ~SUITE_RESUMED, FACT_CIPHER);
   }
   get group(): string {
-    const name = (this.#fact(FACT_GROUP) ?? '') as string;
+    const name = this.#named(GROUPS, this.#number(FACT_GROUP_NUMBER), FACT_GROUP);
     return GROUP_NAMES[name] ?? name;
   }
   get sni(): string {
     return (this.#fact(FACT_SNI) ?? '') as string;
   }
   get isResumed(): boolean {
-    return this.#fact(FACT_RESUMED) === true;
+    return (this.#suite & SUITE_RESUMED) !== 0;
   }
   get peerCertificateDer(): Uint8Array | null {
     return this.#fact(FACT_CERTIFICATE) as Uint8Array | null;
@@ -97,6 +103,23 @@ export class NativeTlsSession implements TlsSession {
   }
   get isTruncated(): boolean {
     return this.#conn.isTruncated;
+  }
+
+  get #suite(): number {
+    return this.#number(FACT_SUITE);
+  }
+
+  /** 0 when the connection had closed before anybody asked. */
+  #number(kind: number): number {
+    return (this.#fact(kind) ?? 0) as number;
+  }
+
+  #named(names: Map<number, string>, number: number, kind: number): string {
+    const known = names.get(number);
+    if (known !== undefined) return known;
+    const name = (this.#fact(kind) ?? '') as string;
+    if (number !== 0) names.set(number, name);
+    return name;
   }
 
   #fact(kind: number): unknown {

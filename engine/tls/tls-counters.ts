@@ -8,6 +8,10 @@ import type { WorkerMetrics } from '../metrics/slots.js';
 import type { Refusal } from './peer-policy.js';
 
 const AT = new Map<string, number>(TLS_NAMES.map((name, at) => [name, at]));
+/** Counters by what follows their prefix: a handshake puts no names together. */
+const CIPHERS = namesBehind('ssl.ciphers.');
+const CURVES = namesBehind('ssl.curves.');
+const SIGALGS = namesBehind('ssl.sigalgs.');
 const REFUSALS: Readonly<Record<Refusal, string>> = {
   no_cert: 'ssl.fail_verify_no_cert',
   san: 'ssl.fail_verify_san',
@@ -36,10 +40,9 @@ export class TlsCounters {
     if (tls.isResumed) this.#count('ssl.session_reused');
     if (asksCertificate && tls.peerCertificateDer === null) this.#count('ssl.no_certificate');
     this.#count(VERSIONS[tls.version] ?? 'ssl.versions.other');
-    const cipher = `ssl.ciphers.${tls.cipher}`;
-    this.#count(AT.has(cipher) ? cipher : 'ssl.ciphers.other');
-    this.#countKnown('ssl.curves.', tls.group);
-    if (signs) this.#countKnown('ssl.sigalgs.', tls.peerSignature);
+    this.#count(CIPHERS.get(tls.cipher) ?? 'ssl.ciphers.other');
+    this.#countKnown(CURVES, tls.group);
+    if (signs) this.#countKnown(SIGALGS, tls.peerSignature);
   }
 
   /** What became of a client's wish for an OCSP response. */
@@ -52,8 +55,9 @@ export class TlsCounters {
   }
 
   /** Names that are not declared are rare, or not known ('' where the transport does not tell). */
-  #countKnown(prefix: string, name: string): void {
-    if (name !== '' && AT.has(prefix + name)) this.#count(prefix + name);
+  #countKnown(names: ReadonlyMap<string, string>, name: string): void {
+    const counter = names.get(name);
+    if (counter !== undefined) this.#count(counter);
   }
 
   countRefusal(refusal: Refusal): void {
@@ -77,4 +81,9 @@ export class TlsCounters {
   #count(name: string): void {
     if (this.#base >= 0) this.#metrics.add(this.#base + (AT.get(name) as number), 1);
   }
+}
+
+function namesBehind(prefix: string): ReadonlyMap<string, string> {
+  const names = TLS_NAMES.filter((name) => name.startsWith(prefix));
+  return new Map(names.map((name) => [name.slice(prefix.length), name]));
 }
