@@ -225,6 +225,57 @@ static void TestRenegotiation() {
   CHECK(!answer.empty() && answer[0] == SSL3_RT_ALERT && RecordsOf(answer).size() == 1);
 }
 
+// What the library bounds itself, and this build of it must: else a peer could keep a handshake busy for ever.
+static void TestFloodsInHandshakes() {
+  struct Flood {
+    std::vector<uint8_t> record;
+    int times;
+  };
+  std::vector<uint8_t> huge = {22, 3, 1, 0x40, 0, 1, 3, 0, 0};  // a ClientHello of 196,608 bytes
+  huge.resize(5 + 0x4000);
+  const Flood floods[] = {
+      {{20, 3, 3, 0, 1, 1}, 100},      // ChangeCipherSpec
+      {{21, 3, 3, 0, 2, 1, 90}, 100},  // warnings
+      {{22, 3, 1, 0, 0}, 100},         // empty records
+      {huge, 1},
+  };
+  for (const Flood& flood : floods) {
+    Duo duo;
+    std::vector<uint8_t> wire;
+    for (int i = 0; i < flood.times; i++) wire.insert(wire.end(), flood.record.begin(), flood.record.end());
+    duo.io.SetInput(wire.data(), wire.size());
+    CHECK(duo.server->Handshake() == TlsResult::kFailed && duo.server->end() == kTlsEndHandshake);
+  }
+}
+
+// A client that was promised nothing sends 0-RTT data all the same: it is passed over, and nobody sees it.
+static void TestEarlyData() {
+  Duo duo;
+  duo.Shake(1 << 20);
+  CHECK(Received(&duo, duo.client.get()) == TlsResult::kWantRead);
+  duo.server = TlsStream::Accept(duo.server_context, duo.io);
+  duo.client = TlsStream::Connect(duo.client_context, duo.io, "example.com", "key", {});
+  SSL* client = duo.client->ssl();
+  CHECK(SSL_SESSION_get_max_early_data(SSL_get_session(client)) == 0);
+  SSL_SESSION_set_max_early_data(SSL_get_session(client), 1000);
+  size_t written = 0;
+  CHECK(SSL_write_early_data(client, "early", 5, &written) == 1);
+  auto wire = duo.Output();
+  CHECK(RecordsOf(wire).size() >= 2);
+  duo.io.SetInput(wire.data(), wire.size());
+  CHECK(duo.server->Handshake() == TlsResult::kWantRead);
+  wire = duo.Output();
+  duo.io.SetInput(wire.data(), wire.size());
+  CHECK(duo.client->Handshake() == TlsResult::kDone);
+  CHECK(SSL_get_early_data_status(client) == SSL_EARLY_DATA_REJECTED && SSL_session_reused(client) == 1);
+  wire = duo.Output();
+  duo.io.SetInput(wire.data(), wire.size());
+  CHECK(duo.server->Handshake() == TlsResult::kDone);
+  uint8_t to[100];
+  TlsResult why = TlsResult::kDone;
+  CHECK(duo.server->Read(duo.io, to, sizeof to, &why) == 0 && why == TlsResult::kWantRead);
+}
+
 // Whatever a peer sends: an error, or a wait for more, and nothing of it reaches the owner.
 static void TestDamage() {
   uint32_t seed = 1;
@@ -270,7 +321,9 @@ int main() {
   TestTicketFlood();
   TestControlBudget();
   TestRenegotiation();
+  TestFloodsInHandshakes();
+  TestEarlyData();
   TestDamage();
-  std::puts("tls streams: 9 passed");
+  std::puts("tls streams: 11 passed");
   return 0;
 }
