@@ -7,6 +7,8 @@ import type { ClientPools } from '../upstream/client-pools.js';
 export interface Client {
   readonly conn: Conn;
   readonly protocol: 1 | 2;
+  /** An answer may end in trailers, as far as its version of HTTP has any. */
+  readonly hasTrailers: boolean;
   readonly peerHost: PeerHost;
   /** Known after peerHost. */
   readonly peerAddress: Address;

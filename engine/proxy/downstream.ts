@@ -103,6 +103,8 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
     return this.#peerAddress;
   }
 
+  readonly hasTrailers = true;
+
   /** Of the requests on this connection. */
   get protocol(): 1 | 2 {
     return this.#codec === null ? 1 : this.#codec.protocol;

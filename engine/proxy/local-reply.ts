@@ -74,7 +74,8 @@ export function grpcEnd(x: Exchange, status: number, text: Uint8Array, fault: Fa
   const { status: sent, contentLength } = x.response;
   if (x.is(LOCAL_REPLY | RESPONSE_ENDED | TUNNEL) || sent !== 200 || contentLength >= 0 || !isGrpc(x.request))
     return null;
-  if (x.responseTrailers !== null) return null;
+  // Where trailers would be dropped, a body that broke off must not look whole.
+  if (x.responseTrailers !== null || x.downstream?.hasTrailers !== true || x.protocol === 'HTTP/1.0') return null;
   const trailers = x.core.heads.take();
   trailers.reset();
   addDecimal(trailers, GRPC_STATUS, grpcStatusOf(status, fault));

@@ -34,6 +34,7 @@ const NO_LENGTH = -1;
 
 export class UwsStream implements MessageStream, Client {
   readonly protocol = 1;
+  readonly hasTrailers = false;
   readonly id = 1;
   readonly isReused = false;
   readonly sawResponseBytes = false;

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { bootstrap } from '../support/bootstrap.js';
 import { ProxyProcess } from '../support/proxy-process.js';
+import { RawClient } from '../support/raw-client.js';
 
 const GRPC = 'application/grpc+proto';
 let proxy: ProxyProcess;
@@ -15,6 +16,11 @@ let received: http.IncomingHttpHeaders = {};
 before(async () => {
   origin = http.createServer((request, response) => {
     received = request.headers;
+    if (request.url === '/origin/breaks') {
+      response.writeHead(200, { 'content-type': 'application/grpc' });
+      response.write('x', () => setTimeout(() => response.destroy(), 50));
+      return;
+    }
     if (request.url?.startsWith('/slow') === true) return;
     response.writeHead(200, { 'content-type': 'application/grpc', trailer: 'grpc-status' });
     response.write('x');
@@ -57,7 +63,10 @@ before(async () => {
     virtual_hosts: [{ name: 'all', domains: ['*'], routes }],
   };
   proxy = await ProxyProcess.start(
-    bootstrap({ origins: [port], manager: { route_config: routeConfig, access_log: [log] } }),
+    bootstrap({
+      origins: [port],
+      manager: { route_config: routeConfig, access_log: [log], http_protocol_options: { accept_http_10: true } },
+    }),
   );
 });
 after(async () => {
@@ -124,6 +133,24 @@ test('grpc-timeout ends a call as the route allows, with DEADLINE_EXCEEDED', asy
   assert.equal(received['grpc-timeout'], '1000m');
   await ask('/origin', GRPC, { 'grpc-timeout': '1H' });
   assert.equal(received['grpc-timeout'], '1H');
+});
+
+test('a body that breaks off ends with a status where the client gets trailers, and is cut where it does not', async () => {
+  const answer = async (version: string): Promise<readonly [string, boolean]> => {
+    const client = await RawClient.connect(proxy.port);
+    client.send(`POST /origin/breaks ${version}\r\nHost: a\r\nContent-Type: ${GRPC}\r\nContent-Length: 0\r\n\r\n`);
+    const text = await client.until(
+      (received) => received.includes('grpc-status') || client.isClosed || client.isEnded,
+    );
+    client.close();
+    return [text, client.isEnded];
+  };
+  assert.match((await answer('HTTP/1.1'))[0], /\r\n1\r\nx\r\n0\r\ngrpc-status: 14\r\n/);
+  // By a FIN the body would look whole.
+  const [older, isEnded] = await answer('HTTP/1.0');
+  assert.match(older, /^HTTP\/1\.1 200 /);
+  assert.equal(isEnded, false);
+  await proxy.until(() => Promise.resolve((proxy.log.match(/LOG \/origin\/breaks /g) ?? []).length === 2));
 });
 
 test('the log has the status from trailers, from our own answers, and none of what is not gRPC', async () => {
