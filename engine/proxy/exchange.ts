@@ -124,7 +124,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     const refused = prepareRequest(this, listener);
     if (refused !== 0) {
       if (refused === REDIRECT_TO_PATH) redirectToPath(this);
-      else this.#refuse(refused);
+      else this.fail(refused);
       return;
     }
     const route = listener.router.route(this);
@@ -306,7 +306,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.is(RESPONSE_HEAD)) {
       this.note(fault);
       this.#abandon(fault);
-    } else this.#refuse(fault);
+    } else this.fail(fault);
   }
 
   /** The client ended its side after a whole request. */
@@ -530,10 +530,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   // ---- small parts ----------------------------------------------------------------------------------
-
-  #refuse(fault: FaultCode): void {
-    this.reply((FAULTS[fault] as (typeof FAULTS)[number]).status, faultBody(fault), fault);
-  }
 
   #retry(fault: FaultCode, elsewhere: boolean): void {
     this.endUpstream(fault);
