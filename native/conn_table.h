@@ -35,6 +35,7 @@ struct Conn {
   uint32_t high_mark = 1 << 20;
   int32_t delay_ms = 0;
   int64_t deadline_ms = 0;  // dial timeout or delayed close; 0 = none
+  int64_t left_to_flush = -1;  // what was queued here and in the kernel when the deadline of an ended one came last
   uint32_t events = 0;      // what epoll said while the connection is kWaiting
   uint32_t batch = 0;       // the batch of operations that first_op and last_op are of
   uint32_t discards = 0;    // reads since the owner has ended the connection

@@ -119,6 +119,7 @@ class Poller {
   void Fail(int32_t slot, int error);
   void Close(int32_t slot, int error, bool is_ours);
   void SetDeadline(Conn* conn, int64_t at_ms);
+  [[nodiscard]] bool IsFlushing(Conn* conn, int64_t now_ms);
 
   // TLS: poller_tls.cc
   void WantHandshake(int32_t slot);

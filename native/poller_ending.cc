@@ -1,4 +1,6 @@
 // How connections end: in order once flushed, because a send failed, or because their time is over.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cerrno>
@@ -62,6 +64,7 @@ void Poller::End(int32_t slot, int32_t delay_ms) {
     return;
   }
   if (conn->queued() == 0) AfterFlush(slot);
+  else if (delay_ms > 0) SetDeadline(conn, NowMs() + delay_ms);
 }
 
 // A send failed. What the peer sent before it closed may still be read: the answer that explains the close.
@@ -100,6 +103,18 @@ void Poller::SetDeadline(Conn* conn, int64_t at_ms) {
   conn->deadline_ms = at_ms;
 }
 
+// An ended connection whose peer still takes what is queued, however slowly: it gets as long again.
+bool Poller::IsFlushing(Conn* conn, int64_t now_ms) {
+  if ((conn->flags & (kEnding | kShutDown)) != kEnding || conn->queued() == 0) return false;
+  int unacknowledged = 0;
+  ::ioctl(conn->fd, SIOCOUTQ, &unacknowledged);
+  int64_t left = static_cast<int64_t>(conn->queued()) + unacknowledged;
+  if (left == conn->left_to_flush) return false;
+  conn->left_to_flush = left;
+  SetDeadline(conn, now_ms + conn->delay_ms);
+  return true;
+}
+
 void Poller::CheckDeadlines() {
   int64_t now = NowMs();
   for (int32_t slot = 0; slot < conns_.size(); slot++) {
@@ -107,7 +122,8 @@ void Poller::CheckDeadlines() {
     if (conn->deadline_ms == 0 || conn->deadline_ms > now || conn->fd < 0) continue;
     bool is_shaking = conn->tls != nullptr && !conn->tls->is_open() && (conn->flags & (kConnecting | kEnding)) == 0;
     if (is_shaking) FailHandshake(slot, kTlsEndTimeout, "handshake timed out");
-    else Close(slot, (conn->flags & kConnecting) != 0 ? ETIMEDOUT : 0, (conn->flags & kConnecting) == 0);
+    else if (!IsFlushing(conn, now))
+      Close(slot, (conn->flags & kConnecting) != 0 ? ETIMEDOUT : 0, (conn->flags & kConnecting) == 0);
   }
   listeners_.ResumePaused();
 }

@@ -137,7 +137,19 @@ export class NodeConn implements Conn {
       });
       // What still comes is read and dropped until the peer's FIN.
       socket.resume();
+      if (delayedCloseMs > 0) this.#leaveWhenStuck(socket, delayedCloseMs, -1);
     });
+  }
+  /** Law 5: as long again after each step forward. left: bytes that waited when the last one was looked for. */
+  #leaveWhenStuck(socket: net.Socket, delayedCloseMs: number, left: number): void {
+    const timer = setTimeout(() => {
+      if (socket.destroyed || socket.writableFinished) return;
+      const { _handle } = socket as unknown as { readonly _handle: { readonly writeQueueSize?: number } | null };
+      const now = socket.writableLength + (_handle?.writeQueueSize ?? 0);
+      if (now === left) socket.destroy();
+      else this.#leaveWhenStuck(socket, delayedCloseMs, now);
+    }, delayedCloseMs);
+    timer.unref();
   }
   shutdownAfterFlush(): void {
     if (this.isEnded || this.isClosed) return;

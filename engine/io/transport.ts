@@ -90,7 +90,10 @@ export interface Conn {
   setHighMark(byteCount: number): void;
   hold(reason: HoldBits): void;
   release(reason: HoldBits): void;
-  /** Send what is queued, then FIN, then wait for the peer's FIN for at most delayedCloseMs (0: close at once). */
+  /**
+   * Send what is queued, then FIN, then wait for the peer's FIN for at most delayedCloseMs (0: close at once). A peer that
+   * takes nothing of what is queued for so long is left as well (Envoy's delayed_close_timeout); with 0 it has for ever.
+   */
   endAfterFlush(delayedCloseMs: number): void;
   /** Send what is queued, then FIN; reading goes on (half-close of a tunnel). */
   shutdownAfterFlush(): void;

@@ -314,6 +314,17 @@ export function transportLaws(
     assert.equal(owner.calls.filter((call) => call.startsWith('closed')).length, 1);
   });
 
+  each('5: a peer that takes nothing of what is queued for so long is left', async (world, { conn, owner, peer }) => {
+    peer.pause();
+    const piece = pattern(1 << 20);
+    // More than the system keeps for both ends.
+    owner.calling(() => {
+      for (let i = 0; i < 32; i++) conn.write(piece, 0, piece.length);
+      conn.endAfterFlush(100);
+    });
+    await world.until('it is closed', () => owner.isClosed);
+  });
+
   each('endAfterFlush(0) closes without waiting for the peer', async (world, { conn, owner, peer }) => {
     owner.calling(() => {
       conn.write(Buffer.from('bye'), 0, 3);

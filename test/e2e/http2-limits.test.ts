@@ -17,7 +17,8 @@ const proxies: ProxyProcess[] = [];
 
 before(async () => {
   origin = http2.createServer((request, response) => {
-    setTimeout(() => response.end('ok'), request.url === '/slow' ? 700 : 0);
+    if (request.url === '/big') response.end(Buffer.alloc(64 << 20));
+    else setTimeout(() => response.end('ok'), request.url === '/slow' ? 700 : 0);
   });
   await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
 });
@@ -137,4 +138,21 @@ test('a client that ends its side ends its connection, and what is under way wit
   await proxy.until(async () => (await proxy.stat('http.ingress.downstream_rq_active')) === 0);
   await proxy.until(async () => (await proxy.stat('cluster.origin.upstream_rq_active')) === 0);
   assert.equal(await proxy.stat('http.ingress.downstream_rq_http2_total'), 1);
+});
+
+test('a client that stops to read an answer is left, with all that waits for it', async () => {
+  const proxy = await start({
+    http2_protocol_options: { connection_keepalive: { interval: '0.2s', timeout: '0.2s' } },
+    delayed_close_timeout: '0.2s',
+  });
+  const socket = net.connect(proxy.port, '127.0.0.1');
+  socket.on('error', () => {});
+  // As much as a window may be, for streams and the connection; then GET /big.
+  const windows = Buffer.from('0000060400000000000004 7fffffff 00000408000000000 07f000000'.replace(/ /g, ''), 'hex');
+  const request = Buffer.from('00000b0105000000018286 04042f626967 410161'.replace(/ /g, ''), 'hex');
+  socket.write(Buffer.concat([PREFACE, windows, request]));
+  socket.pause();
+  await proxy.until(async () => (await proxy.stat('http.ingress.http2.keepalive_timeout')) === 1);
+  await proxy.until(async () => (await proxy.stat('http.ingress.downstream_cx_active')) === 0);
+  socket.destroy();
 });
