@@ -36,15 +36,23 @@ async function main(): Promise<void> {
     process.exitCode = EXIT_USAGE;
     return;
   }
-  const { options } = parsed;
-  if (options.command === 'help') process.stdout.write(USAGE);
-  else if (options.command === 'version') process.stdout.write(`millrace ${packageVersion()}\n`);
+  const { command } = parsed.options;
+  if (command === 'help') process.stdout.write(USAGE);
+  else if (command === 'version') process.stdout.write(`millrace ${packageVersion()}\n`);
   else {
+    const options = withTransport(parsed.options);
     const config = readConfig(options);
     if (config === null) process.exitCode = EXIT_REFUSED;
-    else if (options.command === 'validate') process.stdout.write(`configuration '${options.config.name}' OK\n`);
+    else if (command === 'validate') process.stdout.write(`configuration '${options.config.name}' OK\n`);
     else await serve(options, config);
   }
+}
+
+/** The config is held against what the transport can do. */
+function withTransport(options: Options): Options {
+  // Where native is demanded and can't be had, the start says so.
+  if (options.transport === 'native' || chooseTransport(options.transport).name === 'native') return options;
+  return { ...options, config: { ...options.config, transport: 'node' } };
 }
 
 function readConfig(options: Options): LoadedConfig | null {

@@ -15,6 +15,8 @@ export interface ConfigSource {
   readonly allowsUnknownFields: boolean;
   /** Who accepts, where it isn't the transport: what that can't do is a problem of the config. */
   readonly ingress?: 'uws';
+  /** What it can't do is a problem of the config, too. */
+  readonly transport?: 'node';
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Problem } from '../fault/problem.js';
 import type { ConfigSource } from '../options.js';
+import { checkNodeTls } from './check-node-tls.js';
 import { checkUws } from './check-uws.js';
 import { type Compiled, compile } from './compile.js';
 import type { Resolved } from './compile-clusters.js';
@@ -70,6 +71,7 @@ function loadText(source: ConfigSource, text: string, kept: FileContents = new M
     // are thrown away.
     compile(reader, bootstrap, new PlanRegistry(), new Map(), 0, files);
     if (source.ingress === 'uws') checkUws(reader, bootstrap);
+    if (source.transport === 'node') checkNodeTls(reader, bootstrap);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (!reader.hasErrors) return { problems: [...reader.sorted(), fileProblem(source.name, message)] };

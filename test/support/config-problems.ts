@@ -11,11 +11,12 @@ export interface ReadOptions {
   readonly overlay?: string;
   readonly allowsUnknownFields?: boolean;
   readonly ingress?: 'uws';
+  readonly transport?: 'node';
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 export function problemsOf(text: string, options: ReadOptions = {}): readonly Problem[] {
-  const { overlay, allowsUnknownFields = false, environment = {}, ingress } = options;
+  const { overlay, allowsUnknownFields = false, environment = {}, ingress, transport } = options;
   const loaded = loadConfig({
     path: null,
     text,
@@ -23,6 +24,7 @@ export function problemsOf(text: string, options: ReadOptions = {}): readonly Pr
     allowsUnknownFields,
     environment,
     ...(ingress === undefined ? {} : { ingress }),
+    ...(transport === undefined ? {} : { transport }),
     ...(overlay === undefined ? {} : { overlay: { name: '<--config-yaml>', text: overlay } }),
   });
   return 'problems' in loaded ? loaded.problems : loaded.warnings;
