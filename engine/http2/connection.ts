@@ -86,12 +86,7 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     this.control = new ControlWriter(conn, arena);
     this.#encoder = new HpackEncoder(shared.interns, options.hpackTableSizeBytes);
     this.outbox = new Outbox(conn, arena, shared.heads, this.#encoder, this);
-    this.intake = new Intake(
-      this,
-      shared.heads,
-      options.initialConnectionWindowBytes,
-      options.initialStreamWindowBytes,
-    );
+    this.intake = new Intake(this, shared.heads, options);
     this.decoder = new HpackDecoder(shared.interns, {
       maxHeadBytes: options.maxHeadBytes,
       maxFields: options.maxFields,

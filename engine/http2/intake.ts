@@ -4,6 +4,7 @@ import type { Head } from '../http/head.js';
 import { ByteQueue } from '../base/byte-queue.js';
 import { type ErrorCode, FLOW_CONTROL_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from './error-codes.js';
 import { FLAG_END_STREAM, INITIAL_WINDOW_BYTES } from './frames.js';
+import type { Http2Options } from './options.js';
 import type { StreamStore } from './stream-store.js';
 import { CLOSED, HEAD_RECEIVED, type Http2Stream, REMOTE_ENDED } from './stream.js';
 
@@ -53,13 +54,13 @@ export class Intake {
   #isResumePlanned = false;
   #resume: (() => void) | null = null;
 
-  constructor(owner: IntakeOwner, heads: HeadPool, connectionWindow: number, streamWindow: number) {
+  constructor(owner: IntakeOwner, heads: HeadPool, options: Http2Options) {
     this.#owner = owner;
     this.#heads = heads;
-    this.#wholeWindow = Math.max(connectionWindow, INITIAL_WINDOW_BYTES);
+    this.#wholeWindow = Math.max(options.initialConnectionWindowBytes, INITIAL_WINDOW_BYTES);
     this.#window = this.#wholeWindow;
     // Until SETTINGS are acknowledged the peer may go by the initial value.
-    this.streamWindow = Math.max(streamWindow, INITIAL_WINDOW_BYTES);
+    this.streamWindow = Math.max(options.initialStreamWindowBytes, INITIAL_WINDOW_BYTES);
   }
 
   /** What the first WINDOW_UPDATE of the connection adds. */

@@ -106,17 +106,13 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   #admit(): void {
+    // No head was fit to be passed on: the one here is of an earlier request, maybe somebody else's, and the log asks.
+    if (!this.is(REQUEST_HEAD)) this.request.reset();
     const listener = this.listener as ListenerRuntime;
     countStart(this);
     this.filters = listener.filters.take();
     if (this.filters !== null) this.filters.begin(this);
     startDeadlines(this, listener.record);
-  }
-
-  /** No head was fit to be passed on: the one here is of an earlier request, maybe somebody else's, and the log asks. */
-  #admitUnread(): void {
-    this.request.reset();
-    this.#admit();
   }
 
   #route(): void {
@@ -293,7 +289,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   /** The client is gone, or the connection failed: whatever the upstream still does is in vain. */
   onReset(fault: FaultCode): void {
     if (this.is(FINISHED)) return;
-    if (!this.is(REQUEST_HEAD)) this.#admitUnread();
+    if (!this.is(REQUEST_HEAD)) this.#admit();
     this.note(fault);
     this.#down = null;
     this.#abandon(fault);
@@ -301,7 +297,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   onInvalid(fault: FaultCode): void {
     if (this.is(FINISHED)) return;
-    if (!this.is(REQUEST_HEAD)) this.#admitUnread();
+    if (!this.is(REQUEST_HEAD)) this.#admit();
     this.#endRequest();
     if (this.is(RESPONSE_HEAD)) {
       this.note(fault);
