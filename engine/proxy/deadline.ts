@@ -10,19 +10,13 @@ import {
 } from '../fault/faults.js';
 import { isGrpc, readGrpcTimeoutMs, setGrpcTimeout } from '../http/grpc.js';
 import type { HttpRecord, RouteActionRecord } from '../plan/records.js';
-import { type ExchangeRecord, REQUEST_ENDED, TUNNEL } from './exchange-record.js';
+import { DOWNSTREAM_FULL, type ExchangeRecord, REQUEST_ENDED, TUNNEL } from './exchange-record.js';
 
 // route     route.timeout            from the end of the request to the end of the response; retries included
 // idle      stream_idle_timeout      no head or data in either direction
 // request   request_timeout          from the first byte of the head to the end of the request
 // duration  max_stream_duration      the whole exchange
-// gone      half-close grace         the client sent FIN and no response has begun
-
-/**
- * A client that has sent FIN may be waiting for its answer (half-close) or be gone; TCP can't tell them apart. So long
- * the upstream request lives on. Shorter cuts `nc -N` users off, longer lets abandoned work run.
- */
-export const HALF_CLOSE_GRACE_MS = 1000;
+// gone      half-close grace         the client sent FIN, and nothing has come for it since
 
 export function startDeadlines(x: ExchangeRecord, http: HttpRecord): void {
   const nowMs = x.core.transport.nowMs();
@@ -87,18 +81,23 @@ function nextDeadlineMs(x: ExchangeRecord): number {
   if (x.routeDeadlineMs !== 0 && (next === 0 || x.routeDeadlineMs < next)) next = x.routeDeadlineMs;
   if (x.requestDeadlineMs !== 0 && (next === 0 || x.requestDeadlineMs < next)) next = x.requestDeadlineMs;
   if (x.durationDeadlineMs !== 0 && (next === 0 || x.durationDeadlineMs < next)) next = x.durationDeadlineMs;
-  if (x.goneDeadlineMs !== 0 && (next === 0 || x.goneDeadlineMs < next)) next = x.goneDeadlineMs;
+  if (isGoneCounted(x) && (next === 0 || x.goneDeadlineMs < next)) next = x.goneDeadlineMs;
   return next;
 }
 
 /** The fault of a due timeout, or 0 when none is due yet (its deadline moved since the timer was armed). */
 export function dueFault(x: ExchangeRecord, nowMs: number): FaultCode {
-  if (isDue(x.goneDeadlineMs, nowMs)) return DOWN_GONE;
+  if (isGoneCounted(x) && isDue(x.goneDeadlineMs, nowMs)) return DOWN_GONE;
   if (isDue(x.durationDeadlineMs, nowMs)) return MAX_STREAM_DURATION;
   if (isDue(x.requestDeadlineMs, nowMs)) return REQUEST_TIMEOUT;
   if (isDue(x.routeDeadlineMs, nowMs)) return UP_TIMEOUT;
   if (isDue(x.idleDeadlineMs, nowMs)) return x.is(REQUEST_ENDED) ? STREAM_IDLE_RESPONSE : STREAM_IDLE_REQUEST;
   return 0;
+}
+
+/** A client for which bytes wait is reading, or its connection breaks by itself. */
+function isGoneCounted(x: ExchangeRecord): boolean {
+  return x.goneDeadlineMs !== 0 && !x.is(DOWNSTREAM_FULL);
 }
 
 function isDue(deadlineMs: number, nowMs: number): boolean {

@@ -60,6 +60,13 @@ export const REQUEST_RELAYED = 65536;
 export const UPSTREAM_FULL = 131072;
 export const DOWNSTREAM_FULL = 262144;
 
+/**
+ * A client that has sent FIN may be waiting for its answer (half-close) or be gone; TCP can't tell them apart. So long
+ * the upstream request lives on, and again after every piece of the answer. Shorter cuts `nc -N` users off, longer lets
+ * abandoned work run: an event stream whose reader is gone, say.
+ */
+export const HALF_CLOSE_GRACE_MS = 1000;
+
 export abstract class ExchangeRecord extends Timer implements FilterContext, HashedRequest {
   readonly core: Core;
   downstream: Client | null = null;
@@ -319,6 +326,7 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
   /** Something moved: the idle timeout begins anew. */
   touch(): void {
     if (this.idleTimeoutMs !== 0) this.idleDeadlineMs = this.core.transport.nowMs() + this.idleTimeoutMs;
+    if (this.goneDeadlineMs !== 0) this.goneDeadlineMs = this.core.transport.nowMs() + HALF_CLOSE_GRACE_MS;
   }
 
   /** The upstream's part is over: cells and counters of the attempt are given back, once. */

@@ -21,7 +21,7 @@ import type { Pool } from '../upstream/pool.js';
 import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
-import { armTimer, dueFault, HALF_CLOSE_GRACE_MS, routeDeadlines, startDeadlines } from './deadline.js';
+import { armTimer, dueFault, routeDeadlines, startDeadlines } from './deadline.js';
 import {
   ACQUIRING,
   BODY_KEPT,
@@ -29,6 +29,7 @@ import {
   DOWNSTREAM_FULL,
   ExchangeRecord,
   FINISHED,
+  HALF_CLOSE_GRACE_MS,
   LOCAL_REPLY,
   REQUEST_ENDED,
   REQUEST_HEAD,
@@ -307,9 +308,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
 
   /** The client ended its side after a whole request. */
   onClientEnd(): void {
-    if (this.is(FINISHED | CLIENT_ENDED)) return;
+    if (this.is(FINISHED | CLIENT_ENDED | TUNNEL)) return;
     this.state |= CLIENT_ENDED;
-    if (this.is(RESPONSE_HEAD)) return;
     this.goneDeadlineMs = this.core.transport.nowMs() + HALF_CLOSE_GRACE_MS;
     armTimer(this);
   }
@@ -321,6 +321,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     if (this.uncreditedResponse > 0) up?.consumed(this.uncreditedResponse);
     this.uncreditedResponse = 0;
     this.state &= ~DOWNSTREAM_FULL;
+    if (this.goneDeadlineMs !== 0) armTimer(this);
     up?.release(HOLD_PEER_FULL);
   }
 
@@ -344,7 +345,6 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.response = head;
     this.upstreamHeadUs = this.core.transport.nowUs();
     this.responseStartUs = this.upstreamHeadUs;
-    this.goneDeadlineMs = 0;
     this.responseCodeDetails = 'via_upstream';
     this.state |= UPSTREAM_HEAD;
     if (head.status === 101 || (head.status < 300 && this.request.method === METHOD_CONNECT)) this.#beginTunnel();

@@ -52,6 +52,10 @@ async function answer(request: http.IncomingMessage, response: http.ServerRespon
   } else if (url === '/204') {
     response.writeHead(204);
     response.end();
+  } else if (url === '/stream') {
+    response.on('close', () => originCloses++);
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('data: first\n\n');
   } else if (url === '/slow') {
     request.on('close', () => {
       originCloses++;
@@ -278,6 +282,16 @@ test('a client that only ends its side is answered', async () => {
   const client = await RawClient.connect(proxy.port);
   client.socket.end('GET /half HTTP/1.1\r\nHost: a\r\n\r\n');
   assert.match(await client.untilClosed(), /GET \/half$/);
+  client.close();
+});
+
+test('an event stream whose reader has left ends, also when nothing more is sent', async () => {
+  const before = originCloses;
+  const client = await RawClient.connect(proxy.port);
+  client.send('GET /stream HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.until((received) => received.includes('data: first'));
+  client.socket.end();
+  await proxy.until(() => originCloses > before);
   client.close();
 });
 
