@@ -194,6 +194,13 @@ export class Core {
     for (const connection of this.#connections) connection.drain();
   }
 
+  /** After a reload: connections whose listener or filter chain is no more end as in a drain. */
+  drainChainless(): void {
+    const { chains } = this.snapshot;
+    for (const connection of this.#connections)
+      if (connection instanceof Downstream && !chains.has(connection.listener.chain.index)) connection.drain();
+  }
+
   /** Aborts what is left. */
   cut(): void {
     for (const connection of this.#connections) connection.cut(SHUT_DOWN);

@@ -263,6 +263,7 @@ class SnapshotBuild {
     this.#contexts.commit();
     for (const [name, cluster] of before.clusters) if (!clusters.has(name)) cluster.drain();
     for (const [key, log] of before.accessLogs) if (!accessLogs.has(key)) log.close();
+    core.drainChainless();
   }
 
   #tlsOf(cluster: ClusterRecord, tls: ClusterRecord['tls']): ClusterTls | null {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { bootstrap } from '../support/bootstrap.js';
+import { freePort } from '../support/free-port.js';
 import { MAIN, ProxyProcess } from '../support/proxy-process.js';
 import { RawClient } from '../support/raw-client.js';
 
@@ -446,4 +447,31 @@ test('the node transport does the same', async () => {
   await client.until((text) => text.endsWith('fine'));
   client.close();
   assert.equal(await proxy.stop(), 0, proxy.log);
+});
+
+test('connections of a listener that a reload removes end; those of the others go on', async () => {
+  const config = bootstrap({ origins: [originPort] });
+  const removed = await freePort();
+  const both = (port: number, adminPort: number): string => {
+    const document = JSON.parse(config(port, adminPort)) as { static_resources: { listeners: object[] } };
+    const { listeners } = document.static_resources;
+    listeners.push({ ...(JSON.parse(JSON.stringify(listeners[0]).replace(String(port), String(removed))) as object) });
+    Object.assign(listeners[1] as object, { name: 'removed' });
+    return JSON.stringify(document);
+  };
+  const proxy = await ProxyProcess.start(both);
+  const kept = await RawClient.connect(proxy.port);
+  const ended = await RawClient.connect(removed);
+  for (const client of [kept, ended]) {
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.until((text) => text.endsWith('fine'));
+  }
+  proxy.writeConfig(config(proxy.port, proxy.adminPort));
+  proxy.child.kill('SIGHUP');
+  await ended.untilClosed();
+  kept.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await kept.until((text) => text.split('fine').length === 3);
+  assert.doesNotMatch(kept.received, /connection: close/);
+  kept.close();
+  await proxy.stop();
 });
