@@ -53,7 +53,7 @@ import { canRetry, goesAgain } from './retry.js';
 import { giveResponse, prepareReply, prepareResponse, readLoadReport } from './response-fields.js';
 import type { ListenerRuntime } from './snapshot.js';
 import { asksForTunnel, translateSwitch, translateUpgrade } from './upgrade.js';
-import { countFinish, countStart, countTunnel } from './statistics.js';
+import { beginTunnel, countFinish, countStart } from './statistics.js';
 
 // The life of a request; a method each, in this order (test/tidy checks it, ARCHITECTURE.md repeats it):
 //   onHead            the downstream codec has a request head; framing was checked by the codec
@@ -544,11 +544,8 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
   }
 
   #beginTunnel(): void {
-    this.state |= TUNNEL;
-    countTunnel(this);
-    this.state &= ~(REQUEST_ENDED | REQUEST_RELAYED);
-    this.routeDeadlineMs = 0;
-    this.requestDeadlineMs = 0;
+    this.state = (this.state | TUNNEL) & ~(REQUEST_ENDED | REQUEST_RELAYED);
+    beginTunnel(this);
     this.#down?.release(HOLD_TUNNEL);
   }
 

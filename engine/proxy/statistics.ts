@@ -52,8 +52,10 @@ export function countStart(x: ExchangeRecord): void {
   metrics.add(base + RQ_ACTIVE, 1);
 }
 
-/** A request that has become a tunnel: an Upgrade or a CONNECT. */
-export function countTunnel(x: ExchangeRecord): void {
+/** A request that has become a tunnel, an Upgrade or a CONNECT, is no longer bound to the times of requests. */
+export function beginTunnel(x: ExchangeRecord): void {
+  x.routeDeadlineMs = 0;
+  x.requestDeadlineMs = 0;
   const base = (x.listener as ListenerRuntime).record.metrics.counters;
   x.core.metrics.add(base + UPGRADES_TOTAL, 1);
   x.core.metrics.add(base + UPGRADES_ACTIVE, 1);
