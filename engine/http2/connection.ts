@@ -149,7 +149,6 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     return 0;
   }
 
-  /** More frames wait for the peer to read than may. */
   protected hasOutboundFlood(): boolean {
     if (this.conn.queuedBytes > 0) return this.abuse.isOutboundFlood(this.outbox.frames, this.control.frames);
     this.control.frames = 0;
