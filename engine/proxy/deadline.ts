@@ -10,7 +10,8 @@ import {
 } from '../fault/faults.js';
 import { isGrpc, readGrpcTimeoutMs, setGrpcTimeout } from '../http/grpc.js';
 import type { HttpRecord, RouteActionRecord } from '../plan/records.js';
-import { DOWNSTREAM_FULL, type ExchangeRecord, REQUEST_ENDED, TUNNEL } from './exchange-record.js';
+import type { ExchangeRecord } from './exchange-record.js';
+import { DOWNSTREAM_FULL, REQUEST_ENDED, TUNNEL } from './exchange-state.js';
 
 // route     route.timeout            from the end of the request to the end of the response; retries included
 // idle      stream_idle_timeout      no head or data in either direction

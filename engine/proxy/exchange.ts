@@ -22,14 +22,13 @@ import type { UpstreamConn } from '../upstream/upstream-conn.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
 import { armTimer, dueFault, routeDeadlines, startDeadlines } from './deadline.js';
+import { ExchangeRecord, HALF_CLOSE_GRACE_MS } from './exchange-record.js';
 import {
   ACQUIRING,
   BODY_KEPT,
   CLIENT_ENDED,
   DOWNSTREAM_FULL,
-  ExchangeRecord,
   FINISHED,
-  HALF_CLOSE_GRACE_MS,
   LOCAL_REPLY,
   REQUEST_ENDED,
   REQUEST_HEAD,
@@ -43,7 +42,7 @@ import {
   UPSTREAM_ENDED,
   UPSTREAM_FULL,
   UPSTREAM_HEAD,
-} from './exchange-record.js';
+} from './exchange-state.js';
 import { REDIRECT_TO_PATH } from '../http/normalize.js';
 import { faultBody, fillReply, grpcEnd, meetExpectation, redirectToPath } from './local-reply.js';
 import { relayData, UpstreamSide } from './relay.js';

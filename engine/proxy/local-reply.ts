@@ -7,7 +7,7 @@ import { addGrpcMessage, grpcStatusOfHttp, isGrpc } from '../http/grpc.js';
 import { N } from '../http/names.js';
 import { statusText } from '../http/statuses.js';
 import type { Exchange } from './exchange.js';
-import { LOCAL_REPLY, REQUEST_HEAD, RESPONSE_ENDED, TUNNEL } from './exchange-record.js';
+import { LOCAL_REPLY, REQUEST_HEAD, RESPONSE_ENDED, TUNNEL } from './exchange-state.js';
 
 // Read once: N has too many properties for the compiler to see through it.
 const CONTENT_LENGTH = N['content-length'];

@@ -1,7 +1,8 @@
 /** Retries of our own: which requests may be sent once more without anybody having asked for that. */
 import { type FaultCode, FAULTS, UP_STREAM_REFUSED } from '../fault/faults.js';
 import { isIdempotent } from '../http/methods.js';
-import { BODY_KEPT, type ExchangeRecord, LOCAL_REPLY, TRAILERS_SENT, UPSTREAM_HEAD } from './exchange-record.js';
+import type { ExchangeRecord } from './exchange-record.js';
+import { BODY_KEPT, LOCAL_REPLY, TRAILERS_SENT, UPSTREAM_HEAD } from './exchange-state.js';
 import type { Replay } from './replay.js';
 
 /** The keep-alive race, refused connections and refused streams. Each reused connection that died counts. */

@@ -1,7 +1,8 @@
 /** The counters of an exchange: what is added when it starts and when it ends. */
 import { HTTP } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
-import { RESPONSE_HEAD, type ExchangeRecord, REQUEST_ENDED, TUNNEL } from './exchange-record.js';
+import type { ExchangeRecord } from './exchange-record.js';
+import { RESPONSE_HEAD, REQUEST_ENDED, TUNNEL } from './exchange-state.js';
 import {
   MAX_STREAM_DURATION,
   NO_CLUSTER,
