@@ -77,8 +77,9 @@ function badRequest(
   return row(reason, 'downstream', 'never', status, 13, 'DPE', details, 'debug', null, http2Details);
 }
 
-function clientLeft(reason: string, flag: string, details: string, http2Details = details): FaultCode {
-  return row(reason, 'downstream', 'never', 0, 1, flag, details, 'debug', null, http2Details);
+/** status: of what is answered in case it still listens. */
+function clientLeft(reason: string, flag: string, details: string, http2Details = details, status = 0): FaultCode {
+  return row(reason, 'downstream', 'never', status, 1, flag, details, 'debug', null, http2Details);
 }
 
 function badResponse(reason: string): FaultCode {
@@ -152,7 +153,7 @@ export const BAD_SCHEME = badRequest('invalid_scheme');
 /** Host and :authority differ, RFC 9113 §8.3.1: two readers would take the request to two places. */
 export const BAD_HOST_MISMATCH = badRequest('host_differs_from_authority');
 /** The client ended its side in the middle of a request. */
-export const DOWN_TRUNCATED = badRequest('incomplete_request', 'downstream_remote_disconnect');
+export const DOWN_TRUNCATED = clientLeft('incomplete_request', 'DC', 'downstream_remote_disconnect', undefined, 400);
 
 // ---- the client's side ------------------------------------------------------------------------
 export const DOWN_GONE = clientLeft('downstream_disconnect', 'DC', 'downstream_remote_disconnect');

@@ -35,6 +35,7 @@ import { HpackEncoder } from './hpack-encoder.js';
 import { Intake, type IntakeOwner } from './intake.js';
 import type { Http2Options } from './options.js';
 import { Outbox, type OutboxOwner } from './outbox.js';
+import { receivedFor, RX_RESET, sentFor, TX_RESET } from './reset-reasons.js';
 import { PeerSettings } from './settings.js';
 import type { Http2Shared } from './shared.js';
 import { StreamStore } from './stream-store.js';
@@ -44,12 +45,10 @@ const GOAWAY_SENT = HTTP2.index.goaway_sent;
 const GOAWAY_RECEIVED = HTTP2.index.goaway_received;
 const HEADER_OVERFLOW = HTTP2.index.header_overflow;
 const KEEPALIVE_TIMEOUT = HTTP2.index.keepalive_timeout;
-const RX_RESET = HTTP2.index.rx_reset;
 const SETTINGS_TIMED_OUT = HTTP2.index.settings_timeout;
 const STREAMS_ACTIVE = HTTP2.index.streams_active;
 const TRAILERS = HTTP2.index.trailers;
 const TX_FLUSH_TIMEOUT = HTTP2.index.tx_flush_timeout;
-const TX_RESET = HTTP2.index.tx_reset;
 
 export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner, OutboxOwner, WatchOwner, AbuseView {
   readonly protocol = 2;
@@ -213,6 +212,7 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
     const stream = this.store.find(id);
     if (stream === null) return this.onStrayFrame(FRAME_RST_STREAM, id);
     this.count(RX_RESET);
+    this.count(receivedFor(code));
     return this.onRstStream(stream, code);
   }
 
@@ -293,6 +293,7 @@ export abstract class Http2Connection implements Codec, FrameOwner, IntakeOwner,
 
   sendReset(id: number, code: ErrorCode): void {
     this.count(TX_RESET);
+    this.count(sentFor(code));
     this.control.rstStream(id, code);
   }
 

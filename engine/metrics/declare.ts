@@ -292,9 +292,30 @@ export const GRPC = scope(
 
 /** <stat_prefix>.http_local_rate_limit. */
 export const RATE_LIMIT = scope(['enabled', 'enforced', 'rate_limited', 'ok'], [], []);
+/** By the code of RST_STREAM (RFC 9113 §7), in its order; the last one is for codes of nobody's. */
+export const RESET_REASONS = [
+  'no_error',
+  'protocol_error',
+  'internal_error',
+  'flow_control_error',
+  'settings_timeout',
+  'stream_closed',
+  'frame_size_error',
+  'refused_stream',
+  'cancel',
+  'compression_error',
+  'connect_error',
+  'enhance_your_calm',
+  'inadequate_security',
+  'http_1_1_required',
+  'other',
+] as const;
+
 /** http2. below http.<stat_prefix>. and cluster.<name>. : one HTTP/2 side. */
 export const HTTP2 = scope(
   [
+    ...RESET_REASONS.map((reason) => `rx_reset.${reason}` as const),
+    ...RESET_REASONS.map((reason) => `tx_reset.${reason}` as const),
     'goaway_sent',
     'goaway_received',
     'header_overflow',

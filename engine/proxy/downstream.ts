@@ -1,6 +1,6 @@
 /** Downstream: one client connection: its codec, its idle and age limits, its way through a drain. */
 import { Timer } from '../base/timer-wheel.js';
-import { type FaultCode, REQUEST_HEADERS_TIMEOUT } from '../fault/faults.js';
+import { DOWN_RESET, type FaultCode, REQUEST_HEADERS_TIMEOUT } from '../fault/faults.js';
 import type { MessageSink, MessageStream, MultiplexedHost, StreamAcceptor } from '../http/codec.js';
 import { type PeerHost, withoutMapping } from '../http/forwarded.js';
 import { clientAddress } from '../io/proxied.js';
@@ -199,7 +199,8 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
   onClosed(_conn: Conn, fault: FaultCode): void {
     const hadExchange = this.#active > 0;
     this.core.wheel.forget(this);
-    this.#codec?.close(fault === 0 ? this.core.goneFault : fault);
+    // A reset of the connection, too, is a client that went away; what clients reset are streams.
+    this.#codec?.close(fault === 0 || fault === DOWN_RESET ? this.core.goneFault : fault);
     this.pools.leave();
     this.#countClosed(hadExchange);
     this.core.forget(this);

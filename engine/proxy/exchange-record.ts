@@ -253,7 +253,10 @@ export abstract class ExchangeRecord extends Timer implements FilterContext, Has
     const row = FAULTS[fault];
     if (row === undefined || fault === 0) return;
     this.fault = fault;
-    this.responseCodeDetails = this.downstream?.protocol === 2 ? row.http2Details : row.details;
+    const details = this.downstream?.protocol === 2 ? row.http2Details : row.details;
+    this.responseCodeDetails = this.is(UPSTREAM_HEAD)
+      ? details.replace('before_response_started', 'after_response_started')
+      : details;
     if (row.flag === '') return;
     if (this.responseFlags === '') this.responseFlags = row.flag;
     else if (!this.responseFlags.includes(row.flag)) this.responseFlags = `${this.responseFlags},${row.flag}`;

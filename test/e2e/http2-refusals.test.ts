@@ -119,9 +119,15 @@ test('with a head that could not be read nothing of an earlier request is logged
   ]);
 });
 
-test('streams that we reset are counted as such', async () => {
+test('streams that we reset are counted as such, and resets by their codes', async () => {
   assert.equal(await proxy.stat('http.ingress.downstream_rq_tx_reset'), 4);
   assert.equal(await proxy.stat('http.ingress.downstream_rq_rx_reset'), 1);
+  assert.equal(await proxy.stat('http.ingress.http2.rx_reset'), 1);
+  assert.equal(await proxy.stat('http.ingress.http2.rx_reset.cancel'), 1);
+  assert.equal(
+    await proxy.stat('http.ingress.http2.tx_reset.protocol_error'),
+    await proxy.stat('http.ingress.http2.tx_reset'),
+  );
   assert.equal(await proxy.stat('http.ingress.downstream_rq_active'), 0);
 });
 
@@ -136,3 +142,19 @@ test('a broken preface ends the connection without an answer', async () => {
   await new Promise((resolve) => socket.once('close', resolve));
   assert.equal(received, '');
 });
+
+for (const version of ['HTTP/1.1', 'HTTP/2'] as const)
+  for (const end of ['FIN', 'RST'] as const)
+    test(`${version}: a client whose connection ends by ${end} in the middle of a body has disconnected`, async () => {
+      const before = logged().length;
+      const socket = net.connect(proxy.port, '127.0.0.1');
+      socket.on('error', () => {});
+      if (version === 'HTTP/1.1') socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc');
+      else socket.write(frames('PREFACE', 'SETTINGS 0', 'HEADERS 1 END_HEADERS [POST]'));
+      await proxy.until(async () => (await proxy.stat('http.ingress.downstream_rq_active')) === 1);
+      if (end === 'FIN') socket.end();
+      else socket.resetAndDestroy();
+      await proxy.until(() => logged().length > before);
+      socket.destroy();
+      assert.equal(logged()[before], `request: ${version} 0 DC downstream_remote_disconnect /`);
+    });

@@ -5,7 +5,7 @@ import * as declared from '../../engine/metrics/declare.js';
 import { ENGINE } from './sources.js';
 
 /** Reached by arithmetic from a neighbour: 1xx + n, and the table of single statuses; ciphers, curves and signatures by their name. */
-const BY_PLACE = /_rq_([2-5]xx|\d{3})$|^\d+$|^ssl\.(ciphers|curves|sigalgs)\.(?!other$)/;
+const BY_PLACE = /_rq_([2-5]xx|\d{3})$|^\d+$|^ssl\.(ciphers|curves|sigalgs)\.(?!other$)|^[rt]x_reset\./;
 
 test('every declared counter and histogram is named by what feeds it', () => {
   const text = ENGINE.filter(({ path }) => path !== 'engine/metrics/declare.ts')
