@@ -16,12 +16,13 @@ PollerHost::PollerHost(Napi::Env env, int32_t worker, const PollerMemory& memory
       turn_(Napi::Persistent(turn)),
       judge_function_(Napi::Persistent(judge)) {
   judge_ = [this](int32_t slot, X509* leaf) { return Judge(slot, leaf); };
-  napi_get_uv_event_loop(env, &loop_);
+  uv_loop_t* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
   context_ = std::make_unique<Napi::AsyncContext>(env, "millrace");
   wait_ = std::make_unique<LoopWait>(
-      loop_, poller_.get(), [](void* self) { return static_cast<PollerHost*>(self)->Turn(); }, this);
+      loop, poller_.get(), [](void* self) { return static_cast<PollerHost*>(self)->Turn(); }, this);
   timer_.data = this;
-  uv_timer_init(loop_, &timer_);
+  uv_timer_init(loop, &timer_);
   uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
   napi_add_async_cleanup_hook(env, OnEnvironmentEnd, this, &hook_);
 }

@@ -40,7 +40,6 @@ class PollerHost {
   void MaybeDelete();
 
   Napi::Env env_;
-  uv_loop_t* loop_ = nullptr;
   std::unique_ptr<Poller> poller_;
   std::unique_ptr<LoopWait> wait_;
   std::unique_ptr<Napi::AsyncContext> context_;

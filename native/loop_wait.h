@@ -7,9 +7,9 @@
 
 namespace millrace {
 
-// Around a turn libuv makes three calls of its own (two waits of the loop, one of the poller below it). The first poller of a
-// thread waits in the loop's prepare phase instead, on its own descriptors and the loop's at once, so that a turn is one wait,
-// and libuv has its iteration when it has something to do. Further pollers of a thread are the loop's handles as usual.
+// As a handle of libuv's, a poller makes two waits of a turn, one of them in vain, and libuv two more. The first poller of a
+// thread waits in the loop's prepare phase instead, on its own descriptors and the loop's at once: one wait for a turn, and
+// libuv has its iteration when it has something to do. Further pollers of a thread are the loop's handles as usual.
 class LoopWait {
  public:
   // `turn` makes one round of gather, call and execute; false: it was the last one.

@@ -1,12 +1,12 @@
 /** gRPC-Web as a browser speaks it from a page of another origin: its own preflights, both encodings, streams, aborts. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { bootstrap } from '../support/bootstrap.js';
 import { Browser } from '../support/browser.js';
 import { GrpcEcho, SERVICE } from '../support/grpc-echo.js';
+import { newPageServer } from '../support/page-server.js';
 import { ProxyProcess } from '../support/proxy-process.js';
 import { downstreamTls, TlsFiles, tlsCertificate } from '../support/tls-files.js';
 
@@ -78,20 +78,7 @@ type Told = Readonly<Record<string, Read>> & {
 };
 
 let onTold: (told: Told) => void = () => {};
-const pages = http.createServer((request, response) => {
-  if (request.method !== 'POST') {
-    response.setHeader('content-type', 'text/html').end(PAGE);
-    return;
-  }
-  let body = '';
-  request.on('data', (chunk: Buffer) => {
-    body += chunk.toString();
-  });
-  request.on('end', () => {
-    response.end();
-    onTold(JSON.parse(body) as Told);
-  });
-});
+const pages = newPageServer<Told>(PAGE, (told) => onTold(told));
 const files = new TlsFiles();
 let echo: GrpcEcho;
 const proxies: ProxyProcess[] = [];

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { bootstrap } from '../support/bootstrap.js';
 import { Browser } from '../support/browser.js';
+import { newPageServer } from '../support/page-server.js';
 import { ProxyProcess } from '../support/proxy-process.js';
 import { downstreamTls, TlsFiles, tlsCertificate } from '../support/tls-files.js';
 
@@ -40,20 +40,7 @@ interface Told {
   readonly hop: string;
 }
 
-const origin = http.createServer((request, response) => {
-  if (request.method !== 'POST') {
-    response.setHeader('content-type', 'text/html').end(PAGE);
-    return;
-  }
-  let body = '';
-  request.on('data', (chunk: Buffer) => {
-    body += chunk.toString();
-  });
-  request.on('end', () => {
-    response.end();
-    onTold(JSON.parse(body) as Told);
-  });
-});
+const origin = newPageServer<Told>(PAGE, (told) => onTold(told));
 let onTold: (told: Told) => void = () => {};
 const closes: string[] = [];
 const files = new TlsFiles();
