@@ -245,13 +245,14 @@ export class Outbox {
     const to = Math.min(queue.frontEnd, from + Math.min(FRAME_BYTES_MAX, stream.sendWindow, this.window));
     const isAll = to - from === queue.length;
     const isLast = isAll && (stream.state & SENDER_ENDED) !== 0;
-    queue.drop(to - from);
     if (isAll) {
       this.#leaveReady(stream);
       stream.queue = null;
     }
     const trailers = stream.queuedTrailers;
     this.#frame(stream, isLast && trailers === null ? FLAG_END_STREAM : 0, bytes, from, to);
+    // write() has copied them (transport.ts, law 12).
+    queue.spend(to - from);
     if (!isAll) {
       stream.queuedSinceMs = this.#owner.nowMs();
       if (stream.sendWindow <= 0) this.#leaveReady(stream);
@@ -293,6 +294,7 @@ export class Outbox {
   /** The stream is over: nothing of it is sent any more. */
   forget(stream: Http2Stream): void {
     this.#leaveReady(stream);
+    stream.queue?.clear();
     stream.queue = null;
     if (stream.queuedTrailers !== null) this.#heads.give(stream.queuedTrailers);
     stream.queuedTrailers = null;

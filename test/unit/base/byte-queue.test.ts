@@ -36,3 +36,36 @@ test('in order, however it is cut', () => {
     { numRuns: 60 },
   );
 });
+
+test('chunks that are spent or cleared are used again, by any queue, and hold what comes then', () => {
+  const big = (seed: number): Uint8Array => Uint8Array.from({ length: 40000 }, (_, i) => (seed + i) % 251);
+  const takeAll = (queue: ByteQueue): { bytes: number[]; chunks: Uint8Array[] } => {
+    const bytes: number[] = [];
+    const chunks: Uint8Array[] = [];
+    while (queue.length > 0) {
+      const from = queue.frontStart;
+      const half = Math.ceil((queue.frontEnd - from) / 2);
+      bytes.push(...queue.front.subarray(from, from + half));
+      chunks.push(queue.front);
+      queue.spend(half);
+    }
+    return { bytes, chunks };
+  };
+  const first = new ByteQueue();
+  first.push(big(1), 0, 40000);
+  const spent = takeAll(first);
+  assert.deepEqual(spent.bytes, [...big(1)]);
+  const second = new ByteQueue();
+  const third = new ByteQueue();
+  second.push(big(2), 0, 40000);
+  third.push(big(3), 0, 16384);
+  const again = takeAll(second);
+  assert.deepEqual(again.bytes, [...big(2)]);
+  assert.ok(again.chunks.every((chunk) => spent.chunks.includes(chunk)));
+  const front = third.front;
+  third.clear();
+  assert.equal(third.length, 0);
+  first.push(big(4), 0, 40000);
+  assert.equal(first.front, front);
+  assert.deepEqual(takeAll(first).bytes, [...big(4)]);
+});
