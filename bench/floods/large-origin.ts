@@ -1,12 +1,10 @@
-/**
- * Large origin: answers attackers with 1 MiB each, from a thread that goes behind. The origin of normal traffic would be
- * busy with them, and its stall be taken for the proxy's.
- */
+/** LargeOrigin: answers attackers with 1 MiB each, from a thread that goes behind. */
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 
+// The origin of normal traffic would be busy with them, and its stall be taken for the proxy's.
 const LARGE = Buffer.alloc(1 << 20, 'b');
 
 // On Linux this is of the thread alone.

@@ -19,11 +19,11 @@ import {
   OP_WRITE,
   OPS_MAX,
 } from './event-layout.js';
+import { SlabArena } from './slab-arena.js';
 import type { DialTls, TlsContext, TlsContextOptions } from './tls.js';
 import { FACT_FAILURE, NativeTlsContext } from './tls-native.js';
 import {
   type Address,
-  type Arena,
   type Conn,
   type ConnOwner,
   type ListenOptions,
@@ -40,48 +40,9 @@ const CARVE_BYTES = 16 * 1024 * 1024;
 /** How long a peer that the policy refused may take to close. */
 const REFUSED_CLOSE_MS = 1000;
 
-class NativeArena implements Arena {
-  readonly bytes: Uint8Array;
-  readonly #transport: NativeTransport;
-  #scratchAt = SLAB_BYTES;
-  #carveAt = SLAB_BYTES + SCRATCH_BYTES;
-
-  constructor(transport: NativeTransport) {
-    this.bytes = new Uint8Array(new ArrayBuffer(SLAB_BYTES + SCRATCH_BYTES + CARVE_BYTES));
-    this.#transport = transport;
-  }
-
-  reserve(byteCount: number): number {
-    if (this.#scratchAt + byteCount > SLAB_BYTES + SCRATCH_BYTES) {
-      // What was composed so far leaves; its scratch is free again.
-      this.#transport.execute();
-      this.#scratchAt = SLAB_BYTES;
-    }
-    const at = this.#scratchAt;
-    this.#scratchAt = at + byteCount;
-    return at;
-  }
-
-  commit(end: number): void {
-    this.#scratchAt = end;
-  }
-
-  carve(byteCount: number): number {
-    if (this.#carveAt + byteCount > this.bytes.length) return -1;
-    const at = this.#carveAt;
-    this.#carveAt += byteCount;
-    return at;
-  }
-
-  /** The turn's writes have left. */
-  free(): void {
-    this.#scratchAt = SLAB_BYTES;
-  }
-}
-
 export class NativeTransport implements Transport {
   readonly name = 'native';
-  readonly arena: NativeArena;
+  readonly arena: SlabArena;
   onAccepted: (conn: Conn, listenerIndex: number) => void = (conn) => conn.abort(DOWN_RESET);
   onTurnFlushed: () => void = () => {};
   readonly #events: Int32Array;
@@ -99,14 +60,14 @@ export class NativeTransport implements Transport {
 
   constructor(addon: Addon, workerId: number) {
     this.#addon = addon;
-    this.arena = new NativeArena(this);
+    this.arena = new SlabArena(SLAB_BYTES, CARVE_BYTES, () => this.execute());
     this.#events = new Int32Array(new ArrayBuffer(EVENTS_MAX * ENTRY_INTS * 4));
     this.#ops = new Int32Array(new ArrayBuffer(OPS_MAX * ENTRY_INTS * 4));
     this.#clock = new Float64Array(new ArrayBuffer(16));
     this.#flushPlanned = () => this.#flushOutside();
     this.#poller = new addon.Poller(
       workerId,
-      this.arena.bytes.buffer as ArrayBuffer,
+      this.arena.bytes.buffer,
       SLAB_BYTES,
       this.#events.buffer as ArrayBuffer,
       this.#ops.buffer as ArrayBuffer,
@@ -184,7 +145,7 @@ export class NativeTransport implements Transport {
     this.#poller.close();
   }
 
-  // ---- for NativeConn and NativeArena ----------------------------------------------------------------
+  // ---- for NativeConn and the arena --------------------------------------------------------------------
 
   pushWrite(slot: number, bytes: Uint8Array, start: number, end: number): void {
     if (bytes !== this.arena.bytes) {

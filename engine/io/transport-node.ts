@@ -2,7 +2,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { DOWN_RESET, DOWN_TLS_TIMEOUT, type FaultCode, UP_CONNECT_TIMEOUT } from '../fault/faults.js';
-import { NodeArena, SLAB_BYTES } from './arena-node.js';
 import { errorFault, NodeConn } from './conn-node.js';
 import { NodeListening } from './listening-node.js';
 import {
@@ -13,6 +12,7 @@ import {
   PendingServerTls,
   tlsErrorText,
 } from './tls-node.js';
+import { SlabArena } from './slab-arena.js';
 import {
   type DialTls,
   TLS_END_BROKEN,
@@ -25,11 +25,14 @@ import {
 import type { Address, Conn, ConnOwner, ListenOptions, Listening, Transport } from './transport.js';
 import { NO_OWNER } from './unowned.js';
 
+const SLAB_BYTES = 64 * 1024;
+const CARVE_BYTES = 8 * 1024 * 1024;
+
 type DialTarget = { readonly path: string } | { readonly host: string; readonly port: number };
 
 export class NodeTransport implements Transport {
   readonly name = 'node';
-  readonly arena: NodeArena;
+  readonly arena: SlabArena;
   onAccepted: (conn: Conn, listenerIndex: number) => void = (conn) => conn.abort(DOWN_RESET);
   onTurnFlushed: () => void = () => {};
   readonly #conns = new Set<NodeConn>();
@@ -45,7 +48,7 @@ export class NodeTransport implements Transport {
   readonly #slab: Buffer;
 
   constructor() {
-    this.arena = new NodeArena(() => this.#flush());
+    this.arena = new SlabArena(SLAB_BYTES, CARVE_BYTES, () => this.#flush());
     this.#slab = Buffer.from(this.arena.bytes.buffer, 0, SLAB_BYTES);
   }
 

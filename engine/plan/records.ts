@@ -2,6 +2,7 @@
 import type { Address } from '../io/transport.js';
 import type { FilterChainRecord, InspectionRecord } from './chain-records.js';
 import type { UpstreamTlsRecord } from './tls-records.js';
+import type { NormalizationOptions } from '../http/normalize.js';
 import type { Http2Options } from '../http2/options.js';
 import type { ClientCertRecord } from '../tls/client-cert-details.js';
 import type { GrpcTimeoutRecord } from './grpc-timeout-record.js';
@@ -52,7 +53,7 @@ export interface ListenerRecord {
 }
 
 /** The HTTP connection manager. 0 ms = off, for every time here. */
-export interface HttpRecord {
+export interface HttpRecord extends NormalizationOptions {
   readonly statPrefix: string;
   readonly metrics: MetricsBase;
   readonly codecType: 'AUTO' | 'HTTP1' | 'HTTP2';
@@ -80,16 +81,6 @@ export interface HttpRecord {
   readonly maxRequestHeadersBytes: number;
   readonly maxHeadersCount: number;
   readonly headersWithUnderscoresAction: 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
-  readonly normalizePath: boolean;
-  readonly mergeSlashes: boolean;
-  readonly pathWithEscapedSlashesAction:
-    | 'KEEP_UNCHANGED'
-    | 'REJECT_REQUEST'
-    | 'UNESCAPE_AND_REDIRECT'
-    | 'UNESCAPE_AND_FORWARD';
-  readonly stripMatchingHostPort: boolean;
-  readonly stripAnyHostPort: boolean;
-  readonly stripTrailingHostDot: boolean;
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
