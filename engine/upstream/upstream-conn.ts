@@ -139,7 +139,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
 
   /** On the stack without a request from now on. */
   startIdle(): void {
-    const { transport, wheel } = this.#pool.cluster.context;
+    const { transport } = this.#pool.cluster.context;
     const codec = this.#codec as ClientCodec;
     const learntMs = codec.protocol === 1 ? codec.keepAliveTimeoutMs : 0;
     let idleMs = this.#pool.cluster.record.idleTimeoutMs;
@@ -149,9 +149,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     }
     this.#isIdle = true;
     this.#idleDeadlineMs = idleMs === 0 ? 0 : transport.nowMs() + idleMs;
-    let next = this.#idleDeadlineMs;
-    if (this.#ageDeadlineMs !== 0 && (next === 0 || this.#ageDeadlineMs < next)) next = this.#ageDeadlineMs;
-    if (next !== 0) wheel.arm(this, next);
+    this.#armNext(this.#idleDeadlineMs);
   }
 
   onTimer(nowMs: number): void {
@@ -169,12 +167,18 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
       this.#ageDeadlineMs = 0;
       this.#retire();
     }
-    if (!this.#isIdle) return;
-    if (isOld || (this.#idleDeadlineMs !== 0 && this.#idleDeadlineMs <= nowMs)) {
+    if (this.#isIdle && (isOld || (this.#idleDeadlineMs !== 0 && this.#idleDeadlineMs <= nowMs))) {
       if (!isOld) this.#count(CX_IDLE_TIMEOUT);
       this.#pool.leaveReady(this);
       this.end();
-    } else if (this.#idleDeadlineMs !== 0) this.#pool.cluster.context.wheel.arm(this, this.#idleDeadlineMs);
+    } else this.#armNext(this.#isIdle ? this.#idleDeadlineMs : 0);
+  }
+
+  /** idleMs: when it has been idle for long enough, 0 = never. Its age counts in any case. */
+  #armNext(idleMs: number): void {
+    let next = idleMs;
+    if (this.#ageDeadlineMs !== 0 && (next === 0 || this.#ageDeadlineMs < next)) next = this.#ageDeadlineMs;
+    if (next !== 0) this.#pool.cluster.context.wheel.arm(this, next);
   }
 
   /** No further request after those under way; one that is still dialled gets to serve whom it is dialled for. */

@@ -237,3 +237,22 @@ test('upstream_cx_close_notify counts origins that leave, upstream_cx_max_durati
   assert.equal(it.count('upstream_cx_max_duration_reached'), 1);
   assert.equal(it.count('upstream_cx_close_notify'), 1);
 });
+
+test('max_connection_duration holds for a connection that is never idle again, too', () => {
+  const it = harness({ maxConnectionDurationMs: 3000, idleTimeoutMs: 1000 });
+  it.request();
+  const { conns } = it.transport;
+  conns[0]?.open();
+  conns[0]?.say(NO_SETTINGS + answer(1));
+  it.request();
+  // The timer of the time when it was idle has passed.
+  it.pass(2000);
+  it.request();
+  conns[0]?.say(answer(3));
+  it.pass(1500);
+  assert.equal(it.count('upstream_cx_max_duration_reached'), 1);
+  assert.equal(it.count('upstream_cx_idle_timeout'), 0);
+  assert.ok(it.request().isWaiting);
+  conns[0]?.say(answer(5));
+  assert.equal(conns[0]?.isEnded, true);
+});
