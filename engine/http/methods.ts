@@ -26,8 +26,10 @@ export const METHOD_OTHER = 0;
 export const METHOD_GET = 1;
 export const METHOD_HEAD = 2;
 export const METHOD_POST = 3;
+export const METHOD_PUT = 4;
 export const METHOD_CONNECT = 6;
 export const METHOD_OPTIONS = 7;
+export const METHOD_PATCH = 9;
 
 const encoder = new TextEncoder();
 export const METHOD_BYTES: readonly Uint8Array[] = METHODS.map((method) => encoder.encode(method.name));
@@ -46,6 +48,11 @@ export function methodName(method: MethodNumber): string {
 
 export function isIdempotent(method: MethodNumber): boolean {
   return (METHODS[method] as Method).isIdempotent;
+}
+
+/** Its requests have content: without any they say so by Content-Length: 0 (RFC 9110 §8.6), or servers answer 411. */
+export function expectsBody(method: MethodNumber): boolean {
+  return method === METHOD_POST || method === METHOD_PUT || method === METHOD_PATCH;
 }
 
 /** Number of the method in bytes[start, end). */

@@ -20,13 +20,13 @@ import {
   responseBody,
 } from '../http/framing.js';
 import { HEAD_CHUNKED, HEAD_CLOSE, HEAD_UPGRADE, type Head } from '../http/head.js';
-import { METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
+import { expectsBody, METHOD_CONNECT, METHOD_HEAD } from '../http/methods.js';
 import { N } from '../http/names.js';
 import type { Conn, HoldBits } from '../io/transport.js';
 import { BodyReader } from './body-reader.js';
 import { BodyWriter } from './body-writer.js';
 import { type HeadLimits, parseResponseHead } from './head-parser.js';
-import { WRITE_CHUNKED, WRITE_END, WRITE_UPGRADE, writeRequestHead } from './head-writer.js';
+import { WRITE_CHUNKED, WRITE_EMPTY, WRITE_END, WRITE_UPGRADE, writeRequestHead } from './head-writer.js';
 import { hasLineEnd, Leftover } from './leftover.js';
 import type { Http1Shared } from './shared.js';
 
@@ -127,7 +127,7 @@ export class Http1ClientCodec implements Codec, MessageStream {
     else if ((!end && !this.#isConnect) || (head.flags & HEAD_CHUNKED) !== 0) {
       kind = BODY_CHUNKED;
       what |= WRITE_CHUNKED;
-    }
+    } else if (end && expectsBody(head.method)) what |= WRITE_EMPTY;
     if (this.#isUpgrade) what |= WRITE_UPGRADE;
     this.#out.begin(kind, length);
     const isFull = writeRequestHead(this.#conn, head, arena, what);

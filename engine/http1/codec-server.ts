@@ -27,6 +27,7 @@ import { type HeadLimits, parseRequestHead } from './head-parser.js';
 import {
   WRITE_CHUNKED,
   WRITE_CLOSE,
+  WRITE_EMPTY,
   WRITE_END,
   WRITE_KEEP_ALIVE,
   WRITE_NO_LENGTH,
@@ -256,10 +257,11 @@ export class Http1ServerCodec implements Codec, MessageStream {
     if (kind === BODY_TUNNEL) {
       if (status === 101 && !this.#isUpgrade) kind = BODY_NONE;
       what |= WRITE_NO_LENGTH | (status === 101 ? WRITE_UPGRADE : 0);
-    } else if (kind === BODY_NONE) {
-      if (status === 204) what |= WRITE_NO_LENGTH;
-    } else if (length >= 0) kind = BODY_LENGTH;
-    else if (this.#isHttp10) {
+    } else if (kind === BODY_NONE) what |= status === 204 ? WRITE_NO_LENGTH : 0;
+    else if (length >= 0 || end) {
+      kind = BODY_LENGTH;
+      if (length < 0) what |= WRITE_EMPTY;
+    } else if (this.#isHttp10) {
       kind = BODY_UNTIL_CLOSE;
       what |= WRITE_NO_LENGTH;
       this.#isLast = true;
@@ -272,7 +274,7 @@ export class Http1ServerCodec implements Codec, MessageStream {
     if (kind === BODY_TUNNEL) this.#isLast = true;
     else if (this.#isLast) what |= WRITE_CLOSE;
     else if (this.#isHttp10) what |= WRITE_KEEP_ALIVE;
-    this.#out.begin(kind, length);
+    this.#out.begin(kind, Math.max(0, length));
     const isFull = writeResponseHead(this.#conn, head, arena, what);
     if (kind === BODY_TUNNEL) this.#beginTunnel();
     else if (end) this.#out.end(this.#conn, arena);

@@ -32,11 +32,14 @@ export const WRITE_UPGRADE = 8;
 export const WRITE_END = 16;
 /** Nothing may say how long a body is: 204, 1xx, a 2xx to CONNECT, a body until close (RFC 9110 §8.6, §9.3.6). */
 export const WRITE_NO_LENGTH = 32;
+/** There is no body, and the other side is told so: Content-Length: 0. */
+export const WRITE_EMPTY = 128;
 /** TE: trailers of the request goes on, as the one thing of TE that we can keep our word on. */
 const WRITE_TE = 64;
 
 const encoder = new TextEncoder();
 const CHUNKED_LINE = encoder.encode('transfer-encoding: chunked\r\n');
+const EMPTY_LINE = encoder.encode('content-length: 0\r\n');
 const CLOSE_LINE = encoder.encode('connection: close\r\n');
 const KEEP_ALIVE_LINE = encoder.encode('connection: keep-alive\r\n');
 const UPGRADE_LINE = encoder.encode('connection: upgrade\r\n');
@@ -48,6 +51,7 @@ const TARGET_HAS_AUTHORITY = HEAD_ABSOLUTE | HEAD_AUTHORITY_FORM;
 /** Field flags that say which bytes a line is in; none = the received ones. */
 const SOURCES = FIELD_ADDED | FIELD_INTERNED;
 const RECEIVED = 0;
+const TAIL_LINES = WRITE_CHUNKED | WRITE_EMPTY | WRITE_CLOSE | WRITE_KEEP_ALIVE | WRITE_UPGRADE | WRITE_TE;
 /** All of the lines above together. */
 const TAIL_MAX_BYTES = 128;
 
@@ -170,7 +174,7 @@ function writeTail(
   base: number,
   storeStart: number,
 ): boolean {
-  if ((what & (WRITE_CHUNKED | WRITE_CLOSE | WRITE_KEEP_ALIVE | WRITE_UPGRADE | WRITE_TE)) === 0 && head.length > 0) {
+  if ((what & TAIL_LINES) === 0 && head.length > 0) {
     // Only the empty line is missing.
     if (
       run === FIELD_ADDED &&
@@ -191,6 +195,7 @@ function writeTail(
   const bytes = arena.bytes;
   let at = start;
   if ((what & WRITE_CHUNKED) !== 0) at = writeBytes(bytes, at, CHUNKED_LINE);
+  if ((what & WRITE_EMPTY) !== 0) at = writeBytes(bytes, at, EMPTY_LINE);
   if ((what & WRITE_TE) !== 0) at = writeBytes(bytes, at, TE_LINES);
   if ((what & WRITE_UPGRADE) !== 0) at = writeBytes(bytes, at, UPGRADE_LINE);
   else if ((what & WRITE_CLOSE) !== 0) at = writeBytes(bytes, at, CLOSE_LINE);

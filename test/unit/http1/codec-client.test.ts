@@ -69,6 +69,11 @@ test('requests: no body, counted, chunked, with trailers', () => {
     written((manual) => manual.send('GET', true)),
     'GET / HTTP/1.1\r\nhost: a\r\n\r\n',
   );
+  // RFC 9110 §8.6: who expects content would answer 411, or wait.
+  assert.equal(
+    written((manual) => manual.send('POST', true)),
+    'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n',
+  );
   assert.equal(
     written((manual) => manual.send('POST', false, 3).sendData(x, 0, 3, true)),
     'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nxyz',

@@ -207,6 +207,10 @@ test('bodies: chunked to 1.1, until close to 1.0, none to HEAD, 204 and 304', ()
   assert.equal(written(head, 200, 2, 'ok'), 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n');
   assert.equal(written(head, 200, -1, 'ok'), 'HTTP/1.1 200 OK\r\n\r\n');
   assert.equal(written(GET('/'), 304, 2, null), 'HTTP/1.1 304 Not Modified\r\ncontent-length: 2\r\n\r\n');
+  // HTTP/2 ends a stream with the head alone.
+  assert.equal(written(GET('/'), 200, -1, null), 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+  const keptOpen = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n';
+  assert.equal(written('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n', 200, -1, null), keptOpen);
   // RFC 9110 §8.6: no length in a 204.
   assert.equal(written(GET('/'), 204, 0, null), 'HTTP/1.1 204 No Content\r\n\r\n');
 });
