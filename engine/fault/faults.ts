@@ -99,6 +99,12 @@ function upstream(reason: string, retry: FaultRetry, status: number, flag: strin
   return row(reason, 'upstream', retry, status, 14, flag, details, 'info', body);
 }
 
+/** A response had begun. */
+function cutOff(reason: string, flag: string, cause: string): FaultCode {
+  const details = `upstream_reset_after_response_started{${cause}}`;
+  return row(reason, 'upstream', 'never', 502, 14, flag, details, 'info');
+}
+
 /** What a filter must have whole is more than may be kept. */
 function tooLarge(reason: string, status: number, body: string): FaultCode {
   return row(reason, 'local', 'never', status, 2, '', reason, 'debug', body);
@@ -284,16 +290,11 @@ export const UP_RESET = upstream('upstream_reset', 'reused', 503, 'UC', 'connect
 /** FIN while a request was under way. */
 export const UP_CLOSED = upstream('upstream_closed', 'reused', 503, 'UC', 'connection termination');
 /** FIN or RST in the middle of a response that had begun. */
-export const UP_TRUNCATED = row(
-  'upstream_response_truncated',
-  'upstream',
-  'never',
-  502,
-  14,
-  'UC',
-  'upstream_reset_after_response_started{connection_termination}',
-  'info',
-);
+export const UP_TRUNCATED = cutOff('upstream_response_truncated', 'UC', 'connection_termination');
+/** RST_STREAM in the middle of one. */
+export const UP_RESET_MIDWAY = cutOff('upstream_response_reset', 'UR', 'remote_reset');
+/** The rest of it breaks the rules: framing, lengths, trailers. */
+export const UP_BROKEN_OFF = cutOff('upstream_response_invalid', 'UPE', 'protocol_error');
 export const UP_TIMEOUT = row(
   'upstream_timeout',
   'upstream',

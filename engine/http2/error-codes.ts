@@ -53,10 +53,9 @@ const ROWS: readonly Row[] = [
   { code: REFUSED_STREAM, down: H2_PROTOCOL, up: UP_STREAM_REFUSED },
 ];
 
-/** Response flags whose faults are the peer's breach of the protocol, or its going away. */
+/** Response flags whose faults are a client's breach of the protocol, or its going away. */
 const CODES_BY_FLAG: Readonly<Record<string, ErrorCode>> = {
   DPE: PROTOCOL_ERROR,
-  UPE: PROTOCOL_ERROR,
   DC: CANCEL,
   DR: CANCEL,
 };

@@ -1,14 +1,6 @@
 /** THE SPINE: one request and its answer, from head to finish, in the order in which it happens. */
-import {
-  DNS_FAILED,
-  type FaultCode,
-  FAULTS,
-  NO_CLUSTER,
-  NO_ENDPOINT,
-  NO_ROUTE,
-  UP_CLOSED,
-  UP_TRUNCATED,
-} from '../fault/faults.js';
+import { DNS_FAILED, type FaultCode, FAULTS, NO_CLUSTER, NO_ENDPOINT, NO_ROUTE, UP_CLOSED } from '../fault/faults.js';
+import { midway } from '../fault/midway.js';
 import { DONE, type Verdict } from '../filter/filter.js';
 import type { Filtered } from '../filter/filter-run.js';
 import { type Direction, REQUEST, RESPONSE } from '../filter/way.js';
@@ -409,7 +401,7 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     this.#up = null;
     if (this.is(LOCAL_REPLY)) return;
     if (goesAgain(this, fault, wasReused, this.#replay)) this.#retry(fault, false);
-    else this.fail(this.is(UPSTREAM_HEAD) ? UP_TRUNCATED : fault);
+    else this.fail(this.is(UPSTREAM_HEAD) ? midway(fault) : fault);
   }
 
   #endResponse(): void {

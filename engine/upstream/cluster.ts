@@ -316,7 +316,8 @@ export class Cluster {
       if (hundred <= 5) metrics.add(scope.counters + RQ_1XX + hundred - 1, 1);
       metrics.add(scope.counters + (STATUS_SLOT[status] as number), 1);
       if (scope.histograms >= 0) metrics.record(scope.histograms + RQ_TIME, latencyUs);
-      return;
+      // An answer that broke off was one, and a reset, too.
+      if (fault === 0) return;
     }
     if (fault === UP_TIMEOUT) {
       metrics.add(scope.counters + RQ_TIMEOUT, 1);

@@ -15,6 +15,7 @@ const GOAWAY = 7;
 const ACK = 1;
 const END_STREAM = 1;
 const END_HEADERS = 4;
+const INTERNAL_ERROR = 2;
 const CANCEL = 8;
 const REFUSED_STREAM = 7;
 /** ":status: 200". */
@@ -220,6 +221,38 @@ test('RST_STREAM behind the head of an answer: the client is told, nothing goes 
   assert.notEqual(code, 0);
   assert.ok(status === 200 || status === 0);
   assert.equal(origin.requests, 1);
+  await isQuiet(proxy);
+});
+
+test('what broke an answer off is in the log, and the client hears INTERNAL_ERROR: it broke no rule', async () => {
+  const format = 'LOG %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n';
+  const typed = {
+    '@type': 'type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog',
+    log_format: { text_format_source: { inline_string: format } },
+  };
+  const { origin, proxy, client } = await start({ manager: { access_log: [{ name: 'log', typed_config: typed }] } });
+  const ends: readonly ((conn: Arrived, id: number) => void)[] = [
+    (conn, id) => conn.socket.write(reset(id, CANCEL)),
+    // Trailers with a pseudo-header field.
+    (conn, id) => conn.socket.write(answer(id)),
+    (conn) => conn.socket.end(),
+  ];
+  for (const end of ends) {
+    origin.onRequest = (conn, id) => {
+      conn.socket.write(frame(HEADERS, END_HEADERS, id, STATUS_200));
+      end(conn, id);
+    };
+    const { code } = await client.request({ ':path': '/' });
+    assert.equal(code, INTERNAL_ERROR);
+  }
+  const logged = (): string[] => proxy.log.split('\n').filter((line) => line.startsWith('LOG'));
+  await proxy.until(() => logged().length === ends.length);
+  assert.deepEqual(logged(), [
+    'LOG 200 UR upstream_reset_after_response_started{remote_reset}',
+    'LOG 200 UPE upstream_reset_after_response_started{protocol_error}',
+    'LOG 200 UC upstream_reset_after_response_started{connection_termination}',
+  ]);
+  assert.equal(await proxy.stat('cluster.origin.upstream_rq_rx_reset'), ends.length);
   await isQuiet(proxy);
 });
 

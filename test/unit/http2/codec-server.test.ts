@@ -1,7 +1,7 @@
 /** Http2ServerCodec beyond single frames: windows, turns, held streams, tunnels, drain, time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { UP_TRUNCATED } from '../../../engine/fault/faults.js';
+import { UP_BROKEN_OFF, UP_RESET_MIDWAY, UP_TRUNCATED } from '../../../engine/fault/faults.js';
 import type { MessageStream } from '../../../engine/http/codec.js';
 import { Http2ServerHarness, responseHead } from '../../support/http2-peer.js';
 
@@ -147,12 +147,14 @@ test('an answer before the end of the request: RST_STREAM(NO_ERROR), and late DA
   assert.deepEqual(harness.events, ['head POST / [host: a]']);
 });
 
-test('resets of the owner carry a code that fits', () => {
-  const harness = new Http2ServerHarness();
-  harness.feed('HEADERS 1 END_HEADERS [POST]');
-  (harness.streams[0] as MessageStream).reset(UP_TRUNCATED);
-  assert.deepEqual(harness.written(), ['RST_STREAM 1 INTERNAL_ERROR']);
-  assert.deepEqual(harness.events, ['head POST / [host: a]']);
+test('resets of the owner carry a code that fits: the client broke no rule when the origin did', () => {
+  for (const fault of [UP_TRUNCATED, UP_RESET_MIDWAY, UP_BROKEN_OFF]) {
+    const harness = new Http2ServerHarness();
+    harness.feed('HEADERS 1 END_HEADERS [POST]');
+    (harness.streams[0] as MessageStream).reset(fault);
+    assert.deepEqual(harness.written(), ['RST_STREAM 1 INTERNAL_ERROR']);
+    assert.deepEqual(harness.events, ['head POST / [host: a]']);
+  }
 });
 
 for (const [what, head, status, code] of [
@@ -192,7 +194,7 @@ test('101 to a request that did not ask for it resets the stream', async () => {
   const harness = new Http2ServerHarness();
   harness.answer = (stream) => stream.sendHead(responseHead(101), false);
   harness.feed(`HEADERS 1 ${GET}`);
-  assert.deepEqual(harness.written(), ['RST_STREAM 1 PROTOCOL_ERROR']);
+  assert.deepEqual(harness.written(), ['RST_STREAM 1 INTERNAL_ERROR']);
   await settled();
   assert.equal(harness.events.at(-1), 'reset upstream_invalid_header');
 });

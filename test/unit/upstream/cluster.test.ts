@@ -1,7 +1,14 @@
 /** Cluster: request counts, breakers, and what each end of a request is counted as. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DOWN_GONE, UP_CONNECT_REFUSED, UP_OVERFLOW, UP_RESET, UP_TIMEOUT } from '../../../engine/fault/faults.js';
+import {
+  DOWN_GONE,
+  UP_CONNECT_REFUSED,
+  UP_OVERFLOW,
+  UP_RESET,
+  UP_TIMEOUT,
+  UP_TRUNCATED,
+} from '../../../engine/fault/faults.js';
 import { NO_HASH } from '../../../engine/upstream/balance/request-hash.js';
 import { OverrideHost } from '../../../engine/upstream/override-host.js';
 import { openBreakers } from '../../../engine/upstream/breaker.js';
@@ -51,6 +58,19 @@ test('each end of a request without an answer is counted as what it was', () => 
     harness.cluster.requestFinished(pool, false, 0, fault, latencyUs, 0, latencyUs);
     for (const name of names) assert.equal(harness.count(name), name === counted ? 1 : 0, `${fault} ${name}`);
     assert.equal(harness.countEndpoint(0, 'rq_error'), 1);
+  }
+});
+
+test('an answer that breaks off, or that nobody waits for any more, is counted as a reset, too', () => {
+  for (const [fault, counted] of [
+    [UP_TRUNCATED, 'upstream_rq_rx_reset'],
+    [DOWN_GONE, 'upstream_rq_tx_reset'],
+  ] as const) {
+    const harness = new UpstreamHarness();
+    const pool = harness.cluster.pool(0);
+    harness.cluster.requestStarted(pool, false);
+    harness.cluster.requestFinished(pool, false, 200, fault, 900, 0, 900);
+    assert.deepEqual([harness.count('upstream_rq_2xx'), harness.count(counted)], [1, 1]);
   }
 });
 
