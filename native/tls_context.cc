@@ -159,6 +159,8 @@ bool TlsContext::AddTrust(const TlsOptions& options, std::string* problem) {
       if (is_server_ && SSL_CTX_add_client_CA(context, authority.get()) != 1) return Say(problem, "trusted CA");
     }
     if (!TakeEndOfPem() || count == 0) return Say(problem, "trusted CA");
+    // What is trusted need not be a root (Envoy).
+    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
   }
   if (!options.crl_pem.empty()) {
     auto text = PemText(options.crl_pem);

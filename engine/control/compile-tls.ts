@@ -62,9 +62,9 @@ export function compileDownstreamTls(context: TlsSocketContext, tls: Value): Dow
     reader.report('error', tls, 'common_tls_context', 'a server needs a certificate: add tls_certificates');
   const validation = compileValidation(context, common);
   note(context, loaded, validation);
-  const requires = flagOf(tls, 'require_client_certificate');
+  const requires = flagOf(tls, 'require_client_certificate') || validation.requiresCertificate;
   // Where a field could not be read, that has been said.
-  if (requires && !canVerify(common, validation) && errorCount(reader) === errorsBefore)
+  if (requires && !validation.asksCertificate && errorCount(reader) === errorsBefore)
     reader.report(
       'error',
       tls,
@@ -164,14 +164,6 @@ function policyOf({ sans, spkiPins, hashPins }: Validation): Omit<PeerPolicyReco
 
 function isAnyPeer({ sans, spkiPins, hashPins }: Validation): boolean {
   return sans.length + spkiPins.length + hashPins.length === 0;
-}
-
-/** Who takes anybody's certificate says so. */
-function canVerify(common: Value, { asksCertificate, acceptUntrusted }: Validation): boolean {
-  if (asksCertificate) return true;
-  const combined = fieldOf(common, 'combined_validation_context');
-  const own = fieldOf(common, 'validation_context') ?? fieldOf(combined ?? {}, 'default_validation_context');
-  return acceptUntrusted && (own === undefined || textOf(own, 'trust_chain_verification') === 'ACCEPT_UNTRUSTED');
 }
 
 function verification(validation: Validation, requires: boolean, judgesPeers: boolean): Verification {

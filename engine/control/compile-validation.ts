@@ -19,8 +19,10 @@ export interface Validation {
   readonly sans: readonly SanMatchRecord[];
   readonly spkiPins: readonly string[];
   readonly hashPins: readonly string[];
-  /** There is something that a certificate is judged by. */
+  /** There is something that a certificate is judged by, or it is said that any is taken. */
   readonly asksCertificate: boolean;
+  /** Names or pins are given: nobody without a certificate has them (Envoy). */
+  readonly requiresCertificate: boolean;
   readonly authorities: readonly { readonly path: string; readonly certificate: Certificate }[];
 }
 
@@ -35,9 +37,11 @@ const NO_VALIDATION: Validation = {
   spkiPins: [],
   hashPins: [],
   asksCertificate: false,
+  requiresCertificate: false,
   authorities: [],
 };
 
+const CRL = /-----BEGIN X509 CRL-----[\s\S]*?-----END X509 CRL-----/g;
 /** Where distributions keep their bundle. */
 const SYSTEM_BUNDLES = [
   '/etc/ssl/certs/ca-certificates.crt',
@@ -70,7 +74,8 @@ function readValidation(parts: readonly Part[]): Validation {
   const authority = parts.map((part) => trustedCa(part.context, part.value)).find((found) => found !== null) ?? null;
   const first = <T>(read: (value: Value, part: Part) => T | undefined): T | undefined =>
     parts.map((part) => read(part.value, part)).find((found) => found !== undefined);
-  const crl = first((value, part) => readCrl(part.context, value));
+  const lists = [first((value, part) => readCrl(part.context, value)), authority?.crlPem].filter((each) => each);
+  const crl = lists.length === 0 ? undefined : lists.join('\n');
   const pins = (field: string): string[] => parts.flatMap(({ value }) => (value[field] as string[] | undefined) ?? []);
   const sans = parts.flatMap((part) => compileSans(part.context, part.value));
   for (const part of parts) {
@@ -100,18 +105,26 @@ function readValidation(parts: readonly Part[]): Validation {
     crlPem: crl ?? null,
     crlForLeafOnly,
     allowExpired: parts.some(({ value }) => flagOf(value, 'allow_expired_certificate')),
-    verifyDepth: first((value) => value['max_verify_depth'] as number | undefined) ?? -1,
+    verifyDepth: depthOf(first((value) => value['max_verify_depth'] as number | undefined)),
     acceptUntrusted: authority === null || trust === 'ACCEPT_UNTRUSTED',
     sans,
     spkiPins,
     hashPins,
-    asksCertificate: authority !== null || spkiPins.length + hashPins.length > 0,
+    asksCertificate: authority !== null || spkiPins.length + hashPins.length > 0 || trust === 'ACCEPT_UNTRUSTED',
+    requiresCertificate: sans.length + spkiPins.length + hashPins.length > 0 && trust !== 'ACCEPT_UNTRUSTED',
     authorities: authority?.certificates.map((certificate) => ({ path: authority.path, certificate })) ?? [],
   };
 }
 
+/** Envoy counts the trust anchor, OpenSSL has counted the certificates between it and the leaf since 1.1. */
+function depthOf(written: number | undefined): number {
+  return written === undefined ? -1 : Math.max(0, written - 1);
+}
+
 interface Authority {
   readonly pem: string;
+  /** Revocation lists that stand in the same file: they count too (Envoy). */
+  readonly crlPem?: string;
   readonly path: string;
   readonly certificates: readonly Certificate[];
 }
@@ -126,7 +139,8 @@ function trustedCa(context: TlsCompileContext, part: Value): Authority | null {
     checkStrength(context.reader, part, 'trusted_ca', certificate, false);
     checkTime(context, part, 'trusted_ca', certificate);
   }
-  return { pem: bytes.toString('latin1'), path: sourcePath(part, 'trusted_ca'), certificates };
+  const pem = bytes.toString('latin1');
+  return { pem, crlPem: (pem.match(CRL) ?? []).join('\n'), path: sourcePath(part, 'trusted_ca'), certificates };
 }
 
 /** Node.js's own list where the system has none. */

@@ -122,6 +122,8 @@ function newSecureContext(options: TlsContextOptions, ticketKeys: Uint8Array | n
     ...secureContextKeys(certificates),
     // Without a list of our own node:tls would take its own.
     ca: trustedCaPem ?? [],
+    // What is trusted need not be a root (Envoy).
+    allowPartialTrustChain: true,
     minVersion: options.minVersion === TLS_1_2 ? 'TLSv1.2' : 'TLSv1.3',
     maxVersion: options.maxVersion === TLS_1_2 ? 'TLSv1.2' : 'TLSv1.3',
     ciphers: `${options.ciphersuites || CIPHERSUITES}:${options.ciphers || tls.DEFAULT_CIPHERS}`,

@@ -344,6 +344,7 @@ function failureLaws(law: Law, fixture: TlsFixture): void {
     ['expired, allowed', { ...trust, allowExpired: true }, expired, false],
     ['unknown authority, accepted', { ...trust, acceptUntrusted: true }, strange, true],
     ['revoked, no list', trust, revoked, false],
+    ['trusted without its authority', { ...trust, trustedCaPem: client.certificatePem }, client, false],
   ];
   for (const [what, server, issued, hasError] of tolerant)
     law(`a client's certificate is accepted: ${what}`, { server }, async (world) => {

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { TLS_1_2, TLS_1_3 } from '../../../engine/io/tls.js';
 import type { FilterChainRecord } from '../../../engine/plan/chain-records.js';
-import type { UpstreamTlsRecord } from '../../../engine/plan/tls-records.js';
+import type { DownstreamTlsRecord, UpstreamTlsRecord } from '../../../engine/plan/tls-records.js';
 import { briefly, clusterWith, compiled, problemsOf, yaml } from '../../support/config-problems.js';
 import { type Made, TlsFiles } from '../../support/tls-files.js';
 
@@ -103,7 +103,7 @@ test('every parameter', () => {
   assert.equal(options?.ciphers, 'ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:AES128-SHA');
   assert.deepEqual([options?.groups, options?.signatureAlgorithms], ['P-384', 'ecdsa_secp256r1_sha256']);
   assert.deepEqual([options?.verify, options?.acceptUntrusted, options?.allowExpired], ['optional', true, true]);
-  assert.deepEqual([options?.verifyDepth, options?.sessionTimeoutS, options?.sessionCache], [3, 60, false]);
+  assert.deepEqual([options?.verifyDepth, options?.sessionTimeoutS, options?.sessionCache], [2, 60, false]);
   assert.equal(options?.preferServerCiphers, false);
   assert.deepEqual(tls?.policy.hashPins, ['ab'.repeat(32)]);
   assert.deepEqual(
@@ -180,6 +180,47 @@ test('a certificate of clients is required: something verifies it', () => {
     `verify_certificate_hash: [ ${'ab'.repeat(32)} ]`,
   ])
     assert.ok(chain(required(`, validation_context: { ${good} }`)).tls !== null, good);
+});
+
+test("clients' certificates: optional with an authority alone, required by names and pins, asked for where any is taken", () => {
+  const validation = (fields: string, more = ''): DownstreamTlsRecord =>
+    chain(server(`tls_certificates: [ ${pair(a)} ], validation_context: { ${fields} }`, more))
+      .tls as DownstreamTlsRecord;
+  const verify = (fields: string): [string | undefined, boolean] => {
+    const { contexts, requiresCertificate } = validation(fields);
+    return [contexts[0]?.options.verify, requiresCertificate];
+  };
+  const name = 'match_typed_subject_alt_names: [ { san_type: URI, matcher: { exact: u } } ]';
+  const pin = `verify_certificate_hash: [ ${'ab'.repeat(32)} ]`;
+  const any = 'trust_chain_verification: ACCEPT_UNTRUSTED';
+  assert.deepEqual(verify(ca), ['optional', false]);
+  assert.deepEqual(verify(`${ca}, ${name}`), ['require', true]);
+  assert.deepEqual(verify(pin), ['require', true]);
+  assert.deepEqual(verify(any), ['optional', false]);
+  assert.deepEqual(verify(`${ca}, ${name}, ${any}`), ['optional', false]);
+});
+
+test('max_verify_depth counts the trust anchor; without it the limit is that of OpenSSL', () => {
+  const depth = (fields: string): number | undefined =>
+    chain(server(`tls_certificates: [ ${pair(a)} ], validation_context: { ${ca}${fields} }`)).tls?.contexts[0]?.options
+      .verifyDepth;
+  assert.deepEqual(
+    ['', ', max_verify_depth: 0', ', max_verify_depth: 1', ', max_verify_depth: 2'].map(depth),
+    [-1, 0, 0, 1],
+  );
+});
+
+test('revocation lists in the file of the authority count, beside those of crl', () => {
+  const list = readFileSync(files.revoke(), 'utf8');
+  writeFileSync(files.path('both.pem'), readFileSync(files.certificate, 'utf8') + list);
+  const crlOf = (fields: string): string | null | undefined =>
+    chain(server(`tls_certificates: [ ${pair(a)} ], validation_context: { ${fields} }`)).tls?.contexts[0]?.options
+      .crlPem;
+  const count = (text: string | null | undefined): number => text?.match(/BEGIN X509 CRL/g)?.length ?? 0;
+  assert.equal(count(crlOf(ca)), 0);
+  assert.equal(count(crlOf(`trusted_ca: { filename: ${files.path('both.pem')} }, only_verify_leaf_cert_crl: true`)), 1);
+  const both = `trusted_ca: { filename: ${files.path('both.pem')} }, crl: { filename: ${files.path('root.crl')} }`;
+  assert.equal(count(crlOf(both)), 2);
 });
 
 const weak = files.issue('weak', { key: 'rsa1024' });
