@@ -50,7 +50,8 @@ export class ClientCertDetails {
     parts.push(`Hash=${peer.sha256}`);
     if (cert) parts.push(`Cert="${peer.encodedPem}"`);
     if (chain) parts.push(`Chain="${tls.peerChain.map((each) => each.encodedPem).join('')}"`);
-    if (subject) parts.push(`Subject="${peer.subject.replaceAll('"', '\\"')}"`);
+    // RFC 2253 has escaped its quotes; once more, and whoever reads it would take the subject to end there.
+    if (subject) parts.push(`Subject="${peer.subject}"`);
     const uris = peer.names('URI').flatMap((name) => element('URI', name));
     if (uri) parts.push(...(uris.length === 0 ? ['URI='] : uris));
     if (dns) parts.push(...peer.names('DNS').flatMap((name) => element('DNS', name)));
@@ -58,8 +59,11 @@ export class ClientCertDetails {
   }
 }
 
-/** A name of the certificate must not end its element, nor the field: it is quoted, or left out. */
+/**
+ * A name of the certificate must not end its element, nor the field: it is quoted, or left out (with a backslash too: behind
+ * one a quote that ends the name would not be seen as such).
+ */
 function element(key: string, value: string): string[] {
-  if (!/^[\x20-\x7e]*$/.test(value)) return [];
+  if (!/^[\x20-\x5b\x5d-\x7e]*$/.test(value)) return [];
   return [/[,;="]/.test(value) ? `${key}="${value.replaceAll('"', '\\"')}"` : `${key}=${value}`];
 }

@@ -131,6 +131,23 @@ test('pins: one of all; a name that was asked for; nobody', () => {
     assert.equal(none.judge(peer, name), outcome, name);
 });
 
+test('x-forwarded-client-cert: quotes of a subject are escaped once, names with a backslash are left out', () => {
+  const names = '@names\n[names]\nURI.1 = spiffe://m/\\\\\nURI.2 = spiffe://m/y\nDNS.1 = odd.example';
+  const quoted = files.issue('quoted', { subject: '/O=x";URI=spiffe:\\/\\/admin;a="/CN=é', san: names });
+  const session = {
+    peerCertificateDer: new Certificate(readFileSync(quoted.certificate, 'utf8')).der,
+    peerChainDer: [],
+  } as never;
+  const facts = new TlsFacts(session, null, new CertificateCache());
+  assert.deepEqual(facts.peer?.names('URI'), ['spiffe://m/\\', 'spiffe://m/y']);
+  const record = { forward: 'SANITIZE_SET', cert: false, chain: false, subject: true, uri: true, dns: false } as const;
+  assert.equal(
+    Buffer.from(new ClientCertDetails(record).valueOf(facts)).toString(),
+    `Hash=${facts.peer?.sha256};Subject="${facts.peer?.subject}";URI=spiffe://m/y`,
+  );
+  assert.match(facts.peer?.subject ?? '', /,O=x\\"\\;URI=spiffe:\/\/admin\\;a=\\"$/);
+});
+
 test('x-forwarded-client-cert: what is forwarded, and that no name ends its element', () => {
   const odd = files.issue('odd', { san: '@names\n[names]\nURI.1 = spiffe://m/a,b;c=d\nDNS.1 = odd.example' });
   const session = {
