@@ -147,6 +147,7 @@ void Poller::Send(int32_t slot, iovec* parts, int count, size_t bytes) {
 
 void Poller::Flush(int32_t slot) {
   Conn* conn = conns_.At(slot);
+  size_t before = conn->queued();
   // Until the kernel takes no more: only then does an edge tell of new room.
   while (conn->queued() > 0) {
     ssize_t wrote = SendOne(conn->fd, conn->queue.data(), conn->queued());
@@ -162,6 +163,9 @@ void Poller::Flush(int32_t slot) {
     if ((conn->flags & kFull) != 0 && conn->queued() <= conn->high_mark / 2) {
       conn->flags &= ~static_cast<uint32_t>(kFull);
       ring_.Emit(kEventWritable, slot, static_cast<int32_t>(conn->queued()), 0);
+    } else if (conn->queued() != before) {
+      // Who reads slowly is not idle.
+      ring_.Emit(kEventQueued, slot, static_cast<int32_t>(conn->queued()), 0);
     }
     return;
   }

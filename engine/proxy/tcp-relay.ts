@@ -40,6 +40,8 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   #hasUpEnded = false;
   #isOver = false;
   #lastActiveMs: number;
+  /** Waiting for either peer when the connection last seemed idle. */
+  #queuedBytes = 0;
   readonly #ageDeadlineMs: number;
 
   /** tls: null where the bytes are the client's as they come. serverName: '' where nobody looked, or none was named. */
@@ -135,7 +137,7 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
     this.#isOver = true;
     const up = this.#up;
     // What it sent before is accepted, and still goes.
-    if (this.#isUpOpen) up?.endAfterFlush();
+    if (up !== null && this.#isUpOpen) up.endAfterFlush(this.#stuckMs(up));
     else up?.abort(DOWN_GONE);
     record.endUs = this.#core.transport.nowUs();
     this.#countClosed();
@@ -191,7 +193,7 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
     if (fault !== 0) this.#record.note(fault);
     this.#isOver = true;
     if (fault === UP_RESET && this.#down.queuedBytes === 0) this.#down.abort(fault);
-    else this.#down.endAfterFlush(0);
+    else this.#down.endAfterFlush(this.#stuckMs(this.#down));
   }
 
   #dialFailed(fault: FaultCode): void {
@@ -211,16 +213,33 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   #endIfBothEnded(): void {
     if (!this.#hasDownEnded || !this.#hasUpEnded) return;
     this.#isOver = true;
-    this.#up?.endAfterFlush();
-    this.#down.endAfterFlush(0);
+    this.#up?.endAfterFlush(this.#stuckMs(this.#up));
+    this.#down.endAfterFlush(this.#stuckMs(this.#down));
+  }
+
+  /** What is left to send has as long as an idle connection, and so long again whenever some of it is taken. */
+  #stuckMs(peer: { readonly queuedBytes: number }): number {
+    // Of what was written in this turn nobody knows yet.
+    const hasAll = peer.queuedBytes === 0 && this.#lastActiveMs !== this.#core.transport.nowMs();
+    return hasAll ? 0 : this.#record.runtime.record.idleTimeoutMs;
   }
 
   #fail(fault: FaultCode): void {
     this.#record.note(fault);
     this.#isOver = true;
-    if (this.#isUpOpen) this.#up?.endAfterFlush();
-    else this.#up?.abort(fault);
+    this.#up?.abort(fault);
     this.#down.endAfterFlush(0);
+  }
+
+  /** Its time is up: whoever has not taken everything is told so by a reset, and is not waited for. */
+  #expire(fault: FaultCode): void {
+    this.#record.note(fault);
+    this.#isOver = true;
+    const up = this.#up;
+    if (up !== null && this.#isUpOpen && up.queuedBytes === 0) up.endAfterFlush(0);
+    else up?.abort(fault);
+    if (this.#down.queuedBytes === 0) this.#down.endAfterFlush(0);
+    else this.#down.abort(fault);
   }
 
   /** Nothing tells the peers of a raw connection that it will end: it is left alone until the drain's time is up. */
@@ -236,6 +255,14 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
 
   #touch(): void {
     this.#lastActiveMs = this.#core.transport.nowMs();
+  }
+
+  /** A peer that reads slowly took something since this was last asked, or was not yet asked. */
+  #isFlushing(): boolean {
+    const queuedBytes = this.#down.queuedBytes + (this.#up?.queuedBytes ?? 0);
+    const hasMoved = queuedBytes !== this.#queuedBytes;
+    this.#queuedBytes = queuedBytes;
+    return hasMoved && queuedBytes !== 0;
   }
 
   #idleDeadlineMs(): number {
@@ -254,13 +281,17 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
     if (this.#isOver) return;
     if (this.#ageDeadlineMs !== 0 && this.#ageDeadlineMs <= nowMs) {
       this.#count(TCP.index.max_downstream_connection_duration, 1);
-      this.#fail(MAX_STREAM_DURATION);
+      this.#expire(MAX_STREAM_DURATION);
       return;
     }
-    const idleMs = this.#idleDeadlineMs();
+    let idleMs = this.#idleDeadlineMs();
+    if (idleMs !== 0 && idleMs <= nowMs && this.#isFlushing()) {
+      this.#touch();
+      idleMs = this.#idleDeadlineMs();
+    }
     if (idleMs !== 0 && idleMs <= nowMs) {
       this.#count(TCP.index.idle_timeout, 1);
-      this.#fail(STREAM_IDLE_RESPONSE);
+      this.#expire(STREAM_IDLE_RESPONSE);
       return;
     }
     this.#arm();

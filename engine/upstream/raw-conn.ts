@@ -104,8 +104,12 @@ export class RawConn implements ConnOwner {
   shutdownAfterFlush(): void {
     this.#conn.shutdownAfterFlush();
   }
-  endAfterFlush(): void {
-    this.#conn.endAfterFlush(0);
+  get queuedBytes(): number {
+    return this.#conn.queuedBytes;
+  }
+  /** stuckMs: as Conn's delayedCloseMs. */
+  endAfterFlush(stuckMs: number): void {
+    this.#conn.endAfterFlush(stuckMs);
   }
   abort(fault: FaultCode): void {
     this.#conn.abort(fault);

@@ -86,6 +86,16 @@ const rude = net.createServer((socket) => {
   socket.on('error', () => {});
   socket.on('data', () => socket.resetAndDestroy());
 });
+/** Reads nothing and says more than any buffer takes; or says it, and is done. */
+const flood = Buffer.alloc(32 << 20);
+const deaf = net.createServer({ allowHalfOpen: true }, (socket) => {
+  socket.on('error', () => {});
+  socket.pause().write(flood);
+});
+const brief = net.createServer((socket) => {
+  socket.on('error', () => {});
+  socket.end(flood);
+});
 const authority = new Authority('by name');
 const secure = ['a.example', 'x.b.example'].map((name) => {
   const { certificatePem, keyPem } = authority.issue(name, { names: `DNS:${name}` });
@@ -93,14 +103,19 @@ const secure = ['a.example', 'x.b.example'].map((name) => {
 });
 let proxy: ProxyProcess;
 let ports: Readonly<
-  Record<'byName' | 'echo' | 'others' | 'dead' | 'idle' | 'inbound' | 'outbound' | 'rude' | 'short', number>
+  Record<
+    'brief' | 'byName' | 'deaf' | 'echo' | 'others' | 'dead' | 'idle' | 'inbound' | 'outbound' | 'rude' | 'short',
+    number
+  >
 >;
 
 before(async () => {
-  for (const server of [echo, rude, ...secure]) await once(server.listen(0, '127.0.0.1'), 'listening');
+  for (const server of [echo, rude, deaf, brief, ...secure]) await once(server.listen(0, '127.0.0.1'), 'listening');
   const echoPort = (echo.address() as AddressInfo).port;
   const deadPort = await freePort();
-  const names = ['byName', 'echo', 'others', 'dead', 'idle', 'inbound', 'outbound', 'rude', 'short'] as const;
+  const names = [
+    ...(['brief', 'byName', 'deaf', 'echo', 'others', 'dead', 'idle', 'inbound', 'outbound', 'rude', 'short'] as const),
+  ];
   const numbers: number[] = [];
   for (const _ of names) numbers.push(await freePort());
   ports = Object.fromEntries(names.map((name, at) => [name, numbers[at]])) as typeof ports;
@@ -131,6 +146,8 @@ before(async () => {
             weighted_clusters: { clusters: [{ name: 'outbound', weight: 1 }] },
           }),
           listener(ports.rude, { cluster: 'rude' }),
+          listener(ports.deaf, { cluster: 'deaf', idle_timeout: '0.3s' }),
+          listener(ports.brief, { cluster: 'brief', idle_timeout: '0.3s' }),
           byName(ports.byName, { 'a.example': 'secure0', '*.b.example': 'secure1' }, log),
           listener(ports.short, { cluster: 'echo', max_downstream_connection_duration: '0.2s', access_log: [log] }),
         ],
@@ -141,6 +158,8 @@ before(async () => {
           ...secure.map((server, at) => cluster(`secure${at}`, [(server.address() as AddressInfo).port])),
           cluster('outbound', [echoPort], proxyOut('V2')),
           cluster('rude', [(rude.address() as AddressInfo).port]),
+          cluster('deaf', [(deaf.address() as AddressInfo).port]),
+          cluster('brief', [(brief.address() as AddressInfo).port]),
         ],
       },
     }),
@@ -149,7 +168,7 @@ before(async () => {
 
 after(async () => {
   await proxy?.stop();
-  for (const server of [echo, rude, ...secure]) server.close();
+  for (const server of [echo, rude, deaf, brief, ...secure]) server.close();
   authority.close();
 });
 
@@ -202,6 +221,33 @@ test('idle and old connections end', async () => {
   assert.equal(await talk(ports.short, 'still here', false), 'still here');
   assert.equal(await proxy.stat(`tcp.p${ports.short}.max_downstream_connection_duration`), 1);
   await proxy.until(() => /^- 10 10 DT echo /m.test(readFileSync(LOG, 'utf8')));
+});
+
+test('who takes nothing is left: client or endpoint, with the connection under way or over', async () => {
+  const isLeft = async (port: number, name: string): Promise<boolean> =>
+    (await proxy.stat(`tcp.p${port}.downstream_cx_active`)) +
+      (await proxy.stat(`cluster.${name}.upstream_cx_active`)) ===
+    0;
+  const connect = async (port: number): Promise<Socket> => {
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }).pause();
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    return socket;
+  };
+  // Neither reads; the client reads nothing and has ended; the client leaves what the endpoint does not take.
+  for (const ends of [
+    (socket: Socket) => socket.write(flood),
+    (socket: Socket) => socket.end(),
+    (socket: Socket) => socket.write(flood.subarray(0, 4 << 20), () => socket.resetAndDestroy()),
+  ])
+    for (const name of ['deaf', 'brief'] as const) {
+      const total = await proxy.stat(`cluster.${name}.upstream_cx_total`);
+      const socket = await connect(ports[name]);
+      ends(socket);
+      await proxy.until(async () => (await proxy.stat(`cluster.${name}.upstream_cx_total`)) > total);
+      await proxy.until(() => isLeft(ports[name], name));
+      socket.destroy();
+    }
 });
 
 test('a reset of the endpoint reaches the client as one', async () => {
