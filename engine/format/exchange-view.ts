@@ -61,6 +61,8 @@ export interface ExchangeView {
   readonly upstreamTls: TlsFacts | null;
   /** What the ClientHello names of a client whose TLS is passed through; none for requests. */
   readonly passedServerName?: string | null;
+  /** Absent: DownstreamEnd, the end of a request. */
+  readonly accessLogType?: string;
   /** '' = it did not fail. */
   readonly downstreamTlsFailure: string;
   readonly hostname: string;

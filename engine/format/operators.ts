@@ -99,7 +99,7 @@ const PLAIN: Readonly<Record<string, (() => ValueWriter) | undefined>> = {
   // There are no virtual clusters: no request belongs to one.
   VIRTUAL_CLUSTER_NAME: missing,
   HOSTNAME: text((x) => x.hostname),
-  ACCESS_LOG_TYPE: text(() => 'DownstreamEnd'),
+  ACCESS_LOG_TYPE: text((x) => x.accessLogType ?? 'DownstreamEnd'),
   UNIQUE_ID: requestId,
   STREAM_ID: requestId,
   GRPC_STATUS_NUMBER: () => new GrpcStatusValue('NUMBER'),

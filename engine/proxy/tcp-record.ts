@@ -50,6 +50,7 @@ export class TcpRecord implements HashedRequest {
   upstreamLocalAddress: Address | null = null;
   upstreamConnectionId = 0;
   attemptCount = 0;
+  readonly accessLogType = 'TcpConnectionEnd';
   readonly downstreamTls: TlsFacts | null;
   readonly passedServerName: string | null;
   upstreamTls: TlsFacts | null = null;

@@ -127,7 +127,7 @@ before(async () => {
       log_format: {
         text_format_source: {
           inline_string:
-            '%PROTOCOL% %BYTES_RECEIVED% %BYTES_SENT% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME%\n',
+            '%PROTOCOL% %BYTES_RECEIVED% %BYTES_SENT% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ACCESS_LOG_TYPE%\n',
         },
       },
     },
@@ -209,7 +209,7 @@ test('a client whose cluster is dead is let down, and the log says why', async (
 
 test('the log and the counters know what was carried', async () => {
   await talk(ports.echo, 'twelve bytes');
-  await proxy.until(() => /^- 12 15 - echo 127\.0\.0\.1:\d+ -$/m.test(readFileSync(LOG, 'utf8')));
+  await proxy.until(() => /^- 12 15 - echo 127\.0\.0\.1:\d+ - TcpConnectionEnd$/m.test(readFileSync(LOG, 'utf8')));
   assert.equal(await proxy.stat(`tcp.p${ports.echo}.downstream_cx_active`), 0);
   assert.ok((await proxy.stat(`tcp.p${ports.echo}.downstream_cx_rx_bytes_total`)) >= 12);
   assert.equal(await proxy.stat('cluster.echo.upstream_cx_active'), 0);
@@ -293,7 +293,7 @@ test('TLS is passed through to whom the client names, and to nobody else', async
   assert.equal(await whoIs('x.b.example'), 'x.b.example');
   await assert.rejects(whoIs('c.example'));
   assert.equal(await proxy.stat(`listener.127.0.0.1_${ports.byName}.no_filter_chain_match`), 1);
-  await proxy.until(() => /^- \d+ \d+ - secure1 \S+ x\.b\.example$/m.test(readFileSync(LOG, 'utf8')));
+  await proxy.until(() => /^- \d+ \d+ - secure1 \S+ x\.b\.example TcpConnectionEnd$/m.test(readFileSync(LOG, 'utf8')));
 });
 
 test('listeners and workers count connections that are carried as they are', async () => {
