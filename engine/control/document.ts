@@ -176,6 +176,9 @@ export class DocumentReader {
         this.#at('error', node, path, `${name} is required in ${message.name}`);
       }
     for (const group of message.oneof ?? []) this.#oneof(node, group, path, written, message);
+    const name = value['name'];
+    if (message.bareNames?.includes(String(name)) === false && name !== undefined && written.size === 1)
+      this.#refuse(node, join(path, 'typed_config'), `is required: ${String(name)} says nothing without it`);
     return value;
   }
 

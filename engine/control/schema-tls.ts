@@ -198,6 +198,7 @@ export function transportSocket(types: Readonly<Record<string, Message>>): Messa
     fields: { name: text, typed_config: { kind: 'any', types: () => types } },
     unsupported: ['config'],
     required: ['name'],
+    bareNames: ['envoy.transport_sockets.raw_buffer', 'raw_buffer'],
   };
 }
 
@@ -259,4 +260,5 @@ export const ListenerFilter: Message = {
   },
   unsupported: ['config_discovery', 'filter_disabled', 'config'],
   required: ['name'],
+  bareNames: ['envoy.filters.listener.tls_inspector', 'envoy.listener.tls_inspector'],
 };

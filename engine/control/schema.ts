@@ -12,6 +12,8 @@ export interface Message {
   readonly required?: readonly string[];
   /** Of each group exactly one must be there (or at most one, when it starts with '?'). */
   readonly oneof?: readonly (readonly string[])[];
+  /** Of a message of `name` and `typed_config`: names that say everything; under others a name alone says nothing. */
+  readonly bareNames?: readonly string[];
 }
 
 export type Field =
