@@ -40,6 +40,13 @@ export function compileChains(context: ChainContext, listener: Value): Chains {
     reader.report('error', listener, '', 'filter_chains is required in Listener');
   const chains = values.map((value) => compileChain(context, value, textOf(value, 'name')));
   checkDoubles(reader, values, chains);
+  if (fallback?.['filter_chain_match'] !== undefined)
+    reader.report(
+      'warning',
+      fallback,
+      'filter_chain_match',
+      'has no effect here: default_filter_chain takes what no other chain matches',
+    );
   const defaultChain = fallback === undefined ? null : compileChain(context, fallback, 'default_filter_chain');
   const hasOneChainForAll = chains.length === 1 && !isAsking((chains[0] as FilterChainRecord).match);
   return { chains, defaultChain, hasOneChainForAll, inspection: inspectionOf(listener, chains) };

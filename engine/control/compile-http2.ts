@@ -13,14 +13,16 @@ import type { Http2Record } from '../plan/records.js';
 import { fieldOf, fieldsOf, flagOf, numberOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 
-/** options: {} where there are none; counters: the first of a scope of HTTP/2. */
+/** role: of a listener's connections, or a cluster's; options: {} where there are none; counters: the first of a scope of HTTP/2. */
 export function compileHttp2(
   reader: DocumentReader,
+  role: 'server' | 'client',
   options: Value,
   counters: number,
   streamFlushTimeoutMs: number,
 ): Http2Record {
   const keepalive = fieldOf(options, 'connection_keepalive') ?? {};
+  checkRole(reader, role, options, keepalive);
   const deprecated = 'stream_error_on_invalid_http_messaging';
   if (options[deprecated] !== undefined && options['override_stream_error_on_invalid_http_message'] !== undefined)
     reader.report('error', options, deprecated, 'is the old name of override_stream_error_on_invalid_http_message');
@@ -70,6 +72,25 @@ export function compileHttp2(
       connectionIdleIntervalMs: numberOf(keepalive, 'connection_idle_interval', 0),
     },
   };
+}
+
+/** What only the other side has a use for. */
+function checkRole(reader: DocumentReader, role: 'server' | 'client', options: Value, keepalive: Value): void {
+  if (role === 'server' && keepalive['connection_idle_interval'] !== undefined)
+    reader.report(
+      'error',
+      keepalive,
+      'connection_idle_interval',
+      'is for clusters: its PING goes ahead of streams that we open; for clients write interval',
+    );
+  // Envoy takes it there, and so do configs that were written for it.
+  if (role === 'client' && flagOf(options, 'allow_connect'))
+    reader.report(
+      'warning',
+      options,
+      'allow_connect',
+      'has no effect here: whether an origin takes extended CONNECT is what its SETTINGS say (RFC 8441 §3)',
+    );
 }
 
 /** Identifiers that say what we do ourselves: announcing something else would not be true. */

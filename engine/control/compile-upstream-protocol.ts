@@ -72,7 +72,7 @@ function oldOptions(context: ClusterContext, cluster: Value): UpstreamProtocol {
 function settings(context: ClusterContext, cluster: Value, options: Value | undefined): Http2Record {
   const name = textOf(cluster, 'alt_stat_name') || textOf(cluster, 'name');
   const counters = options === undefined ? UNMEASURED : context.registry.metrics('http2', `cluster.${name}`).counters;
-  return compileHttp2(context.reader, options ?? {}, counters, HTTP2_DEFAULTS.streamFlushTimeoutMs);
+  return compileHttp2(context.reader, 'client', options ?? {}, counters, HTTP2_DEFAULTS.streamFlushTimeoutMs);
 }
 
 function typedOptions(reader: DocumentReader, cluster: Value): Value | undefined {

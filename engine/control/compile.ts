@@ -306,6 +306,7 @@ function compileProtocol({ reader, registry }: ListenerContext, http: Value): Pr
     allowChunkedLength: false,
     http2: compileHttp2(
       reader,
+      'server',
       fieldOf(http, 'http2_protocol_options') ?? {},
       registry.metrics('http2', `http.${textOf(http, 'stat_prefix')}`).counters,
       numberOf(http, 'stream_flush_timeout', numberOf(http, 'stream_idle_timeout', STREAM_IDLE_MS)),

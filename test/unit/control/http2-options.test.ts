@@ -51,7 +51,7 @@ const EACH = `hpack_table_size: 8192
             max_inbound_priority_frames_per_stream: 60
             max_inbound_window_update_frames_per_data_frame_sent: 70
             override_stream_error_on_invalid_http_message: true
-            connection_keepalive: { interval: 30s, timeout: 5s, interval_jitter: { value: 25 }, connection_idle_interval: 7s }`;
+            connection_keepalive: { interval: 30s, timeout: 5s, interval_jitter: { value: 25 } }`;
 const CHOSEN: typeof DEFAULTS = {
   hpackTableSizeBytes: 8192,
   customSettings: [65027, 7, 2, 0],
@@ -65,7 +65,7 @@ const CHOSEN: typeof DEFAULTS = {
   maxInboundPriorityFramesPerStream: 60,
   maxInboundWindowUpdateFramesPerDataFrameSent: 70,
   overrideStreamErrorOnInvalidHttpMessage: true,
-  connectionKeepalive: { intervalMs: 30000, timeoutMs: 5000, jitterPercent: 25, connectionIdleIntervalMs: 7000 },
+  connectionKeepalive: { intervalMs: 30000, timeoutMs: 5000, jitterPercent: 25, connectionIdleIntervalMs: 0 },
 };
 
 test("a connection manager that says nothing of HTTP/2 has Envoy's defaults", () => {
@@ -163,6 +163,18 @@ test('what is out of range, unknown or not supported', () => {
       `error ${at}.stream_error_on_invalid_http_messaging: is the old name of override_stream_error_on_invalid_http_message`,
     ],
   );
+});
+
+test('what only the other role has a use for', () => {
+  const idle = 'http2_protocol_options: { connection_keepalive: { timeout: 1s, connection_idle_interval: 7s } }';
+  assert.deepEqual(briefly(yaml({ manager: idle })), [
+    'error static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http2_protocol_options.connection_keepalive.connection_idle_interval: is for clusters: its PING goes ahead of streams that we open; for clients write interval',
+  ]);
+  assert.equal(cluster(clusterWith(idle)).http2.connectionKeepalive.connectionIdleIntervalMs, 7000);
+  assert.deepEqual(problems(clusterWith('http2_protocol_options: { allow_connect: true }')), [
+    `warning ${C}.http2_protocol_options.allow_connect: has no effect here: whether an origin takes extended CONNECT is what its SETTINGS say (RFC 8441 §3)`,
+  ]);
+  assert.deepEqual(problems(clusterWith('http2_protocol_options: { allow_connect: false }')), []);
 });
 
 test('custom_settings_parameters can not announce what is not so', () => {

@@ -375,6 +375,13 @@ test('filter chains that match the same, or what nothing matches', () => {
     /filter_chains\[1\]\.filter_chain_match: matches the same connections as filter_chains\[0\]: b$/,
   );
   assert.match(one(chains('server_names: [ "a.*" ]', '')), /server_names\[0\]: "a\.\*" can't be matched/);
+  const fallback = chains('source_ports: [ 5 ]').replace(
+    '    filter_chains:',
+    `    default_filter_chain:\n      filter_chain_match: { source_ports: [ 6 ] }\n      filters:${filters}    filter_chains:`,
+  );
+  assert.deepEqual(briefly(fallback), [
+    'warning static_resources.listeners[0].default_filter_chain.filter_chain_match: has no effect here: default_filter_chain takes what no other chain matches',
+  ]);
   const record = compiled(chains('transport_protocol: tls', 'source_ports: [ 5 ]')).plan.listeners[0];
   assert.deepEqual([record?.hasOneChainForAll, record?.inspection.isNeeded], [false, true]);
   assert.equal(compiled(chains('source_ports: [ 5 ]')).plan.listeners[0]?.inspection.isNeeded, false);
