@@ -90,6 +90,7 @@ export function compileCluster(context: ClusterContext, cluster: Value): Cluster
       numberOf(cluster, 'max_requests_per_connection', 0),
     ),
     maxResponseHeadersBytes: numberOf(common, 'max_response_headers_kb', 80) * 1024,
+    maxHttp2ResponseHeadersBytes: numberOf(common, 'max_response_headers_kb', 60) * 1024,
     maxResponseHeadersCount: numberOf(common, 'max_headers_count', 100),
     ...compileSockets(context, cluster),
     proxyProtocol: compileProxyPreface(cluster),

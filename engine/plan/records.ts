@@ -335,6 +335,8 @@ export interface ClusterRecord {
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;
   readonly maxResponseHeadersBytes: number;
+  /** The same over HTTP/2, where Envoy's default is another. */
+  readonly maxHttp2ResponseHeadersBytes: number;
   readonly maxResponseHeadersCount: number;
   /** Null = bytes as they come. */
   readonly tls: UpstreamTlsRecord | null;

@@ -372,7 +372,7 @@ function http2Options(record: ClusterRecord): Http2Options {
     ...record.http2,
     drainTimeoutMs: HTTP2_DEFAULTS.drainTimeoutMs,
     allowExtendedConnect: record.http2.allowConnect,
-    maxHeadBytes: record.maxResponseHeadersBytes,
+    maxHeadBytes: record.maxHttp2ResponseHeadersBytes,
     maxFields: record.maxResponseHeadersCount,
     underscores: 'ALLOW',
   };

@@ -65,6 +65,7 @@ export function clusterRecord(overrides: Partial<ClusterRecord> = {}): ClusterRe
     maxConnectionDurationMs: 0,
     maxRequestsPerConnection: 0,
     maxResponseHeadersBytes: 81920,
+    maxHttp2ResponseHeadersBytes: 61440,
     maxResponseHeadersCount: 100,
     tls: null,
     proxyProtocol: null,

@@ -43,6 +43,7 @@ test("a cluster of defaults has Envoy's", () => {
     maxConnectionDurationMs: 0,
     maxRequestsPerConnection: 0,
     maxResponseHeadersBytes: 80 * 1024,
+    maxHttp2ResponseHeadersBytes: 60 * 1024,
     maxResponseHeadersCount: 100,
     dnsFailed: false,
   });
@@ -114,9 +115,10 @@ test('protocol options: on the cluster, or typed; limits of heads and connection
         record.maxConnectionDurationMs,
         record.maxRequestsPerConnection,
         record.maxResponseHeadersBytes,
+        record.maxHttp2ResponseHeadersBytes,
         record.maxResponseHeadersCount,
       ],
-      [0, 9000, 3, 8192, 7],
+      [0, 9000, 3, 8192, 8192, 7],
     );
   }
   assert.equal(cluster(clusterWith('max_requests_per_connection: 4')).maxRequestsPerConnection, 4);
