@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Problem } from '../fault/problem.js';
 import type { ConfigSource } from '../options.js';
-import { checkNodeTls } from './check-node-tls.js';
+import { checkNodeStaples, checkNodeTls } from './check-node-tls.js';
 import { checkUws } from './check-uws.js';
 import { type Compiled, compile } from './compile.js';
 import type { Resolved } from './compile-clusters.js';
@@ -69,9 +69,10 @@ function loadText(source: ConfigSource, text: string, kept: FileContents = new M
   try {
     // A trial run finds what only the compiler sees, also in what is left of a document with mistakes; its numbers
     // are thrown away.
-    compile(reader, bootstrap, new PlanRegistry(), new Map(), 0, files);
+    const { plan } = compile(reader, bootstrap, new PlanRegistry(), new Map(), 0, files);
     if (source.ingress === 'uws') checkUws(reader, bootstrap);
     if (source.transport === 'node') checkNodeTls(reader, bootstrap);
+    if (source.transport === 'node' && !reader.hasErrors) checkNodeStaples(reader, bootstrap, plan.listeners);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (!reader.hasErrors) return { problems: [...reader.sorted(), fileProblem(source.name, message)] };
