@@ -46,7 +46,8 @@ void SetSessionIdContext(SSL_CTX* context, const TlsOptions& options) {
   }
   Mix(digest.get(), options.trusted_ca_pem);
   Mix(digest.get(), options.crl_pem);
-  const int32_t numbers[] = {options.verify, options.accept_untrusted, options.allow_expired, options.verify_depth};
+  const int32_t numbers[] = {options.verify, options.accept_untrusted, options.allow_expired, options.verify_depth,
+                             options.crl_for_leaf_only};
   EVP_DigestUpdate(digest.get(), numbers, sizeof numbers);
   EVP_DigestFinal_ex(digest.get(), hash, &length);
   SSL_CTX_set_session_id_context(context, hash, std::min<unsigned int>(length, SSL_MAX_SID_CTX_LENGTH));

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { TLS_1_2, TLS_1_3, type TlsCertificate, type TlsContextOptions } from '../io/tls.js';
-import { secureContextKeys } from '../io/tls-node.js';
+import { revocationLists, secureContextKeys } from '../io/tls-node.js';
 import type { CertificateRecord, DownstreamTlsRecord, UpstreamTlsRecord } from '../plan/tls-records.js';
 import type { Certificate } from '../tls/certificate.js';
 import type { TlsContextRecord } from '../tls/contexts.js';
@@ -267,7 +267,7 @@ function contextRecord(
       ecdhCurve: groups,
       ...(signatureAlgorithms === '' ? {} : { sigalgs: signatureAlgorithms }),
       ...(trustedCaPem === null ? {} : { ca: trustedCaPem }),
-      ...(crlPem === null ? {} : { crl: crlPem }),
+      ...(crlPem === null ? {} : { crl: revocationLists(crlPem) }),
     });
   } catch (error) {
     // What follows from a mistake that was reported is no news.

@@ -130,7 +130,7 @@ function newSecureContext(options: TlsContextOptions, ticketKeys: Uint8Array | n
     honorCipherOrder: options.preferServerCiphers,
     ...(groups === '' ? {} : { ecdhCurve: groups }),
     ...(signatureAlgorithms === '' ? {} : { sigalgs: signatureAlgorithms }),
-    ...(crlPem === null ? {} : { crl: crlPem }),
+    ...(crlPem === null ? {} : { crl: revocationLists(crlPem) }),
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (options.sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
     sessionTimeout: options.sessionTimeoutS,
     // A session of another context, where somebody else is trusted, is not taken.
@@ -162,6 +162,11 @@ function staplerEmit(certificate: TlsCertificate, clock: Clock, conn: StapledCon
     (answer as StapleAnswer)(fails ? new Error(NO_STAPLE) : null, isValid ? Buffer.from(ocspStaple) : null);
     return true;
   };
+}
+
+/** One by one: of a text with several node:tls reads the first. What has none in it is left for OpenSSL to refuse. */
+export function revocationLists(pem: string): string[] {
+  return pem.match(/-----BEGIN X509 CRL-----[\s\S]*?-----END X509 CRL-----/g) ?? [pem];
 }
 
 /** Certificates and keys as node:tls takes them. */

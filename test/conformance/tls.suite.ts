@@ -304,7 +304,7 @@ function sessionLaws(law: Law, fixture: TlsFixture): void {
 }
 
 function failureLaws(law: Law, fixture: TlsFixture): void {
-  const { authority, client, expired, revoked, strange, crlPem } = fixture;
+  const { authority, client, expired, revoked, stranger, strange, crlPem } = fixture;
   const trust: Changes = { trustedCaPem: authority.certificatePem, verify: 'require' };
 
   law('mutual TLS: the certificate and its chain', { server: trust }, async (world) => {
@@ -344,6 +344,7 @@ function failureLaws(law: Law, fixture: TlsFixture): void {
     ['expired, allowed', { ...trust, allowExpired: true }, expired, false],
     ['unknown authority, accepted', { ...trust, acceptUntrusted: true }, strange, true],
     ['revoked, no list', trust, revoked, false],
+    ['not revoked, by lists of two authorities', { ...trust, crlPem: stranger.revoke(null) + crlPem }, client, false],
     ['trusted without its authority', { ...trust, trustedCaPem: client.certificatePem }, client, false],
   ];
   for (const [what, server, issued, hasError] of tolerant)
