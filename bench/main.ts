@@ -119,7 +119,9 @@ async function simulate(args: readonly string[]): Promise<number> {
 async function main(args: readonly string[]): Promise<number> {
   const [name = '', ...others] = withoutResults(args);
   if (name === '') return measure(new TourBench(), []);
-  if (name === '--help' || name === '-h') {
+  // The simulator has options of its own, and says them.
+  const isAskedFor = (arg: string): boolean => arg === '--help' || arg === '-h';
+  if (isAskedFor(name) || (name !== 'simulate' && others.some(isAskedFor))) {
     process.stdout.write(USAGE);
     return 0;
   }
