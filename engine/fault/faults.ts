@@ -65,6 +65,8 @@ const INVALID_FIELD = 'http2.invalid.header.field';
 const MESSAGING_RULE = 'http2.violation.of.messaging.rule';
 /** Of bytes or of lines. */
 const TOO_MANY_HEADERS = 'http2.too_many_headers';
+/** How a connection that died is called in bodies and details. */
+const TERMINATION = 'connection termination';
 const NORMALIZATION = 'path_normalization_failed';
 
 /** A malformed request: HTTP/1.1 answers 400 unless said otherwise and closes, HTTP/2 resets the stream. */
@@ -283,12 +285,12 @@ export const UP_TLS_HANDSHAKE = upstream('upstream_tls_handshake', 'fresh', 503,
 /** The server's certificate, by its chain or by the policy. */
 export const UP_TLS_VERIFY = upstream('upstream_tls_certificate', 'fresh', 503, 'UF', 'connection failure');
 /** A record that does not decrypt, an alert: after the handshake. */
-export const UP_TLS_BROKEN = upstream('upstream_tls_broken', 'reused', 503, 'UC', 'connection termination');
+export const UP_TLS_BROKEN = upstream('upstream_tls_broken', 'reused', 503, 'UC', TERMINATION);
 export const UP_CONNECT_TIMEOUT = upstream('upstream_connect_timeout', 'fresh', 503, 'UF', 'connection timeout');
 /** RST while a request was under way. */
-export const UP_RESET = upstream('upstream_reset', 'reused', 503, 'UC', 'connection termination');
+export const UP_RESET = upstream('upstream_reset', 'reused', 503, 'UC', TERMINATION);
 /** FIN while a request was under way. */
-export const UP_CLOSED = upstream('upstream_closed', 'reused', 503, 'UC', 'connection termination');
+export const UP_CLOSED = upstream('upstream_closed', 'reused', 503, 'UC', TERMINATION);
 /** FIN or RST in the middle of a response that had begun. */
 export const UP_TRUNCATED = cutOff('upstream_response_truncated', 'UC', 'connection_termination');
 /** RST_STREAM in the middle of one. */
@@ -328,7 +330,12 @@ export const H2_SETTINGS_TIMEOUT = badHttp2('http2_settings_timeout');
 export const H2_STREAM_CLOSED = badHttp2('http2_stream_closed');
 export const H2_FRAME_SIZE = badHttp2('http2_frame_size_error');
 export const H2_FLOOD = badHttp2('http2_flood');
-export const H2_PING_TIMEOUT = badHttp2('http2_ping_timeout');
+/** A client that fell silent broke no rule: it is gone, and it was we who ended its connection. */
+export const H2_PING_TIMEOUT = clientLeft(
+  'http2_ping_timeout',
+  'DC',
+  'downstream_local_disconnect(http2_ping_timeout)',
+);
 /** The client gives a stream no window: a slow reader, or one that holds our memory on purpose. */
 export const H2_FLUSH_TIMEOUT = badHttp2('http2_flush_timeout');
 /** DATA does not add up to Content-Length (RFC 9113 §8.1.1). */
@@ -340,13 +347,7 @@ export const UP_H2_STREAM_CLOSED = badResponse('upstream_http2_stream_closed');
 export const UP_H2_FRAME_SIZE = badResponse('upstream_http2_frame_size_error');
 export const UP_H2_COMPRESSION = badResponse('upstream_http2_compression_error');
 export const UP_H2_FLOOD = badResponse('upstream_http2_flood');
-export const UP_H2_PING_TIMEOUT = upstream(
-  'upstream_http2_ping_timeout',
-  'reused',
-  503,
-  'UC',
-  'connection termination',
-);
+export const UP_H2_PING_TIMEOUT = upstream('upstream_http2_ping_timeout', 'reused', 503, 'UC', TERMINATION);
 export const UP_H2_FLUSH_TIMEOUT = upstream('upstream_http2_flush_timeout', 'never', 504, 'UT', 'local reset');
 /** REFUSED_STREAM, or a GOAWAY that doesn't cover the stream: nothing was processed (RFC 9113 §8.7). */
 export const UP_STREAM_REFUSED = upstream('upstream_stream_refused', 'fresh', 503, 'UR', 'remote refused stream reset');

@@ -1,6 +1,6 @@
 /** Downstream: one client connection: its codec, its idle and age limits, its way through a drain. */
 import { Timer } from '../base/timer-wheel.js';
-import { DOWN_RESET, type FaultCode, REQUEST_HEADERS_TIMEOUT } from '../fault/faults.js';
+import { DOWN_RESET, type FaultCode, H2_PING_TIMEOUT, H2_PROTOCOL, REQUEST_HEADERS_TIMEOUT } from '../fault/faults.js';
 import type { MessageSink, MessageStream, MultiplexedHost, StreamAcceptor } from '../http/codec.js';
 import { type PeerHost, withoutMapping } from '../http/forwarded.js';
 import { clientAddress } from '../io/proxied.js';
@@ -133,7 +133,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
       return;
     }
     // What HTTP/2 has to say of it has been written (GOAWAY); other streams can't go on behind it.
-    if (fault !== 0) this.onFailed();
+    if (fault !== 0) this.onFailed(fault);
     else this.#awaitRest(codec);
   }
 
@@ -159,7 +159,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
     }
     this.#firstBytes = null;
     // RFC 9113 §3.4: GOAWAY may be left out, the peer doesn't speak HTTP/2.
-    if (protocol === NEITHER) this.onFailed();
+    if (protocol === NEITHER) this.onFailed(H2_PROTOCOL);
     else this.#feed(this.#use(protocol), all, from, to);
   }
 
@@ -240,8 +240,8 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
     this.#end();
   }
 
-  onFailed(): void {
-    this.#count(CX_PROTOCOL_ERROR, 1);
+  onFailed(fault: FaultCode): void {
+    if (fault !== H2_PING_TIMEOUT) this.#count(CX_PROTOCOL_ERROR, 1);
     this.#end();
   }
 

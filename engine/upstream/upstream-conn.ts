@@ -1,6 +1,13 @@
 /** UpstreamConn: one connection to an endpoint: dial, codec, room for requests, idle and age limits. */
 import { Timer } from '../base/timer-wheel.js';
-import { type FaultCode, UP_CLOSED, UP_CONNECT_TIMEOUT, UP_DRAINED, UP_RESET } from '../fault/faults.js';
+import {
+  type FaultCode,
+  UP_CLOSED,
+  UP_CONNECT_TIMEOUT,
+  UP_DRAINED,
+  UP_H2_PING_TIMEOUT,
+  UP_RESET,
+} from '../fault/faults.js';
 import type { MessageSink, MessageStream, MultiplexedHost } from '../http/codec.js';
 import { type ClientCodec, newClientCodec } from './client-codec.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
@@ -261,7 +268,8 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
 
   /** HTTP/2 has written why (GOAWAY); with HTTP/1 nothing that the peer sends can be understood any more. */
   #fail(fault: FaultCode): void {
-    this.#count(CX_PROTOCOL_ERROR);
+    // Silence is counted as http2.keepalive_timeout.
+    if (fault !== UP_H2_PING_TIMEOUT) this.#count(CX_PROTOCOL_ERROR);
     this.#pool.leaveReady(this);
     if (this.protocol === 2) this.end();
     else this.abort(fault);

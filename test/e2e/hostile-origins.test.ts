@@ -286,6 +286,7 @@ test('PINGs that nobody answers: the connection ends, its requests are answered,
   // A request that may be repeated is, as on any connection that turns out to be dead.
   await proxy.until(() => origin.arrived.every(({ isClosed }) => isClosed));
   assert.equal(await proxy.stat('cluster.origin.http2.keepalive_timeout'), origin.arrived.length);
+  assert.equal(await proxy.stat('cluster.origin.upstream_cx_protocol_error'), 0);
   origin.answersPings = true;
   origin.onRequest = (conn, id) => conn.socket.write(answer(id));
   assert.equal(await get(client), 200);

@@ -144,6 +144,17 @@ test('a client that stops to read an answer is left, with all that waits for it'
   const proxy = await start({
     http2_protocol_options: { connection_keepalive: { interval: '0.2s', timeout: '0.2s' } },
     delayed_close_timeout: '0.2s',
+    access_log: [
+      {
+        name: 'log',
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog',
+          log_format: {
+            text_format_source: { inline_string: 'LOG %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n' },
+          },
+        },
+      },
+    ],
   });
   const socket = net.connect(proxy.port, '127.0.0.1');
   socket.on('error', () => {});
@@ -154,5 +165,8 @@ test('a client that stops to read an answer is left, with all that waits for it'
   socket.pause();
   await proxy.until(async () => (await proxy.stat('http.ingress.http2.keepalive_timeout')) === 1);
   await proxy.until(async () => (await proxy.stat('http.ingress.downstream_cx_active')) === 0);
+  // Silence breaks no rule.
+  assert.equal(await proxy.stat('http.ingress.downstream_cx_protocol_error'), 0);
+  await proxy.until(() => proxy.log.includes('LOG 200 DC downstream_local_disconnect(http2_ping_timeout)'));
   socket.destroy();
 });
