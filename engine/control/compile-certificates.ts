@@ -220,9 +220,12 @@ export function groupByName(loaded: readonly LoadedCertificate[], scansAll: bool
   loaded.forEach(({ leaf }, index) => {
     for (const name of namesOf(leaf)) byName.set(name, [...(byName.get(name) ?? []), index]);
   });
-  // Where the exact name's certificates are none for a client, the wildcard's may be (Envoy).
+  // Where the exact name's certificates are none for a client, the wildcard's may be (Envoy); RSA is for every client.
+  const isForAll = (indexes: readonly number[]): boolean =>
+    indexes.some((index) => loaded[index]?.keyType.startsWith('rsa') === true);
   const names = [...byName].map(([name, indexes]) => {
-    const wildcard = name.startsWith('*.') ? [] : (byName.get(`*${name.slice(name.indexOf('.'))}`) ?? []);
+    const isEnough = name.startsWith('*.') || isForAll(indexes);
+    const wildcard = isEnough ? [] : (byName.get(`*${name.slice(name.indexOf('.'))}`) ?? []);
     return [name, setOf([...indexes, ...wildcard])] as const;
   });
   // One set for all names is one for the others too: nothing needs to be known of a client then.
@@ -234,5 +237,6 @@ export function groupByName(loaded: readonly LoadedCertificate[], scansAll: bool
 function namesOf(leaf: Certificate): string[] {
   const names = leaf.names('DNS');
   const common = /(?:^|,)CN=([^,+\\]+)/.exec(leaf.subject)?.[1];
-  return (names.length > 0 || common === undefined ? names : [common]).map((name) => name.toLowerCase());
+  // RFC 6125 §6.4.4: a certificate that has names has them all there.
+  return (leaf.altNames.length > 0 || common === undefined ? names : [common]).map((name) => name.toLowerCase());
 }

@@ -1,5 +1,6 @@
 /** TLS of the document: what becomes of it, and what is refused, at its place and with the reason. */
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { TLS_1_2, TLS_1_3 } from '../../../engine/io/tls.js';
@@ -88,6 +89,27 @@ test('several certificates: a context for each set of names, all of them for nob
   ]);
   assert.deepEqual([tls?.unnamed, tls?.mismatched], [0, 1]);
   assert.equal(chain(server(two, ', full_scan_certs_on_sni_mismatch: true')).tls?.mismatched, 0);
+});
+
+test('certificates of an exact name come before those of its wildcard, unless a client without ECDSA could use none', () => {
+  const certificate = (name: string, san: string, key: 'ec' | 'rsa'): Made => files.issue(name, { san, key });
+  const subjects = (...made: Made[]): string[] => {
+    const { tls } = chain(server(`tls_certificates: [ ${made.map((each) => pair(each)).join(', ')} ]`));
+    const at = tls?.names.find(([name]) => name === 'x.n.example')?.[1] ?? -1;
+    const shown = tls?.contexts[at]?.options.certificates ?? [];
+    return shown.map(({ chainPem }) => /CN=(.*)/.exec(new X509Certificate(chainPem).subject)?.[1] ?? '');
+  };
+  const exactRsa = certificate('exact-rsa', 'DNS:x.n.example', 'rsa');
+  const exactEc = certificate('exact-ec', 'DNS:x.n.example', 'ec');
+  const wildRsa = certificate('wild-rsa', 'DNS:*.n.example', 'rsa');
+  const wildEc = certificate('wild-ec', 'DNS:*.n.example', 'ec');
+  assert.deepEqual(subjects(exactRsa, wildEc), ['exact-rsa']);
+  assert.deepEqual(subjects(wildRsa, wildEc, exactEc), ['exact-ec', 'wild-rsa']);
+  assert.deepEqual(subjects(wildRsa, exactEc, exactRsa), ['exact-ec', 'exact-rsa']);
+  // A common name is a host's where nothing else is said of it.
+  const uri = files.issue('uri', { subject: '/CN=x.n.example', san: 'URI:spiffe://m/x' });
+  const common = files.issue('common', { subject: '/CN=x.n.example' });
+  assert.deepEqual([subjects(a, uri), subjects(a, common)], [[], ['x.n.example']]);
 });
 
 test('every parameter', () => {
