@@ -106,7 +106,10 @@ export class ListenerRuntime {
     const isConnect = head.method === METHOD_CONNECT;
     if (!isConnect && (head.flags & HEAD_UPGRADE) === 0) return 0;
     const action = (x.route as NonNullable<typeof x.route>).record.action;
-    const type = isConnect ? 'connect' : head.valueString(head.find(N.upgrade)).toLowerCase();
+    const slot = head.find(N.upgrade);
+    // Of several the origin would choose, and it might choose one that is not allowed.
+    if (!isConnect && head.find(N.upgrade, slot + 1) >= 0) return this.#ignoreUpgrade(x, false);
+    const type = isConnect ? 'connect' : head.valueString(slot).toLowerCase();
     if (action.kind === 'forward' && action.upgrades !== null)
       for (const upgrade of action.upgrades)
         if (upgrade.type === type) return upgrade.enabled ? 0 : this.#ignoreUpgrade(x, isConnect);

@@ -25,8 +25,11 @@ export function translateUpgrade(x: ExchangeRecord): void {
   const head = x.request;
   const from = (x.downstream as Client).protocol;
   const to = x.upstreamIsHttp2 ? 2 : 1;
-  if (to === 2) head.flags |= HEAD_EXTENDED_CONNECT;
-  else head.flags &= ~HEAD_EXTENDED_CONNECT;
+  if (to === 2) {
+    head.flags |= HEAD_EXTENDED_CONNECT;
+    // The GET has no body, but its stream is going to carry the tunnel (RFC 9113 §8.1.1).
+    head.removeAll(N['content-length']);
+  } else head.flags &= ~HEAD_EXTENDED_CONNECT;
   if (from === to || x.switchAccept !== null) return;
   const upgrade = head.find(N.upgrade);
   if (upgrade < 0 || !head.valueEquals(upgrade, WEBSOCKET)) return;
@@ -56,11 +59,20 @@ export function translateSwitch(x: ExchangeRecord, response: Head): FaultCode {
     response.removeAll(ACCEPT);
     return 0;
   }
-  if (accept === null || response.status !== 101) return 0;
-  response.removeAll(ACCEPT);
-  response.add(ACCEPT, accept, 0, accept.length);
-  if (response.find(N.upgrade) < 0) response.add(N.upgrade, WEBSOCKET, 0, WEBSOCKET.length);
+  if (response.status !== 101) return 0;
+  if (accept !== null) {
+    response.removeAll(ACCEPT);
+    response.add(ACCEPT, accept, 0, accept.length);
+  }
+  if (x.upstreamIsHttp2) nameSwitch(x.request, response);
   return 0;
+}
+
+/** A 101 says to what it switches (RFC 9110 §15.2.2); the 200 of an extended CONNECT did not have to. */
+function nameSwitch(request: Head, response: Head): void {
+  const slot = request.find(N.upgrade);
+  if (slot < 0 || response.find(N.upgrade) >= 0) return;
+  response.add(N.upgrade, request.fieldBytes(slot), request.valueStart(slot), request.valueEnd(slot));
 }
 
 /** Base64 minds the case of letters. */

@@ -11,6 +11,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { bootstrap } from '../support/bootstrap.js';
 import { answerOf, Http2Client } from '../support/http2-client.js';
 import { ProxyProcess } from '../support/proxy-process.js';
+import { RawClient } from '../support/raw-client.js';
 
 const LARGE = randomBytes(3 << 20);
 const UPGRADES = { upgrade_configs: [{ upgrade_type: 'websocket' }] };
@@ -242,6 +243,22 @@ test('an HTTP/1.1 client gets the Sec-WebSocket-Accept that its key asks for', a
     request.end();
   });
   assert.equal(accept, createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64'));
+});
+
+test('an upgrade of HTTP/1.1 without a body may say so; a 101 names what it switches to, also without a key', async () => {
+  const tell =
+    'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n';
+  for (const more of ['Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 0\r\n', '']) {
+    const client = await RawClient.connect(proxies[2].port);
+    client.send(`${tell}${more}\r\n`);
+    const text = await client.until((heard) => heard.includes('welcome'));
+    assert.match(text, /^HTTP\/1\.1 101 [\s\S]*\r\nupgrade: websocket\r\n/i);
+    assert.equal(http2Headers['content-length'], undefined);
+    // An empty text frame, masked; it comes back.
+    client.send('\x81\x80\0\0\0\0');
+    await client.until((heard) => heard.endsWith('\x81\0'));
+    client.close();
+  }
 });
 
 test('an HTTP/2 client that resets its tunnel ends the one of the origin', async () => {

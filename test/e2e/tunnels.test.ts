@@ -183,8 +183,16 @@ const UPGRADE = 'Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-Web
 
 test('an upgrade that the config does not allow is ignored: the origin sees a plain request', async () => {
   const client = await RawClient.connect(proxy.port);
-  client.send(`GET /off HTTP/1.1\r\n${UPGRADE}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+  const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+  client.send(`GET /off HTTP/1.1\r\n${UPGRADE}${key}\r\n`);
   assert.match(await client.until((text) => text.endsWith('plain /off')), /^HTTP\/1\.1 200 OK\r\n/);
+  // Neither is a choice of which one is not allowed, however it is written.
+  for (const other of ['Upgrade: h2c\r\n', 'Upgrade: h2c, websocket\r\n']) {
+    client.send(`GET /choice HTTP/1.1\r\n${UPGRADE}${other}${key}\r\n`);
+    await client.until((text) => text.endsWith('plain /choice'));
+    client.send('GET /next HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.until((text) => text.endsWith('plain /next'));
+  }
   // The connection is still one of HTTP.
   client.send('GET /next HTTP/1.1\r\nHost: a\r\n\r\n');
   await client.until((text) => text.endsWith('plain /next'));
