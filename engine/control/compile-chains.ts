@@ -38,6 +38,7 @@ export function compileChains(context: ChainContext, listener: Value): Chains {
   const { reader } = context;
   if (values.length === 0 && fallback === undefined)
     reader.report('error', listener, '', 'filter_chains is required in Listener');
+  checkPrefaces(reader, listener);
   const chains = values.map((value) => compileChain(context, value, textOf(value, 'name')));
   checkDoubles(reader, values, chains);
   if (fallback?.['filter_chain_match'] !== undefined)
@@ -76,6 +77,15 @@ function proxyProtocolOf(filters: readonly Value[]): ProxyProtocolRecord | null 
     allowsOthers: flagOf(filter, 'allow_requests_without_proxy_protocol'),
     versions: ([1, 2] as const).filter((version) => !disallowed.includes(`V${version}`)),
   };
+}
+
+/** One is read. */
+function checkPrefaces(reader: DocumentReader, listener: Value): void {
+  const types = fieldsOf(listener, 'listener_filters').map((filter) => fieldOf(filter, 'typed_config')?.['@type']);
+  types.forEach((type, at) => {
+    if (type === ProxyProtocol.typeUrl && types.indexOf(type) < at)
+      reader.report('error', listener, `listener_filters[${at}]`, 'there is a filter of the PROXY protocol already');
+  });
 }
 
 function isAsking(match: FilterChainMatchRecord): boolean {

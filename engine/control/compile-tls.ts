@@ -211,6 +211,8 @@ function compileParameters(context: TlsCompileContext, common: Value): Parameter
   const maxVersion = VERSIONS[textOf(parameters, 'tls_maximum_protocol_version')] ?? TLS_1_3;
   if (minVersion > maxVersion)
     reader.report('error', parameters, 'tls_minimum_protocol_version', 'is above tls_maximum_protocol_version');
+  if (minVersion === TLS_1_3 && parameters['cipher_suites'] !== undefined)
+    reader.report('warning', parameters, 'cipher_suites', 'has no effect here: it is for TLS 1.2, which is not spoken');
   // Envoy's documentation writes "h2,http/1.1".
   const alpn = ((common['alpn_protocols'] as string[] | undefined) ?? []).flatMap((written, at) => {
     const names = written.split(',');

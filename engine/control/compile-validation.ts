@@ -70,6 +70,17 @@ export function compileValidation(context: TlsCompileContext, common: Value): Va
   return context.files.ofOneSecret(within, () => readValidation(parts));
 }
 
+const WITHOUT_AUTHORITY = 'has no effect without trusted_ca';
+
+/** Of chains, which are not verified without authorities. */
+function checkChainLimits({ value, context: { reader } }: Part): void {
+  // An authority that could not be read has been complained of.
+  if (reader.hasErrors) return;
+  if (flagOf(value, 'allow_expired_certificate'))
+    reader.report('error', value, 'allow_expired_certificate', WITHOUT_AUTHORITY);
+  if (value['max_verify_depth'] !== undefined) reader.report('error', value, 'max_verify_depth', WITHOUT_AUTHORITY);
+}
+
 function readValidation(parts: readonly Part[]): Validation {
   const authority = parts.map((part) => trustedCa(part.context, part.value)).find((found) => found !== null) ?? null;
   const first = <T>(read: (value: Value, part: Part) => T | undefined): T | undefined =>
@@ -96,8 +107,8 @@ function readValidation(parts: readonly Part[]): Validation {
         : 'match_typed_subject_alt_names',
       'without trusted_ca anybody can have such a name: add trusted_ca',
     );
-  if (authority === null && crl !== undefined)
-    whose.reader.report('error', where, 'crl', 'has no effect without trusted_ca');
+  if (authority === null && crl !== undefined) whose.reader.report('error', where, 'crl', WITHOUT_AUTHORITY);
+  if (authority === null) for (const part of parts) checkChainLimits(part);
   if (crlForLeafOnly && crl === undefined)
     whose.reader.report('error', where, 'only_verify_leaf_cert_crl', 'has no effect without crl');
   return {

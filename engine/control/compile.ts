@@ -291,6 +291,12 @@ type Protocol = Pick<
 function compileProtocol({ reader, registry }: ListenerContext, http: Value): Protocol {
   const common = fieldOf(http, 'common_http_protocol_options') ?? {};
   const http1 = fieldOf(http, 'http_protocol_options') ?? {};
+  for (const [codec, other] of [
+    ['HTTP1', 'http2_protocol_options'],
+    ['HTTP2', 'http_protocol_options'],
+  ] as const)
+    if (http['codec_type'] === codec && http[other] !== undefined)
+      reader.report('warning', http, other, `has no effect with codec_type: ${codec}`);
   return {
     maxRequestsPerConnection: numberOf(common, 'max_requests_per_connection', 0),
     maxRequestHeadersBytes: numberOf(http, 'max_request_headers_kb', 60) * 1024,

@@ -96,6 +96,18 @@ test('codec_type', () => {
   assert.equal(manager('codec_type: HTTP1').codecType, 'HTTP1');
 });
 
+test('options of a protocol that codec_type rules out', () => {
+  const told = (...more: string[]): string[] => briefly(yaml({ manager: more.join('\n          ') }));
+  const at = 'static_resources.listeners[0].filter_chains[0].filters[0].typed_config';
+  assert.deepEqual(told('codec_type: HTTP1', 'http2_protocol_options: {}'), [
+    `warning ${at}.http2_protocol_options: has no effect with codec_type: HTTP1`,
+  ]);
+  assert.deepEqual(told('codec_type: HTTP2', 'http_protocol_options: { accept_http_10: true }'), [
+    `warning ${at}.http_protocol_options: has no effect with codec_type: HTTP2`,
+  ]);
+  assert.deepEqual(told('http_protocol_options: {}', 'http2_protocol_options: {}'), []);
+});
+
 test('a cluster speaks HTTP/1.1 unless it says otherwise, and counts nothing of HTTP/2 then', () => {
   assert.equal(cluster(clusterWith('connect_timeout: 1s')).protocol, 'HTTP1');
   assert.equal(cluster(typed('explicit_http_config: { http_protocol_options: {} }')).protocol, 'HTTP1');

@@ -63,6 +63,12 @@ test('mistakes', () => {
   assert.match(wrong('cluster: origin, tunneling_config: { hostname: a }'), /tunneling_config/);
 });
 
+test('a connection has one preface', () => {
+  assert.deepEqual(briefly(text('cluster: origin', `${PROXY_IN}, ${PROXY_IN}`)), [
+    'error static_resources.listeners[0].listener_filters[1]: there is a filter of the PROXY protocol already',
+  ]);
+});
+
 test('behind the preface there may be TLS, and requests', () => {
   const tls = PROXY_OUT.replace(
     'name: envoy.transport_sockets.raw_buffer',

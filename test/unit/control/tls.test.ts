@@ -358,6 +358,16 @@ const REFUSED: readonly (readonly [string, string, string | RegExp])[] = [
     /auto_san_validation: without trusted_ca anybody can have such a name: add trusted_ca$/,
   ],
   [
+    'expired certificates of chains that nobody verifies',
+    client('common_tls_context: { validation_context: { allow_expired_certificate: true } }'),
+    `${UP}.common_tls_context.validation_context.allow_expired_certificate: has no effect without trusted_ca`,
+  ],
+  [
+    'a limit of chains that nobody verifies',
+    client('common_tls_context: { validation_context: { max_verify_depth: 2 } }'),
+    `${UP}.common_tls_context.validation_context.max_verify_depth: has no effect without trusted_ca`,
+  ],
+  [
     'two certificates for a client',
     client(`common_tls_context: { tls_certificates: [ ${pair(a)}, ${pair(b)} ] }`),
     `${UP}.common_tls_context.tls_certificates: a client has one certificate: nothing chooses among several`,
@@ -371,6 +381,13 @@ for (const [what, text, message] of REFUSED)
     const [problem] = problemsOf(text).filter(({ severity }) => severity === 'error');
     assert.ok((problem?.line ?? 0) > 0 && (problem?.column ?? 0) > 0);
   });
+
+test('suites of TLS 1.2 where it is not spoken', () => {
+  const suites = 'tls_minimum_protocol_version: TLSv1_3, cipher_suites: [ ECDHE-ECDSA-AES128-GCM-SHA256 ]';
+  assert.deepEqual(briefly(client(`common_tls_context: { tls_params: { ${suites} } }`)), [
+    `warning ${UP}.common_tls_context.tls_params.cipher_suites: has no effect here: it is for TLS 1.2, which is not spoken`,
+  ]);
+});
 
 test('what has expired, or soon will have, is a warning', () => {
   const old = files.issue('old', { isExpired: true });
