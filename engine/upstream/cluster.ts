@@ -324,8 +324,7 @@ export class Cluster {
       pool.countEndpoint(ENDPOINT_TIMEOUT, 1);
     } else if (fault === UP_OVERFLOW || ((FAULTS[fault] as Fault).retry === 'fresh' && fault !== UP_STREAM_REFUSED)) {
       // It never got a connection: counted as overflow or as ejected from the queue.
-    } else if (fault !== 0 && (FAULTS[fault] as Fault).source === 'upstream')
-      metrics.add(scope.counters + RQ_RX_RESET, 1);
+    } else if (isRemoteReset(fault)) metrics.add(scope.counters + RQ_RX_RESET, 1);
     else metrics.add(scope.counters + (latencyUs > 0 ? RQ_TX_RESET : RQ_CANCELLED), 1);
   }
 
@@ -355,6 +354,12 @@ export class Cluster {
     this.pools.close();
     for (const pools of this.#clientPools) pools.close();
   }
+}
+
+/** The upstream ended it; what it broke a rule with, or was too late with, we end. */
+function isRemoteReset(fault: FaultCode): boolean {
+  const { flag } = FAULTS[fault] as Fault;
+  return flag === 'UC' || flag === 'UR';
 }
 
 function http1Options(record: ClusterRecord): Http1ClientOptions {

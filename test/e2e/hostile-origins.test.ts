@@ -252,7 +252,8 @@ test('what broke an answer off is in the log, and the client hears INTERNAL_ERRO
     'LOG 200 UPE upstream_reset_after_response_started{protocol_error}',
     'LOG 200 UC upstream_reset_after_response_started{connection_termination}',
   ]);
-  assert.equal(await proxy.stat('cluster.origin.upstream_rq_rx_reset'), ends.length);
+  assert.equal(await proxy.stat('cluster.origin.upstream_rq_rx_reset'), 2);
+  assert.equal(await proxy.stat('cluster.origin.upstream_rq_tx_reset'), 1);
   await isQuiet(proxy);
 });
 

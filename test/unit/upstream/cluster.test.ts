@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   DOWN_GONE,
+  STREAM_IDLE_RESPONSE,
+  UP_BAD_FRAMING,
   UP_CONNECT_REFUSED,
   UP_OVERFLOW,
   UP_RESET,
@@ -41,6 +43,8 @@ test('each end of a request without an answer is counted as what it was', () => 
     [UP_TIMEOUT, 900, 'upstream_rq_timeout'],
     [UP_RESET, 900, 'upstream_rq_rx_reset'],
     [DOWN_GONE, 900, 'upstream_rq_tx_reset'],
+    [STREAM_IDLE_RESPONSE, 900, 'upstream_rq_tx_reset'],
+    [UP_BAD_FRAMING, 900, 'upstream_rq_tx_reset'],
     [DOWN_GONE, 0, 'upstream_rq_cancelled'],
     [UP_CONNECT_REFUSED, 0, null],
     [UP_OVERFLOW, 0, null],
