@@ -11,7 +11,7 @@ import type { DownstreamTlsRecord } from '../plan/tls-records.js';
 import type { TlsContextsDraft } from '../tls/contexts.js';
 import { type CertificateCache, PeerPolicy, type Refusal } from '../tls/peer-policy.js';
 import { refusalText } from '../tls/refusal-text.js';
-import { TlsCounters } from '../tls/tls-counters.js';
+import { isTolerant, TlsCounters } from '../tls/tls-counters.js';
 
 export class ServerTls {
   readonly #record: DownstreamTlsRecord;
@@ -21,6 +21,8 @@ export class ServerTls {
   readonly #certificates: CertificateCache;
   readonly #counters: TlsCounters;
   readonly #asksCertificate: boolean;
+  /** Chains are verified, and accepted in any case. */
+  readonly #isTolerant: boolean;
   /** Of each context the first certificate: of several with other keys nobody tells which one the client saw. */
   readonly #local: readonly (Certificate | null)[];
 
@@ -46,6 +48,7 @@ export class ServerTls {
     this.#certificates = certificates;
     this.#counters = new TlsCounters(metrics, LISTENER, listener.metrics.counters);
     this.#asksCertificate = record.contexts[0]?.options.verify !== 'none';
+    this.#isTolerant = isTolerant(record.contexts[0]?.options);
   }
 
   /** The certificate depends on the name that the client asks for, or there must be one. */
@@ -98,6 +101,7 @@ export class ServerTls {
     const fault = this.#verdictOn(conn, this.#refusalOf(conn));
     if (fault !== 0) return fault;
     this.#counters.countHandshake(tls, this.#asksCertificate, this.#asksCertificate);
+    if (this.#isTolerant) this.#counters.countTolerated(tls);
     this.#counters.countStaple(conn);
     return 0;
   }

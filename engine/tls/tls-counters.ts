@@ -1,7 +1,7 @@
 /** TlsCounters: the ssl.* counters of one listener or cluster. */
 import type { FaultCode } from '../fault/faults.js';
 import { DOWN_TLS_BROKEN, DOWN_TLS_VERIFY, UP_TLS_BROKEN, UP_TLS_VERIFY } from '../fault/faults.js';
-import { STAPLE_FAILED, STAPLE_NOT_ASKED, STAPLE_SENT, type TlsSession } from '../io/tls.js';
+import { STAPLE_FAILED, STAPLE_NOT_ASKED, STAPLE_SENT, type TlsContextOptions, type TlsSession } from '../io/tls.js';
 import type { Conn } from '../io/transport.js';
 import { type CLUSTER, TLS_NAMES, type LISTENER } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
@@ -45,6 +45,11 @@ export class TlsCounters {
     if (signs) this.#countKnown(SIGALGS, tls.peerSignature);
   }
 
+  /** An accepted handshake whose chain was verified all the same (ACCEPT_UNTRUSTED with trusted_ca): did it fail? */
+  countTolerated(tls: TlsSession): void {
+    if (!tls.isResumed && tls.verifyError !== 0) this.#count('ssl.fail_verify_error');
+  }
+
   /** What became of a client's wish for an OCSP response. */
   countStaple(conn: Conn): void {
     const staple = conn.staple ?? STAPLE_NOT_ASKED;
@@ -81,6 +86,11 @@ export class TlsCounters {
   #count(name: string): void {
     if (this.#base >= 0) this.#metrics.add(this.#base + (AT.get(name) as number), 1);
   }
+}
+
+/** Is a chain verified whose outcome only counts? */
+export function isTolerant(options: TlsContextOptions | undefined): boolean {
+  return options !== undefined && options.acceptUntrusted && options.trustedCaPem !== null;
 }
 
 function namesBehind(prefix: string): ReadonlyMap<string, string> {

@@ -11,7 +11,7 @@ import type { UpstreamTlsRecord } from '../plan/tls-records.js';
 import { Certificate } from '../tls/certificate.js';
 import { type CertificateCache, PeerPolicy } from '../tls/peer-policy.js';
 import { refusalText } from '../tls/refusal-text.js';
-import { TlsCounters } from '../tls/tls-counters.js';
+import { isTolerant, TlsCounters } from '../tls/tls-counters.js';
 import { TlsFacts } from '../tls/tls-facts.js';
 
 const HTTP1_ALPN = ['http/1.1'];
@@ -86,8 +86,10 @@ export class ClusterTls {
     const tls = conn.tls;
     if (tls === null) return UP_TLS_VERIFY;
     const fault = this.judgeCertificate(conn, tls.peerCertificateDer ?? NO_CERTIFICATE, endpoint, host);
-    if (fault === 0) this.#counters.countHandshake(tls, false, true);
-    return fault;
+    if (fault !== 0) return fault;
+    this.#counters.countHandshake(tls, false, true);
+    if (isTolerant(this.#record.context.options)) this.#counters.countTolerated(tls);
+    return 0;
   }
 
   /** Connections are for one host each. */

@@ -9,7 +9,7 @@ import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { bootstrap } from '../support/bootstrap.js';
 import { ProxyProcess } from '../support/proxy-process.js';
-import { downstreamTls, type Made, TlsFiles, tlsCertificate } from '../support/tls-files.js';
+import { downstreamTls, type Made, TlsFiles, tlsCertificate, upstreamTls } from '../support/tls-files.js';
 
 const run = promisify(execFile);
 const files = new TlsFiles();
@@ -282,6 +282,48 @@ test('mutual TLS: who must show what, and what the origin and the log hear of it
     );
   } finally {
     await proxy.stop();
+  }
+});
+
+test("ACCEPT_UNTRUSTED: strangers' certificates are let in and counted, once for each that was verified", async () => {
+  const server = files.issue('tolerant', { san: 'DNS:tolerant.example' });
+  const stranger = strangers.issue('tolerated');
+  const friend = files.issue('friend');
+  const validation = { trusted_ca: { filename: files.certificate }, trust_chain_verification: 'ACCEPT_UNTRUSTED' };
+  const common = { tls_certificates: [tlsCertificate(server)], validation_context: validation };
+  const upstream = tls.createServer(
+    { cert: readFileSync(stranger.certificate), key: readFileSync(stranger.key) },
+    (socket) => {
+      socket.on('error', () => {});
+      socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'));
+    },
+  );
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const cluster = { transport_socket: upstreamTls({ validation_context: validation }, { max_session_keys: 0 }) };
+  const { port } = upstream.address() as AddressInfo;
+  const proxy = await start([{ transport_socket: downstreamTls(common) }], { origins: [port], cluster });
+  const scope = `listener.127.0.0.1_${proxy.port}.ssl`;
+  try {
+    for (const made of [stranger, friend, null]) {
+      const seen = await ask(proxy, { ...named('tolerant.example'), ...(made === null ? {} : key(made)) });
+      assert.equal(seen.status, 200);
+    }
+    const socket = tls.connect({
+      host: '127.0.0.1',
+      port: proxy.port,
+      ...named(''),
+      ...key(stranger),
+      ca: readFileSync(files.certificate),
+    });
+    const session = await new Promise<Buffer>((resolve) => socket.once('session', resolve));
+    socket.destroy();
+    assert.equal((await ask(proxy, { ...named(''), ...key(stranger), session })).status, 200);
+    await proxy.until(async () => (await proxy.stat(`${scope}.session_reused`)) === 1);
+    assert.deepEqual([await proxy.stat(`${scope}.fail_verify_error`), await proxy.stat(`${scope}.handshake`)], [2, 5]);
+    assert.equal(await proxy.stat('cluster.origin.ssl.fail_verify_error'), 4);
+  } finally {
+    await proxy.stop();
+    upstream.close();
   }
 });
 
