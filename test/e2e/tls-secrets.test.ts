@@ -145,8 +145,8 @@ for (const transport of TRANSPORTS) {
   });
 
   test(`${transport}: PKCS #12, RSA and ECDSA for one name by what the client can, and a name that must be there`, async () => {
-    const rsa = files.issue(`rsa-${transport}`, { san: 'DNS:both.example', key: 'rsa' });
-    const ec = files.issue(`ec-${transport}`, { san: 'DNS:*.example' });
+    const rsa = files.issue(`rsa-${transport}`, { san: 'DNS:both.example,DNS:own.example', key: 'rsa' });
+    const ec = files.issue(`ec-${transport}`, { san: 'DNS:both.example,DNS:*.example' });
     const bundle = { pkcs12: { filename: files.bundle(rsa, 'p') }, password: { inline_string: 'p' } };
     const proxy = await start(
       downstreamTls({ tls_certificates: [bundle, tlsCertificate(ec)] }, { require_sni: true }),
@@ -157,8 +157,9 @@ for (const transport of TRANSPORTS) {
     try {
       const [RSA, EC] = ['rsa_pss_rsae_sha256', 'ecdsa_secp256r1_sha256'];
       assert.equal(await shown('both.example', RSA), `rsa-${transport}`);
-      // The exact name's certificate is none for it: the wildcard's is.
       assert.equal(await shown('both.example', EC), `ec-${transport}`);
+      // An exact name's certificate comes first, whatever the key of the wildcard's.
+      assert.equal(await shown('own.example', RSA, EC), `rsa-${transport}`);
       assert.equal(await shown('both.example', RSA, EC), `ec-${transport}`);
       assert.equal(await shown('other.example', EC), `ec-${transport}`);
       assert.equal(await shown('else.where', RSA), `rsa-${transport}`);
@@ -224,7 +225,8 @@ for (const transport of TRANSPORTS)
       },
       metadata: { filter_metadata: { 'envoy.transport_socket_match': { kind: label } } },
     });
-    const wrong = upstreamTls({ validation_context: { trusted_ca: { filename: made.certificate } } });
+    const { certificate: other } = files.issue(`other-${transport}`);
+    const wrong = upstreamTls({ validation_context: { trusted_ca: { filename: other } } });
     const right = upstreamTls(
       { validation_context: { trusted_ca: { filename: files.certificate } } },
       { sni: 'inner.example' },
