@@ -319,7 +319,7 @@ export class Cluster {
       // An answer that broke off was one, and a reset, too.
       if (fault === 0) return;
     }
-    if (fault === UP_TIMEOUT) {
+    if (fault === UP_TIMEOUT && status === 0) {
       metrics.add(scope.counters + RQ_TIMEOUT, 1);
       pool.countEndpoint(ENDPOINT_TIMEOUT, 1);
     } else if (fault === UP_OVERFLOW || ((FAULTS[fault] as Fault).retry === 'fresh' && fault !== UP_STREAM_REFUSED)) {

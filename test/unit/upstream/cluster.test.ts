@@ -68,6 +68,8 @@ test('each end of a request without an answer is counted as what it was', () => 
 test('an answer that breaks off, or that nobody waits for any more, is counted as a reset, too', () => {
   for (const [fault, counted] of [
     [UP_TRUNCATED, 'upstream_rq_rx_reset'],
+    [UP_TIMEOUT, 'upstream_rq_tx_reset'],
+    [STREAM_IDLE_RESPONSE, 'upstream_rq_tx_reset'],
     [DOWN_GONE, 'upstream_rq_tx_reset'],
   ] as const) {
     const harness = new UpstreamHarness();
@@ -75,6 +77,8 @@ test('an answer that breaks off, or that nobody waits for any more, is counted a
     harness.cluster.requestStarted(pool, false);
     harness.cluster.requestFinished(pool, false, 200, fault, 900, 0, 900);
     assert.deepEqual([harness.count('upstream_rq_2xx'), harness.count(counted)], [1, 1]);
+    // Envoy: of those that nothing was heard of.
+    assert.equal(harness.count('upstream_rq_timeout'), 0);
   }
 });
 
