@@ -36,6 +36,8 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   #early: Uint8Array | null = null;
   #tried = 0;
   #isUpOpen = false;
+  /** The endpoint is full: bytes that were read before may still come. */
+  #isDownPaused = false;
   #hasDownEnded = false;
   #hasUpEnded = false;
   #isOver = false;
@@ -107,7 +109,8 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
     this.#touch();
     this.#record.bytesReceived += end - start;
     if (!this.#isUpOpen) this.#keepEarly(bytes.slice(start, end));
-    else if (this.#up?.write(bytes, start, end) === true) {
+    else if (this.#up?.write(bytes, start, end) === true && !this.#isDownPaused) {
+      this.#isDownPaused = true;
       this.#count(TCP.index.downstream_flow_control_paused_reading_total, 1);
       this.#down.hold(HOLD_PEER_FULL);
     }
@@ -170,6 +173,8 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
 
   onUpstreamWritable(): void {
     this.#touch();
+    if (!this.#isDownPaused) return;
+    this.#isDownPaused = false;
     this.#count(TCP.index.downstream_flow_control_resumed_reading_total, 1);
     this.#down.release(HOLD_PEER_FULL);
   }

@@ -195,6 +195,14 @@ test('bytes go both ways as they are, and half-close with them', async () => {
   assert.equal(await talk(ports.echo, sent), `${sent.toString('latin1')}bye`);
 });
 
+test('a client that is paused is resumed, once each time', async () => {
+  assert.equal((await talk(ports.echo, flood)).length, flood.length + 3);
+  const [paused, resumed] = await Promise.all(
+    ['paused', 'resumed'].map((what) => proxy.stat(`tcp.p${ports.echo}.downstream_flow_control_${what}_reading_total`)),
+  );
+  assert.equal(paused, resumed);
+});
+
 test('an endpoint that refuses is passed over', async () => {
   for (let at = 0; at < 6; at++) assert.equal(await talk(ports.others, 'hello '), 'hello bye');
 });
