@@ -30,6 +30,13 @@ const DAY_MS = 86400000;
 export const EXPIRY_WARNING_DAYS = 30;
 const PEM = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
+export const CUT = 'one of its blocks has no end';
+
+/** A file that is still being written: what is missing at its end must not go from what is trusted or revoked. */
+export function isCut(pem: string): boolean {
+  return pem.split('-----BEGIN ').length !== pem.split(/-----END [A-Z0-9 ]+-----/).length;
+}
+
 /** The certificates of a PEM text; null and a problem when one can't be read or there is none. */
 export function readCertificates(
   context: TlsCompileContext,
@@ -37,8 +44,10 @@ export function readCertificates(
   field: string,
   bytes: Buffer,
 ): readonly Certificate[] | null {
-  const texts = bytes.toString('latin1').match(PEM) ?? [];
+  const whole = bytes.toString('latin1');
+  const texts = whole.match(PEM) ?? [];
   try {
+    if (isCut(whole)) throw new Error(CUT);
     if (texts.length === 0) throw new Error('there is no "-----BEGIN CERTIFICATE-----" in it');
     return texts.map((text) => new Certificate(text));
   } catch (error) {

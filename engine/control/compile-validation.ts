@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import type { SanMatchRecord } from '../tls/peer-policy.js';
-import { checkStrength, checkTime, readCertificates } from './compile-certificates.js';
+import { CUT, checkStrength, checkTime, isCut, readCertificates } from './compile-certificates.js';
 import { readSecret, sourcePath, type TlsCompileContext, watchDirectoryOf } from './compile-secret-bytes.js';
 import { type Part, secretOf } from './compile-secrets.js';
 import { compileString, fieldOf, fieldsOf, flagOf, textOf } from './compile-values.js';
@@ -167,7 +167,9 @@ function systemRoots(): Authority {
 
 function readCrl(context: TlsCompileContext, part: Value): string | undefined {
   const text = readSecret(context, part, 'crl')?.toString('latin1');
-  if (text !== undefined && !text.includes('-----BEGIN X509 CRL-----'))
+  if (text !== undefined && isCut(text))
+    context.reader.report('error', part, 'crl', `is not a PEM file of revocation lists: ${CUT}`);
+  else if (text !== undefined && !text.includes('-----BEGIN X509 CRL-----'))
     context.reader.report(
       'error',
       part,

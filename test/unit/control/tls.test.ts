@@ -249,6 +249,9 @@ const weak = files.issue('weak', { key: 'rsa1024' });
 const sha1 = files.issue('sha1', { digest: 'sha1' });
 const locked = files.issue('locked', { password: 'p' });
 writeFileSync(files.path('junk'), 'junk\n');
+const cut = (text: string): string => text + text.slice(0, -40);
+writeFileSync(files.path('cut'), cut(readFileSync(files.certificate, 'utf8')));
+writeFileSync(files.path('cut.crl'), cut(readFileSync(files.revoke(), 'utf8')));
 const COMMON = `${DOWN}.common_tls_context`;
 const CERTIFICATE = `${COMMON}.tls_certificates[0]`;
 const params = (fields: string): string => server(`tls_certificates: [ ${pair(a)} ], tls_params: { ${fields} }`);
@@ -271,6 +274,18 @@ const REFUSED: readonly (readonly [string, string, string | RegExp])[] = [
     'junk for a certificate',
     server(`tls_certificates: [ ${pair({ certificate: files.path('junk'), key: a.key })} ]`),
     `${CERTIFICATE}.certificate_chain: is not a PEM file of certificates: there is no "-----BEGIN CERTIFICATE-----" in it`,
+  ],
+  [
+    'a bundle that is still being written',
+    server(`tls_certificates: [ ${pair(a)} ], validation_context: { trusted_ca: { filename: ${files.path('cut')} } }`),
+    `${COMMON}.validation_context.trusted_ca: is not a PEM file of certificates: one of its blocks has no end`,
+  ],
+  [
+    'revocation lists that are still being written',
+    server(
+      `tls_certificates: [ ${pair(a)} ], validation_context: { ${ca}, crl: { filename: ${files.path('cut.crl')} } }`,
+    ),
+    `${COMMON}.validation_context.crl: is not a PEM file of revocation lists: one of its blocks has no end`,
   ],
   [
     'junk for a key',
