@@ -272,11 +272,15 @@ export class ChainChooser extends Timer implements ConnOwner {
   onTimer(): void {
     if ((this.#hello === null && this.#preface === null) || this.#isOver) return;
     this.#count(PRE_TIMEOUT, 1);
-    const hello = this.#hello;
-    // Who has yet to say for whom it speaks can't go on as if it spoke for itself.
-    if (hello !== null && this.#listener.record.inspection.continuesOnTimeout && !this.#core.isDraining)
+    const { continuesOnTimeout, proxyProtocol } = this.#listener.record.inspection;
+    let hello = this.#hello;
+    // Who has yet to say for whom it speaks can't go on as if it spoke for itself; who may do that waits to be greeted.
+    if (this.#preface !== null && proxyProtocol?.allowsOthers === true && this.#heldBytes === 0)
+      hello = new ClientHello();
+    if (hello !== null && continuesOnTimeout && !this.#core.isDraining) {
+      this.#preface = null;
       this.#onInspected(hello, this.#held, 0, this.#heldBytes);
-    else this.cut(LISTENER_FILTER_TIMEOUT);
+    } else this.cut(LISTENER_FILTER_TIMEOUT);
   }
 
   /** Who is about to speak may; the chain is told when it has the connection. */

@@ -37,6 +37,10 @@ const PROXY_IN = {
   name: 'envoy.filters.listener.proxy_protocol',
   typed_config: { '@type': `${TYPE}.filters.listener.proxy_protocol.v3.ProxyProtocol` },
 };
+const PROXY_MAY_BE_IN = {
+  ...PROXY_IN,
+  typed_config: { ...PROXY_IN.typed_config, allow_requests_without_proxy_protocol: true },
+};
 const proxyOut = (version: string): Readonly<Record<string, unknown>> => ({
   transport_socket: {
     name: 'envoy.transport_sockets.upstream_proxy_protocol',
@@ -104,7 +108,18 @@ const secure = ['a.example', 'x.b.example'].map((name) => {
 let proxy: ProxyProcess;
 let ports: Readonly<
   Record<
-    'brief' | 'byName' | 'deaf' | 'echo' | 'others' | 'dead' | 'idle' | 'inbound' | 'outbound' | 'rude' | 'short',
+    | 'brief'
+    | 'byName'
+    | 'deaf'
+    | 'echo'
+    | 'greeted'
+    | 'others'
+    | 'dead'
+    | 'idle'
+    | 'inbound'
+    | 'outbound'
+    | 'rude'
+    | 'short',
     number
   >
 >;
@@ -114,7 +129,20 @@ before(async () => {
   const echoPort = (echo.address() as AddressInfo).port;
   const deadPort = await freePort();
   const names = [
-    ...(['brief', 'byName', 'deaf', 'echo', 'others', 'dead', 'idle', 'inbound', 'outbound', 'rude', 'short'] as const),
+    ...([
+      'brief',
+      'byName',
+      'deaf',
+      'echo',
+      'greeted',
+      'others',
+      'dead',
+      'idle',
+      'inbound',
+      'outbound',
+      'rude',
+      'short',
+    ] as const),
   ];
   const numbers: number[] = [];
   for (const _ of names) numbers.push(await freePort());
@@ -147,6 +175,11 @@ before(async () => {
           }),
           listener(ports.rude, { cluster: 'rude' }),
           listener(ports.deaf, { cluster: 'deaf', idle_timeout: '0.3s' }),
+          {
+            ...(listener(ports.greeted, { cluster: 'brief' }, [PROXY_MAY_BE_IN]) as object),
+            listener_filters_timeout: '0.2s',
+            continue_on_listener_filters_timeout: true,
+          },
           listener(ports.brief, { cluster: 'brief', idle_timeout: '0.3s' }),
           byName(ports.byName, { 'a.example': 'secure0', '*.b.example': 'secure1' }, log),
           listener(ports.short, { cluster: 'echo', max_downstream_connection_duration: '0.2s', access_log: [log] }),
@@ -282,6 +315,13 @@ test('the client is who the PROXY preface says, for the log and for the next pre
 test('who does not say who it is, is not let in', async () => {
   assert.match(await talk(ports.inbound, 'GET / HTTP/1.1\r\n\r\n', false), /^(reset)?$/);
   assert.equal(await proxy.stat(`listener.127.0.0.1_${ports.inbound}.downstream_listener_filter_error`), 1);
+});
+
+test('who need not say who it is may wait to be greeted', async () => {
+  assert.equal((await talk(ports.greeted, '', false)).length, flood.length);
+  // A preface that began is waited for in vain.
+  assert.match(await talk(ports.greeted, 'PROXY', false), /^(reset)?$/);
+  assert.equal(await proxy.stat(`listener.127.0.0.1_${ports.greeted}.downstream_pre_cx_timeout`), 2);
 });
 
 /** What the server that was reached says it is; its certificate must be for the name that was asked for. */
