@@ -63,7 +63,6 @@ export function compileRouteConfig(outer: RouteContext, config: Value): RouteCon
     ),
     mostSpecificHeaderMutationsWins: flagOf(config, 'most_specific_header_mutations_wins'),
     ignorePortInHostMatching: flagOf(config, 'ignore_port_in_host_matching'),
-    maxDirectResponseBodyBytes: maxBody,
   };
 }
 
@@ -106,7 +105,6 @@ function compileHost(
     mutations: compileMutations(reader, host),
     includeRequestAttemptCount: flagOf(host, 'include_request_attempt_count'),
     includeAttemptCountInResponse: flagOf(host, 'include_attempt_count_in_response'),
-    retryPolicy: null,
     routes,
   };
 }
@@ -227,8 +225,7 @@ function compileForward(context: InnerContext, action: Value, path: PathMatchRec
     maxStreamDurationMs:
       (fieldOf(action, 'max_stream_duration')?.['max_stream_duration'] as number | undefined) ?? null,
     grpcTimeout: compileGrpcTimeout(reader, action),
-    retryPolicy: null,
-    upgrades: upgrades?.map((upgrade) => ({ ...upgrade, connectTerminate: false })) ?? null,
+    upgrades,
     priority: textOf(action, 'priority', 'DEFAULT') as ForwardRecord['priority'],
     hashPolicies: compileHashPolicies(reader, action),
   };

@@ -220,7 +220,6 @@ function compileHttp(context: ListenerContext & { readonly bufferLimitBytes: num
     generateRequestId: flagOf(http, 'generate_request_id', true),
     preserveExternalRequestId: flagOf(http, 'preserve_external_request_id'),
     alwaysSetRequestIdInResponse: flagOf(http, 'always_set_request_id_in_response'),
-    proxy100Continue: true,
     upgrades: compileUpgrades(fieldsOf(http, 'upgrade_configs')),
     accessLogs,
     ...askedFacts(accessLogs, routeConfig),
@@ -228,8 +227,6 @@ function compileHttp(context: ListenerContext & { readonly bufferLimitBytes: num
     filters,
     router: {
       suppressEnvoyHeaders: flagOf(router, 'suppress_envoy_headers'),
-      startChildSpan: false,
-      respectExpectedRqTimeout: false,
     },
     routeConfig,
   };
@@ -284,7 +281,6 @@ type Protocol = Pick<
   | 'acceptHttp10'
   | 'defaultHostForHttp10'
   | 'allowAbsoluteUrl'
-  | 'allowChunkedLength'
   | 'http2'
 >;
 
@@ -309,7 +305,6 @@ function compileProtocol({ reader, registry }: ListenerContext, http: Value): Pr
     acceptHttp10: flagOf(http1, 'accept_http_10'),
     defaultHostForHttp10: textOf(http1, 'default_host_for_http_10'),
     allowAbsoluteUrl: flagOf(http1, 'allow_absolute_url', true),
-    allowChunkedLength: false,
     http2: compileHttp2(
       reader,
       'server',

@@ -88,8 +88,6 @@ export interface HttpRecord extends NormalizationOptions {
   readonly defaultHostForHttp10: string;
   readonly allowAbsoluteUrl: boolean;
   readonly http2: Http2Record;
-  readonly allowChunkedLength: boolean;
-  readonly proxy100Continue: boolean;
   readonly upgrades: readonly UpgradeRecord[];
   readonly accessLogs: readonly AccessLogRecord[];
   /** A log or a header has %UPSTREAM_LOCAL_ADDRESS% or a part of it. */
@@ -126,8 +124,6 @@ export interface FilterRecord {
 
 export interface RouterRecord {
   readonly suppressEnvoyHeaders: boolean;
-  readonly startChildSpan: boolean;
-  readonly respectExpectedRqTimeout: boolean;
 }
 
 export interface AccessLogRecord {
@@ -149,7 +145,6 @@ export interface RouteConfigRecord {
   readonly internalOnlyHeaders: readonly string[];
   readonly mostSpecificHeaderMutationsWins: boolean;
   readonly ignorePortInHostMatching: boolean;
-  readonly maxDirectResponseBodyBytes: number;
 }
 
 export interface VirtualHostRecord {
@@ -160,7 +155,6 @@ export interface VirtualHostRecord {
   readonly mutations: HeaderMutationsRecord;
   readonly includeRequestAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
-  readonly retryPolicy: RetryPolicyRecord | null;
   readonly routes: readonly RouteRecord[];
 }
 
@@ -255,9 +249,8 @@ export interface ForwardRecord {
   readonly maxStreamDurationMs: number | null;
   /** Null: what a gRPC client says of its deadline is passed on, and that is all. */
   readonly grpcTimeout: GrpcTimeoutRecord | null;
-  readonly retryPolicy: RetryPolicyRecord | null;
   /** Null = the connection manager's list. */
-  readonly upgrades: readonly (UpgradeRecord & { readonly connectTerminate: boolean })[] | null;
+  readonly upgrades: readonly UpgradeRecord[] | null;
   readonly priority: 'DEFAULT' | 'HIGH';
   /** HASH_POLICIES_MAX at most. */
   readonly hashPolicies: readonly HashPolicyRecord[];
@@ -281,11 +274,6 @@ export interface RegexRewriteRecord {
   readonly substitution: string;
 }
 /** Carried for the resilience work; the engine does the connect-failure and keep-alive-race retries on its own. */
-export interface RetryPolicyRecord {
-  readonly retryOn: string;
-  readonly numRetries: number;
-  readonly perTryTimeoutMs: number;
-}
 export interface RedirectRecord {
   readonly kind: 'redirect';
   readonly httpsRedirect: boolean;

@@ -68,7 +68,6 @@ export function forward(changes: Partial<ForwardRecord> = {}): ForwardRecord {
     idleTimeoutMs: null,
     maxStreamDurationMs: null,
     grpcTimeout: null,
-    retryPolicy: null,
     upgrades: null,
     priority: 'DEFAULT',
     hashPolicies: [],
@@ -102,7 +101,6 @@ export function host(changes: Partial<VirtualHostRecord>): VirtualHostRecord {
     mutations: NO_MUTATIONS,
     includeRequestAttemptCount: false,
     includeAttemptCountInResponse: false,
-    retryPolicy: null,
     ...changes,
   };
 }
@@ -118,7 +116,6 @@ export function table(
     internalOnlyHeaders: [],
     mostSpecificHeaderMutationsWins: false,
     ignorePortInHostMatching: false,
-    maxDirectResponseBodyBytes: 4096,
     ...changes,
   };
 }

@@ -34,13 +34,11 @@ function config(hosts: { domains: string[]; routes: RouteRecord[] }[]): RouteCon
       mutations: NONE,
       includeRequestAttemptCount: false,
       includeAttemptCountInResponse: false,
-      retryPolicy: null,
     })),
     mutations: NONE,
     internalOnlyHeaders: [],
     mostSpecificHeaderMutationsWins: false,
     ignorePortInHostMatching: false,
-    maxDirectResponseBodyBytes: 4096,
   };
 }
 
