@@ -109,14 +109,15 @@ for (const [policy, isTrapped] of [
   });
 
 test('peak_ewma leaves a slow origin alone, on all workers', async () => {
-  const slow = new Origin(200, 60);
+  // Slow also beside origins on a machine that has no time for them.
+  const slow = new Origin(200, 400);
   const origins = [slow, new Origin(200, 1), new Origin(200, 1), new Origin(200, 1)];
   await throughProxy(origins, { '@type': `${ENVOY}.peak_ewma.v3alpha.PeakEwma` }, async ({ port }) => {
     await load(port, 800);
-    assert.ok(slow.hits < 40, origins.map(({ hits }) => hits).join());
+    assert.ok(slow.hits < 80, origins.map(({ hits }) => hits).join());
     const before = slow.hits;
     await load(port, 200);
-    assert.ok(slow.hits - before < 10, String(slow.hits - before));
+    assert.ok(slow.hits - before < 20, String(slow.hits - before));
   });
 });
 
