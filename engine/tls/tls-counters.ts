@@ -90,7 +90,7 @@ export class TlsCounters {
 
 /** Is a chain verified whose outcome only counts? */
 export function isTolerant(options: TlsContextOptions | undefined): boolean {
-  return options !== undefined && options.acceptUntrusted && options.trustedCaPem !== null;
+  return options?.acceptUntrusted === true && options.trustedCaPem !== null;
 }
 
 function namesBehind(prefix: string): ReadonlyMap<string, string> {
