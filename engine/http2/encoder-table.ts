@@ -232,10 +232,12 @@ export class EncoderTable {
     if (this.#wasted[turn] !== 0) this.#wasted[turn] = 0;
   }
 
-  /** Is a line that was not found worth a place? Asked once per line. */
-  isWorthIt(id: number, sizeBytes: number, hash: number, nameHash: number): boolean {
+  /** Is a line that was not found worth a place? Asked once per line. hasName: a table has an entry with its name. */
+  isWorthIt(id: number, sizeBytes: number, hash: number, nameHash: number, hasName: boolean): boolean {
     if (sizeBytes > this.#table.maxBytes * LARGEST_SHARE) return false;
     if (this.#lines.length === 0) this.#make();
+    // The lines behind it say the name in a byte or two, whatever their values are.
+    if (id !== 0 && !hasName) return true;
     const at = turnOf(id, nameHash);
     if ((VOLATILE[id] === 1 || (this.#wasted[at] as number) >= WASTED_MAX) && this.#leftOut[at] !== hash) {
       this.#leftOut[at] = hash;

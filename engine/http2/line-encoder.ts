@@ -192,7 +192,6 @@ export class LineEncoder {
     this.#entry = -1;
     const nameHash = hashOfName(id, name, nameStart, nameEnd);
     const staticName = STATIC_NAMES[id] as number;
-    let first = NEVER_INDEXED;
     if ((flags & FIELD_NEVER_INDEXED) === 0 && !isSecret(id, valueEnd - valueStart)) {
       const index = staticName === 0 ? 0 : staticIndex(staticName, value, valueStart, valueEnd);
       if (index !== 0) {
@@ -202,17 +201,18 @@ export class LineEncoder {
       const hash = hashOfLine(nameHash, value, valueStart, valueEnd);
       this.#entry = table.find(key, id, name, nameStart, nameEnd, value, valueStart, valueEnd, hash);
       if (this.#entry >= 0) return this.#index(this.#entry, out, at);
-      if (table.isWorthIt(id, lineSize(nameEnd - nameStart, valueEnd - valueStart), hash, nameHash)) {
-        // The index of the name is the one before the line goes in (RFC 7541 §2.3.3).
-        const nameIndex = this.#nameIndex(id, staticName, name, nameStart, nameEnd, nameHash);
+      // The index of the name is the one before the line goes in (RFC 7541 §2.3.3).
+      const nameIndex = this.#nameIndex(id, staticName, name, nameStart, nameEnd, nameHash);
+      if (table.isWorthIt(id, lineSize(nameEnd - nameStart, valueEnd - valueStart), hash, nameHash, nameIndex !== 0)) {
         this.#entry = table.add(key, id, name, nameStart, nameEnd, value, valueStart, valueEnd, hash, nameHash);
         at = writeName(out, at, WITH_INDEXING, WITH_INDEXING_BITS, nameIndex, name, nameStart, nameEnd);
         return writeString(out, at, value, valueStart, valueEnd);
       }
-      first = WITHOUT_INDEXING;
+      at = writeName(out, at, WITHOUT_INDEXING, LITERAL_BITS, nameIndex, name, nameStart, nameEnd);
+      return writeString(out, at, value, valueStart, valueEnd);
     }
     const nameIndex = this.#nameIndex(id, staticName, name, nameStart, nameEnd, nameHash);
-    at = writeName(out, at, first, LITERAL_BITS, nameIndex, name, nameStart, nameEnd);
+    at = writeName(out, at, NEVER_INDEXED, LITERAL_BITS, nameIndex, name, nameStart, nameEnd);
     return writeString(out, at, value, valueStart, valueEnd);
   }
 

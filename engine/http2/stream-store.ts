@@ -2,7 +2,7 @@
 import type { Http2Stream } from './stream.js';
 
 // Open addressing with linear probing. Ids of a connection are consecutive odd numbers, so id >> 1 spreads them over
-// the slots one by one: a look-up nearly always hits at once. Removal shifts back what was pushed on.
+// the slots one by one: a look-up nearly always hits at once. Removal shifts back what was pushed on, if anything was.
 
 const SLOTS_MIN = 16;
 
@@ -10,6 +10,8 @@ export class StreamStore {
   count = 0;
   #slots: (Http2Stream | null)[] = new Array(SLOTS_MIN).fill(null);
   #mask = SLOTS_MIN - 1;
+  /** Streams that are not in the slot of their id: another one was there. */
+  #pushedOn = 0;
 
   find(id: number): Http2Stream | null {
     let at = (id >> 1) & this.#mask;
@@ -34,6 +36,11 @@ export class StreamStore {
       hole = (hole + 1) & mask;
     }
     this.count--;
+    if (this.#pushedOn === 0) {
+      slots[hole] = null;
+      return;
+    }
+    if (hole !== ((id >> 1) & mask)) this.#pushedOn--;
     for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
       const stream = slots[at] as Http2Stream | null;
       if (stream === null) break;
@@ -41,6 +48,7 @@ export class StreamStore {
       const home = (stream.id >> 1) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
       slots[hole] = stream;
+      if (hole === home) this.#pushedOn--;
       hole = at;
     }
     slots[hole] = null;
@@ -52,8 +60,10 @@ export class StreamStore {
   }
 
   #put(stream: Http2Stream): void {
-    let at = (stream.id >> 1) & this.#mask;
+    const home = (stream.id >> 1) & this.#mask;
+    let at = home;
     while (this.#slots[at] !== null) at = (at + 1) & this.#mask;
+    if (at !== home) this.#pushedOn++;
     this.#slots[at] = stream;
   }
 
@@ -61,6 +71,7 @@ export class StreamStore {
     const before = this.#slots;
     this.#slots = new Array(before.length * 2).fill(null);
     this.#mask = this.#slots.length - 1;
+    this.#pushedOn = 0;
     for (const stream of before) if (stream !== null) this.#put(stream);
   }
 }

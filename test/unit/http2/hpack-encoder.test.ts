@@ -202,24 +202,26 @@ test('a table of nothing is used for nothing', () => {
   }
 });
 
-test('ids of requests take no places from what repeats', () => {
-  const pair = new BlockPair();
-  let size = 0;
-  for (let i = 0; i < 200; i++) {
-    const id = `0af7651916cd43dd8448eb211c80${i + 1000}`;
-    const block = pair.encode(
-      response(200, [
-        ['x-of-mine', id],
-        ['server', 'origin'],
-      ]),
-      BLOCK_RESPONSE,
-    );
-    size = block.length - id.length;
-    assert.equal(pair.decode(block, BLOCK_RESPONSE).reason, '');
-  }
-  // Status, the index of the name, a length, and Server's index; the id itself is coded.
-  assert.ok(size <= 4, `${size} bytes beside the id`);
-});
+// Of the second nobody expects that a value comes again; its name does.
+for (const name of ['x-of-mine', 'x-request-id'])
+  test(`ids of requests take no places from what repeats, and their name is an index: ${name}`, () => {
+    const pair = new BlockPair();
+    let size = 0;
+    for (let i = 0; i < 200; i++) {
+      const id = `0af7651916cd43dd8448eb211c80${i + 1000}`;
+      const block = pair.encode(
+        response(200, [
+          [name, id],
+          ['server', 'origin'],
+        ]),
+        BLOCK_RESPONSE,
+      );
+      size = block.length - id.length;
+      assert.equal(pair.decode(block, BLOCK_RESPONSE).reason, '');
+    }
+    // Status, the index of the name, a length, and Server's index; the id itself is coded.
+    assert.ok(size <= 4, `${size} bytes beside the id`);
+  });
 
 test('cookies of which one was not to be indexed are one that is not', () => {
   const pair = new BlockPair();
