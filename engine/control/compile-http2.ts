@@ -13,7 +13,7 @@ import type { Http2Record } from '../plan/records.js';
 import { fieldOf, fieldsOf, flagOf, numberOf } from './compile-values.js';
 import type { DocumentReader, Value } from './document.js';
 
-/** role: of a listener's connections, or a cluster's; options: {} where there are none; counters: the first of a scope of HTTP/2. */
+/** role: on a listener's connections, or a cluster's; options: {} = none; counters: the first of a scope of HTTP/2. */
 export function compileHttp2(
   reader: DocumentReader,
   role: 'server' | 'client',

@@ -1,6 +1,7 @@
 /** Validation contexts: what a peer's certificate must be, for OpenSSL and for the policy behind it. */
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
+import { REVOCATION_LISTS } from '../io/tls-node.js';
 import type { SanMatchRecord } from '../tls/peer-policy.js';
 import { CUT, checkStrength, checkTime, isCut, readCertificates } from './compile-certificates.js';
 import { readSecret, sourcePath, type TlsCompileContext, watchDirectoryOf } from './compile-secret-bytes.js';
@@ -41,7 +42,6 @@ const NO_VALIDATION: Validation = {
   authorities: [],
 };
 
-const CRL = /-----BEGIN X509 CRL-----[\s\S]*?-----END X509 CRL-----/g;
 /** Where distributions keep their bundle. */
 const SYSTEM_BUNDLES = [
   '/etc/ssl/certs/ca-certificates.crt',
@@ -151,7 +151,12 @@ function trustedCa(context: TlsCompileContext, part: Value): Authority | null {
     checkTime(context, part, 'trusted_ca', certificate);
   }
   const pem = bytes.toString('latin1');
-  return { pem, crlPem: (pem.match(CRL) ?? []).join('\n'), path: sourcePath(part, 'trusted_ca'), certificates };
+  return {
+    pem,
+    crlPem: (pem.match(REVOCATION_LISTS) ?? []).join('\n'),
+    path: sourcePath(part, 'trusted_ca'),
+    certificates,
+  };
 }
 
 /** Node.js's own list where the system has none. */

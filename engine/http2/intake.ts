@@ -11,7 +11,8 @@ import { CLOSED, HEAD_RECEIVED, type Http2Stream, REMOTE_ENDED } from './stream.
 // Laws: 1. Window is given back when the owner says consumed(), never for what is kept here: a peer can't make us keep
 // more than the windows that we announced. 2. Credit goes out when half a window has gathered, of the connection's half of
 // what nobody holds: a few WINDOW_UPDATEs per megabyte, and streams that are held keep nobody else's from it. 3. What
-// can't be given to anybody (streams that are closed, padding) is credited to the connection at once. 4. While a stream is held nothing of it is passed on, and what came meanwhile goes first afterwards.
+// can't be given to anybody (streams that are closed, padding) is credited to the connection at once. 4. While a stream
+// is held nothing of it is passed on, and what came meanwhile goes first afterwards.
 
 /** Who knows the streams' fates. */
 export interface IntakeOwner {

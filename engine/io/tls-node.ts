@@ -164,9 +164,12 @@ function staplerEmit(certificate: TlsCertificate, clock: Clock, conn: StapledCon
   };
 }
 
+/** Each of a text. */
+export const REVOCATION_LISTS = /-----BEGIN X509 CRL-----[\s\S]*?-----END X509 CRL-----/g;
+
 /** One by one: of a text with several node:tls reads the first. What has none in it is left for OpenSSL to refuse. */
 export function revocationLists(pem: string): string[] {
-  return pem.match(/-----BEGIN X509 CRL-----[\s\S]*?-----END X509 CRL-----/g) ?? [pem];
+  return pem.match(REVOCATION_LISTS) ?? [pem];
 }
 
 /** Certificates and keys as node:tls takes them. */
