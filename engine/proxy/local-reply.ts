@@ -79,7 +79,7 @@ export function grpcEnd(x: Exchange, status: number, text: Uint8Array, fault: Fa
   const trailers = x.core.heads.take();
   trailers.reset();
   addDecimal(trailers, GRPC_STATUS, grpcStatusOf(status, fault));
-  if (text.length > 0) addGrpcMessage(trailers, text, 0, text.length);
+  addMessage(trailers, text);
   x.responseTrailers = trailers;
   return trailers;
 }
@@ -89,7 +89,13 @@ function fillGrpcReply(head: Head, grpcStatus: number, text: Uint8Array): void {
   head.status = 200;
   head.add(CONTENT_TYPE, GRPC, 0, GRPC.length);
   addDecimal(head, GRPC_STATUS, grpcStatus);
-  if (text.length > 0) addGrpcMessage(head, text, 0, text.length);
+  addMessage(head, text);
+}
+
+/** A body ends its line, for those who read it in a terminal; a message has no lines. */
+function addMessage(head: Head, text: Uint8Array): void {
+  const end = text.length - (text[text.length - 1] === 0x0a ? 1 : 0);
+  if (end > 0) addGrpcMessage(head, text, 0, end);
 }
 
 /**

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { freePort } from './free-port.js';
 
 export const MAIN = new URL('../../engine/main.js', import.meta.url).pathname;
@@ -13,6 +14,10 @@ export interface ProxyOptions {
   readonly nodeArgs?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
+
+/** Those that a test has not stopped, because it failed: its file would wait for them. */
+const living = new Set<ProxyProcess>();
+after(() => Promise.all([...living].map((proxy) => proxy.stop())));
 
 export class ProxyProcess {
   readonly port: number;
@@ -39,6 +44,7 @@ export class ProxyProcess {
     this.child.stdout?.on('data', take);
     this.child.stderr?.on('data', take);
     this.exited = new Promise((resolve) => this.child.once('exit', (code) => resolve(code)));
+    living.add(this);
   }
 
   /** config: gets the ports to use and answers the bootstrap. */
@@ -82,6 +88,7 @@ export class ProxyProcess {
   }
 
   async stop(): Promise<number | null> {
+    living.delete(this);
     if (this.child.exitCode === null && this.child.signalCode === null) {
       this.child.kill('SIGTERM');
       const timer = setTimeout(() => this.child.kill('SIGKILL'), 10000);
