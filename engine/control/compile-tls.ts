@@ -158,8 +158,9 @@ function hostHeaderOf(reader: DocumentReader, names: Value): string {
   return name === ':authority' || name === 'host' ? '' : name;
 }
 
-function policyOf({ sans, spkiPins, hashPins }: Validation): Omit<PeerPolicyRecord, 'enforcesRsaKeyUsage'> {
-  return { sans, spkiPins, hashPins };
+function policyOf(validation: Validation): Omit<PeerPolicyRecord, 'enforcesRsaKeyUsage'> {
+  const { sans, spkiPins, hashPins, acceptsAnyPeer } = validation;
+  return { sans, spkiPins, hashPins, acceptsUntrusted: acceptsAnyPeer };
 }
 
 function isAnyPeer({ sans, spkiPins, hashPins }: Validation): boolean {

@@ -17,6 +17,8 @@ export interface Validation {
   readonly allowExpired: boolean;
   readonly verifyDepth: number;
   readonly acceptUntrusted: boolean;
+  /** ACCEPT_UNTRUSTED: names and pins only count, too. */
+  readonly acceptsAnyPeer: boolean;
   readonly sans: readonly SanMatchRecord[];
   readonly spkiPins: readonly string[];
   readonly hashPins: readonly string[];
@@ -34,6 +36,7 @@ const NO_VALIDATION: Validation = {
   allowExpired: false,
   verifyDepth: -1,
   acceptUntrusted: false,
+  acceptsAnyPeer: false,
   sans: [],
   spkiPins: [],
   hashPins: [],
@@ -118,6 +121,7 @@ function readValidation(parts: readonly Part[]): Validation {
     allowExpired: parts.some(({ value }) => flagOf(value, 'allow_expired_certificate')),
     verifyDepth: depthOf(first((value) => value['max_verify_depth'] as number | undefined)),
     acceptUntrusted: authority === null || trust === 'ACCEPT_UNTRUSTED',
+    acceptsAnyPeer: trust === 'ACCEPT_UNTRUSTED',
     sans,
     spkiPins,
     hashPins,

@@ -11,7 +11,7 @@ import type { DownstreamTlsRecord } from '../plan/tls-records.js';
 import type { TlsContextsDraft } from '../tls/contexts.js';
 import { type CertificateCache, PeerPolicy, type Refusal } from '../tls/peer-policy.js';
 import { refusalText } from '../tls/refusal-text.js';
-import { isTolerant, TlsCounters } from '../tls/tls-counters.js';
+import { TlsCounters } from '../tls/tls-counters.js';
 
 export class ServerTls {
   readonly #record: DownstreamTlsRecord;
@@ -21,8 +21,7 @@ export class ServerTls {
   readonly #certificates: CertificateCache;
   readonly #counters: TlsCounters;
   readonly #asksCertificate: boolean;
-  /** Chains are verified, and accepted in any case. */
-  readonly #isTolerant: boolean;
+  readonly #verifiesChain: boolean;
   /** Of each context the first certificate: of several with other keys nobody tells which one the client saw. */
   readonly #local: readonly (Certificate | null)[];
 
@@ -48,7 +47,7 @@ export class ServerTls {
     this.#certificates = certificates;
     this.#counters = new TlsCounters(metrics, LISTENER, listener.metrics.counters);
     this.#asksCertificate = record.contexts[0]?.options.verify !== 'none';
-    this.#isTolerant = isTolerant(record.contexts[0]?.options);
+    this.#verifiesChain = (record.contexts[0]?.options.trustedCaPem ?? null) !== null;
   }
 
   /** The certificate depends on the name that the client asks for, or there must be one. */
@@ -88,7 +87,7 @@ export class ServerTls {
   }
 
   #verdictOn(conn: Conn, refusal: Refusal | null): FaultCode {
-    if (refusal === null) return 0;
+    if (refusal === null || this.#policy.tolerates(refusal)) return 0;
     this.#counters.countRefusal(refusal);
     conn.tlsFailure = refusalText(refusal);
     return DOWN_TLS_VERIFY;
@@ -98,10 +97,11 @@ export class ServerTls {
   judge(conn: Conn): FaultCode {
     const tls = conn.tls;
     if (tls === null) return DOWN_TLS_VERIFY;
-    const fault = this.#verdictOn(conn, this.#refusalOf(conn));
+    const refusal = this.#refusalOf(conn);
+    const fault = this.#verdictOn(conn, refusal);
     if (fault !== 0) return fault;
     this.#counters.countHandshake(tls, this.#asksCertificate, this.#asksCertificate);
-    if (this.#isTolerant) this.#counters.countTolerated(tls);
+    if (this.#record.policy.acceptsUntrusted) this.#counters.countTolerated(tls, this.#verifiesChain, refusal);
     this.#counters.countStaple(conn);
     return 0;
   }

@@ -23,9 +23,17 @@ export interface PeerPolicyRecord {
   readonly hashPins: readonly string[];
   /** An RSA key that says what it is for must be for signatures (UpstreamTlsContext.enforce_rsa_key_usage). */
   readonly enforcesRsaKeyUsage: boolean;
+  /** Names and pins that do not match are only counted, as chains that do not verify are (ACCEPT_UNTRUSTED). */
+  readonly acceptsUntrusted: boolean;
 }
 
-export const ANY_PEER: PeerPolicyRecord = { sans: [], spkiPins: [], hashPins: [], enforcesRsaKeyUsage: false };
+export const ANY_PEER: PeerPolicyRecord = {
+  sans: [],
+  spkiPins: [],
+  hashPins: [],
+  enforcesRsaKeyUsage: false,
+  acceptsUntrusted: false,
+};
 
 /** What a refusal is counted under: ssl.fail_verify_*, and ssl.was_key_usage_invalid. */
 export type Refusal = 'no_cert' | 'san' | 'cert_hash' | 'key_usage';
@@ -50,6 +58,11 @@ export class PeerPolicy {
     this.#sans = record.sans.map((each) => ({ record: each, matches: matcher(each.match) }));
     const { sans, spkiPins, hashPins, enforcesRsaKeyUsage } = record;
     this.isEmpty = sans.length + spkiPins.length + hashPins.length === 0 && !enforcesRsaKeyUsage;
+  }
+
+  /** Is a refusal only counted? */
+  tolerates(refusal: Refusal): boolean {
+    return this.#record.acceptsUntrusted && refusal !== 'key_usage';
   }
 
   /** Null = accepted. certificate: null when the peer sent none. name: that it must have besides, '' = none. */

@@ -1,7 +1,7 @@
 /** TlsCounters: the ssl.* counters of one listener or cluster. */
 import type { FaultCode } from '../fault/faults.js';
 import { DOWN_TLS_BROKEN, DOWN_TLS_VERIFY, UP_TLS_BROKEN, UP_TLS_VERIFY } from '../fault/faults.js';
-import { STAPLE_FAILED, STAPLE_NOT_ASKED, STAPLE_SENT, type TlsContextOptions, type TlsSession } from '../io/tls.js';
+import { STAPLE_FAILED, STAPLE_NOT_ASKED, STAPLE_SENT, type TlsSession } from '../io/tls.js';
 import type { Conn } from '../io/transport.js';
 import { type CLUSTER, TLS_NAMES, type LISTENER } from '../metrics/declare.js';
 import type { WorkerMetrics } from '../metrics/slots.js';
@@ -45,9 +45,14 @@ export class TlsCounters {
     if (signs) this.#countKnown(SIGALGS, tls.peerSignature);
   }
 
-  /** An accepted handshake whose chain was verified all the same (ACCEPT_UNTRUSTED with trusted_ca): did it fail? */
-  countTolerated(tls: TlsSession): void {
-    if (!tls.isResumed && tls.verifyError !== 0) this.#count('ssl.fail_verify_error');
+  /**
+   * A handshake that is accepted whoever the peer is (ACCEPT_UNTRUSTED): what was wrong with the certificate, its chain
+   * first. A resumed one was counted when the session began.
+   */
+  countTolerated(tls: TlsSession, verifiesChain: boolean, refusal: Refusal | null): void {
+    if (tls.isResumed) return;
+    if (verifiesChain && tls.verifyError !== 0) this.#count('ssl.fail_verify_error');
+    else if (refusal !== null) this.countRefusal(refusal);
   }
 
   /** What became of a client's wish for an OCSP response. */
@@ -86,11 +91,6 @@ export class TlsCounters {
   #count(name: string): void {
     if (this.#base >= 0) this.#metrics.add(this.#base + (AT.get(name) as number), 1);
   }
-}
-
-/** Is a chain verified whose outcome only counts? */
-export function isTolerant(options: TlsContextOptions | undefined): boolean {
-  return options?.acceptUntrusted === true && options.trustedCaPem !== null;
 }
 
 function namesBehind(prefix: string): ReadonlyMap<string, string> {

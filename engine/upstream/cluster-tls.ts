@@ -9,9 +9,9 @@ import type { WorkerMetrics } from '../metrics/slots.js';
 import type { ClusterRecord, EndpointRecord } from '../plan/records.js';
 import type { UpstreamTlsRecord } from '../plan/tls-records.js';
 import { Certificate } from '../tls/certificate.js';
-import { type CertificateCache, PeerPolicy } from '../tls/peer-policy.js';
+import { type CertificateCache, PeerPolicy, type Refusal } from '../tls/peer-policy.js';
 import { refusalText } from '../tls/refusal-text.js';
-import { isTolerant, TlsCounters } from '../tls/tls-counters.js';
+import { TlsCounters } from '../tls/tls-counters.js';
 import { TlsFacts } from '../tls/tls-facts.js';
 
 const HTTP1_ALPN = ['http/1.1'];
@@ -71,11 +71,17 @@ export class ClusterTls {
 
   /** In the midst of the handshake: 0, or why the server's certificate is refused (with the reason in conn.tlsFailure). */
   judgeCertificate(conn: Conn, der: Uint8Array, endpoint: EndpointRecord, host: string | null): FaultCode {
+    return this.#verdictOn(conn, this.#refusalOf(der, endpoint, host));
+  }
+
+  #refusalOf(der: Uint8Array, endpoint: EndpointRecord, host: string | null): Refusal | null {
     const { verifiesSni, verifiesRequestHost } = this.#record;
     const name = verifiesRequestHost && host !== null ? host : verifiesSni ? this.#serverNameOf(endpoint, host) : '';
-    if (this.#policy.isEmpty && name === '') return 0;
-    const refusal = this.#policy.judge(this.#certificates.of(der), name);
-    if (refusal === null) return 0;
+    return this.#policy.isEmpty && name === '' ? null : this.#policy.judge(this.#certificates.of(der), name);
+  }
+
+  #verdictOn(conn: Conn, refusal: Refusal | null): FaultCode {
+    if (refusal === null || this.#policy.tolerates(refusal)) return 0;
     this.#counters.countRefusal(refusal);
     conn.tlsFailure = refusalText(refusal);
     return UP_TLS_VERIFY;
@@ -85,10 +91,12 @@ export class ClusterTls {
   judge(conn: Conn, endpoint: EndpointRecord, host: string | null): FaultCode {
     const tls = conn.tls;
     if (tls === null) return UP_TLS_VERIFY;
-    const fault = this.judgeCertificate(conn, tls.peerCertificateDer ?? NO_CERTIFICATE, endpoint, host);
+    const refusal = this.#refusalOf(tls.peerCertificateDer ?? NO_CERTIFICATE, endpoint, host);
+    const fault = this.#verdictOn(conn, refusal);
     if (fault !== 0) return fault;
     this.#counters.countHandshake(tls, false, true);
-    if (isTolerant(this.#record.context.options)) this.#counters.countTolerated(tls);
+    const { policy, context } = this.#record;
+    if (policy.acceptsUntrusted) this.#counters.countTolerated(tls, context.options.trustedCaPem !== null, refusal);
     return 0;
   }
 

@@ -327,6 +327,53 @@ test("ACCEPT_UNTRUSTED: strangers' certificates are let in and counted, once for
   }
 });
 
+test('ACCEPT_UNTRUSTED: names and pins that do not match only count', async () => {
+  const server = files.issue('lenient', { san: 'DNS:lenient.example' });
+  const friend = files.issue('pal', { san: 'DNS:pal.example' });
+  const upstream = tls.createServer(
+    { cert: readFileSync(friend.certificate), key: readFileSync(friend.key) },
+    (socket) => {
+      socket.on('error', () => {});
+      socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'));
+    },
+  );
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const any = { trust_chain_verification: 'ACCEPT_UNTRUSTED' };
+  const trusted_ca = { filename: files.certificate };
+  const names = { match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: 'else.example' } }] };
+  const pins = { verify_certificate_hash: ['ab'.repeat(32)] };
+  const cluster = {
+    transport_socket: upstreamTls({ validation_context: { ...any, ...names, trusted_ca } }, { max_session_keys: 0 }),
+  };
+  const chains = [
+    {
+      transport_socket: downstreamTls({
+        tls_certificates: [tlsCertificate(server)],
+        validation_context: { ...any, ...pins },
+      }),
+    },
+  ];
+  const { port } = upstream.address() as AddressInfo;
+  const proxy = await start(chains, { origins: [port], cluster });
+  try {
+    for (const made of [friend, null])
+      assert.equal(
+        (await ask(proxy, { ...named('lenient.example'), ...(made === null ? {} : key(made)) })).status,
+        200,
+      );
+    const scope = `listener.127.0.0.1_${proxy.port}.ssl`;
+    assert.deepEqual(
+      [await proxy.stat(`${scope}.fail_verify_cert_hash`), await proxy.stat(`${scope}.fail_verify_error`)],
+      [1, 0],
+    );
+    assert.equal(await proxy.stat('cluster.origin.ssl.fail_verify_san'), 2);
+    assert.equal(await proxy.stat('cluster.origin.ssl.fail_verify_error'), 0);
+  } finally {
+    await proxy.stop();
+    upstream.close();
+  }
+});
+
 test('HTTP/2 by ALPN beside HTTP/1.1, and require_tls: plain requests are sent to https', async () => {
   const made = files.issue('both', { san: 'DNS:both.example' });
   const secure = downstreamTls({ tls_certificates: [tlsCertificate(made)], alpn_protocols: ['h2', 'http/1.1'] });
