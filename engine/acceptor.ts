@@ -143,8 +143,10 @@ export class Acceptor {
 
   #give(descriptor: number, listener: number): void {
     for (const worker of this.#byLoad()) {
+      // Before it is handed over: the worker may count it at once.
+      const handed = this.#handed.get(worker) ?? this.#loads.connections(worker).total;
       if (this.#native?.handOff(worker, descriptor, listener) !== true) continue;
-      this.#handed.set(worker, (this.#handed.get(worker) ?? this.#loads.connections(worker).total) + 1);
+      this.#handed.set(worker, handed + 1);
       return;
     }
     // Every worker is being replaced: the connection waits for one. Nothing accepted is lost.

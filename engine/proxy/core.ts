@@ -224,6 +224,8 @@ export class Core {
   #onAccepted(conn: Conn, listenerIndex: number): void {
     const listener = this.snapshot.listeners.get(listenerIndex);
     if (listener === undefined) {
+      // The acceptor waits for each that it handed over to be counted.
+      this.metrics.add(this.workerBase + WORKER.index.downstream_cx_total, 1);
       conn.abort(SHUT_DOWN);
       return;
     }
