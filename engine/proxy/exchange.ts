@@ -117,13 +117,12 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     }
     const route = listener.router.route(this);
     this.route = route;
-    if (route === null) {
-      this.fail(NO_ROUTE);
-      return;
+    if (route !== null) {
+      routeDeadlines(this, route.record.action);
+      this.choice = route.chooseCluster(this, this.core.random);
     }
-    routeDeadlines(this, route.record.action);
     armTimer(this);
-    this.choice = route.chooseCluster(this, this.core.random);
+    // Also without a route: what answers then stands behind the filters, as Envoy's router does.
     this.#filterRequest();
   }
 
@@ -136,7 +135,11 @@ export class Exchange extends ExchangeRecord implements MessageSink, StreamWaite
     // A filter that let the request go on after all: it has been answered.
     if (this.is(LOCAL_REPLY)) return;
     const listener = this.listener as ListenerRuntime;
-    const route = this.route as NonNullable<typeof this.route>;
+    const route = this.route;
+    if (route === null) {
+      this.fail(NO_ROUTE);
+      return;
+    }
     if (this.cluster === null) {
       const action = route.record.action;
       if (action.kind !== 'forward') {

@@ -62,7 +62,7 @@ before(async () => {
                 }),
                 to('/strict', typed({ forward_not_matching_preflights: false })),
                 { match: { prefix: '/refused' }, direct_response: { status: 403, body: { inline_string: 'no' } } },
-                to('/'),
+                to('/', { match: { prefix: '/', headers: [{ name: 'x-nowhere', invert_match: true }] } }),
               ],
               ...typed(cors),
             },
@@ -154,6 +154,8 @@ test('our own answers and bad base64 are gRPC-Web too', async () => {
     [200, '7', 'no'],
   );
   assert.equal(refused.headers.get('content-type'), BINARY);
+  const nowhere = await call('Unary', [Buffer.from('x')], BINARY, { 'x-nowhere': '1' });
+  assert.deepEqual([nowhere.status, nowhere.headers.get('grpc-status')], [200, '12']);
   const bad = await fetch(`http://127.0.0.1:${proxy.port}/${SERVICE}/Unary`, {
     method: 'POST',
     headers: { 'content-type': TEXT, accept: TEXT },
