@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bootstrap } from '../support/bootstrap.js';
-import { requireProgram } from '../support/nginx.js';
+import { isListening, requireProgram } from '../support/nginx.js';
 import { freePort } from '../support/free-port.js';
 import { heapGrowth, NO_COLLECTIONS } from '../support/heap-growth.js';
 import { ProxyProcess } from '../support/proxy-process.js';
@@ -59,7 +59,7 @@ test('to an origin of HTTP/2, too', async (t) => {
   const nghttpd: ChildProcess = spawn('nghttpd', ['--no-tls', '--address=127.0.0.1', '-d', directory, String(port)], {
     stdio: 'ignore',
   });
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  while (!(await isListening(port))) await new Promise((resolve) => setTimeout(resolve, 20));
   const measured = await bytesPerRequest(port, { http2_protocol_options: {} });
   nghttpd.kill();
   rmSync(directory, { recursive: true, force: true });

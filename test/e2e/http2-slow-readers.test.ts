@@ -31,9 +31,9 @@ for (const transport of ['native', 'node'])
     try {
       const unread = [slow.stream({ ':path': '/big' }, true), slow.stream({ ':path': '/big' }, true)];
       const windowLeft = (): number => sessions[0]?.state.remoteWindowSize ?? 1;
-      while (windowLeft() > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await proxy.until(() => windowLeft() <= 0);
       // Sent is not yet received, and what asks in between goes where the window ends.
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 500));
       const answers = await Promise.all(Array.from({ length: 8 }, () => other.request({ ':path': '/small' })));
       assert.deepEqual(new Set(answers.map(({ status, body }) => `${status} ${body.toString()}`)), new Set(['200 ok']));
       // At once: their own connection has one window for both.
