@@ -6,12 +6,14 @@ import { type PeerHost, withoutMapping } from '../http/forwarded.js';
 import { clientAddress } from '../io/proxied.js';
 import { type Address, type Conn, type ConnOwner, HOLD_CLOSING } from '../io/transport.js';
 import { UNKNOWN_ADDRESS } from '../io/unowned.js';
-import { HTTP, LISTENER, WORKER } from '../metrics/declare.js';
+import { HTTP } from '../metrics/declare.js';
+import { Traffic } from '../metrics/traffic.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
 import { ClientPools } from '../upstream/client-pools.js';
 import type { Client } from './client.js';
 import type { Core } from './core.js';
 import type { Exchange } from './exchange.js';
+import { countClosed, countOpened } from './listener-counts.js';
 import { NEITHER, protocolOf, UNDECIDED } from './preface.js';
 import { newServerCodec, type ServerCodec } from './server-codec.js';
 import type { ListenerRuntime } from './snapshot.js';
@@ -36,12 +38,6 @@ const CX_DRAIN_CLOSE = HTTP.index.downstream_cx_drain_close;
 const CX_RX_BYTES = HTTP.index.downstream_cx_rx_bytes_total;
 const CX_TX_BYTES = HTTP.index.downstream_cx_tx_bytes_total;
 const CX_LENGTH = HTTP.histograms.indexOf('downstream_cx_length_ms');
-const LISTENER_CX_TOTAL = LISTENER.index.downstream_cx_total;
-const LISTENER_CX_ACTIVE = LISTENER.index.downstream_cx_active;
-const LISTENER_CX_DESTROY = LISTENER.index.downstream_cx_destroy;
-const LISTENER_CX_LENGTH = LISTENER.histograms.indexOf('downstream_cx_length_ms');
-const WORKER_CX_TOTAL = WORKER.index.downstream_cx_total;
-const WORKER_CX_ACTIVE = WORKER.index.downstream_cx_active;
 
 /**
  * An idle connection that is to be drained may carry a request that is on its way already: closing it at once would
@@ -60,6 +56,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
   /** The first bytes while they are too few to tell. */
   #firstBytes: Uint8Array | null = null;
   readonly #openedUs: number;
+  readonly #traffic: Traffic;
   /** Null without TLS; set by who made the handshake. */
   tls: TlsFacts | null = null;
   /** Exchanges under way, and the newest: HTTP/1 has one at a time. */
@@ -83,6 +80,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
     this.pools = new ClientPools(conn);
     this.#openedUs = core.transport.nowUs();
     const http = listener.record;
+    this.#traffic = new Traffic(core.metrics, http.metrics.counters, CX_RX_BYTES, CX_TX_BYTES);
     const nowMs = core.transport.nowMs();
     this.#waitDeadlineMs = http.idleTimeoutMs === 0 ? 0 : nowMs + http.idleTimeoutMs;
     this.#ageDeadlineMs = http.maxConnectionDurationMs === 0 ? 0 : nowMs + http.maxConnectionDurationMs;
@@ -123,6 +121,8 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
       this.#begin(bytes, start, end);
       return;
     }
+    // A request alone is counted when it ends.
+    if (this.#active > 0) this.#countBytes();
     this.#feed(this.#codec, bytes, start, end);
   }
 
@@ -180,6 +180,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
   }
 
   onWritable(): void {
+    this.#countBytes();
     this.#codec?.onWritable();
   }
 
@@ -252,6 +253,7 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
   /** The exchange is over; the codec decides about the connection. */
   onExchangeEnd(): void {
     this.#exchange = null;
+    this.#countBytes();
     if (--this.#active > 0) return;
     if ((this.#codec as ServerCodec).isDraining) {
       this.#startDrainGrace();
@@ -364,18 +366,18 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
     this.core.metrics.add(this.listener.record.metrics.counters + index, amount);
   }
 
+  #countBytes(): void {
+    this.#traffic.count(this.conn.bytesRead, this.conn.bytesWritten);
+  }
+
   #countOpen(): void {
     this.#count(CX_TOTAL, 1);
     this.#count(CX_ACTIVE, 1);
-    const metrics = this.core.metrics;
-    const listenerBase = this.listener.listener.metrics.counters;
-    metrics.add(listenerBase + LISTENER_CX_TOTAL, 1);
-    metrics.add(listenerBase + LISTENER_CX_ACTIVE, 1);
-    metrics.add(this.core.workerBase + WORKER_CX_TOTAL, 1);
-    metrics.add(this.core.workerBase + WORKER_CX_ACTIVE, 1);
+    countOpened(this.core, this.listener.listener);
   }
 
   #countClosed(hadExchange: boolean): void {
+    const { metrics, transport } = this.core;
     const isLocal = this.#isClosing;
     this.#count(CX_ACTIVE, -1);
     if (this.#codec !== null) this.#count(this.#codec.protocol === 1 ? CX_HTTP1_ACTIVE : CX_HTTP2_ACTIVE, -1);
@@ -385,16 +387,10 @@ export class Downstream extends Timer implements ConnOwner, MultiplexedHost, Str
       this.#count(CX_DESTROY_ACTIVE_RQ, 1);
       this.#count(isLocal ? CX_DESTROY_LOCAL_ACTIVE_RQ : CX_DESTROY_REMOTE_ACTIVE_RQ, 1);
     }
-    this.#count(CX_RX_BYTES, this.conn.bytesRead);
-    this.#count(CX_TX_BYTES, this.conn.bytesWritten);
-    const metrics = this.core.metrics;
-    const listenerScope = this.listener.listener.metrics;
-    const lengthUs = this.core.transport.nowUs() - this.#openedUs;
-    metrics.add(listenerScope.counters + LISTENER_CX_ACTIVE, -1);
-    metrics.add(listenerScope.counters + LISTENER_CX_DESTROY, 1);
-    if (listenerScope.histograms >= 0) metrics.record(listenerScope.histograms + LISTENER_CX_LENGTH, lengthUs);
-    const scope = this.listener.record.metrics;
-    if (scope.histograms >= 0) metrics.record(scope.histograms + CX_LENGTH, lengthUs);
-    metrics.add(this.core.workerBase + WORKER_CX_ACTIVE, -1);
+    this.#countBytes();
+    const lengthUs = transport.nowUs() - this.#openedUs;
+    const { histograms } = this.listener.record.metrics;
+    if (histograms >= 0) metrics.record(histograms + CX_LENGTH, lengthUs);
+    countClosed(this.core, this.listener.listener, lengthUs);
   }
 }

@@ -10,21 +10,18 @@ import {
   UP_RESET,
 } from '../fault/faults.js';
 import { type Address, type Conn, type ConnOwner, HOLD_CONNECTING, HOLD_PEER_FULL } from '../io/transport.js';
-import { CLUSTER, LISTENER, TCP, WORKER } from '../metrics/declare.js';
+import { CLUSTER, TCP } from '../metrics/declare.js';
 import { RequestHash } from '../upstream/balance/request-hash.js';
 import { RawConn, type RawConnOwner } from '../upstream/raw-conn.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
 import type { Core } from './core.js';
+import { countClosed, countOpened } from './listener-counts.js';
 import { TcpRecord } from './tcp-record.js';
 import type { TcpRuntime } from './tcp-runtime.js';
 
 const ATTEMPTS_EXCEEDED = CLUSTER.index.upstream_cx_connect_attempts_exceeded;
-const LISTENER_CX_TOTAL = LISTENER.index.downstream_cx_total;
-const LISTENER_CX_ACTIVE = LISTENER.index.downstream_cx_active;
-const LISTENER_CX_DESTROY = LISTENER.index.downstream_cx_destroy;
-const LISTENER_CX_LENGTH = LISTENER.histograms.indexOf('downstream_cx_length_ms');
-const WORKER_CX_TOTAL = WORKER.index.downstream_cx_total;
-const WORKER_CX_ACTIVE = WORKER.index.downstream_cx_active;
+const CX_RX_BYTES = TCP.index.downstream_cx_rx_bytes_total;
+const CX_TX_BYTES = TCP.index.downstream_cx_tx_bytes_total;
 
 export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   readonly #core: Core;
@@ -108,6 +105,7 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
     this.#touch();
     this.#record.bytesReceived += end - start;
+    this.#count(CX_RX_BYTES, end - start);
     if (!this.#isUpOpen) this.#keepEarly(bytes.slice(start, end));
     else if (this.#up?.write(bytes, start, end) === true && !this.#isDownPaused) {
       this.#isDownPaused = true;
@@ -168,6 +166,7 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   onUpstreamBytes(bytes: Uint8Array, start: number, end: number): void {
     this.#touch();
     this.#record.bytesSent += end - start;
+    this.#count(CX_TX_BYTES, end - start);
     if (this.#down.write(bytes, start, end)) this.#up?.hold(HOLD_PEER_FULL);
   }
 
@@ -305,28 +304,15 @@ export class TcpRelay extends Timer implements ConnOwner, RawConnOwner {
   // ---- counters ----------------------------------------------------------------------------------------
 
   #countOpen(): void {
-    const { metrics, workerBase } = this.#core;
-    const listenerBase = this.#record.runtime.listener.metrics.counters;
     this.#count(TCP.index.downstream_cx_total, 1);
     this.#count(TCP.index.downstream_cx_active, 1);
-    metrics.add(listenerBase + LISTENER_CX_TOTAL, 1);
-    metrics.add(listenerBase + LISTENER_CX_ACTIVE, 1);
-    // The acceptor goes by these.
-    metrics.add(workerBase + WORKER_CX_TOTAL, 1);
-    metrics.add(workerBase + WORKER_CX_ACTIVE, 1);
+    countOpened(this.#core, this.#record.runtime.listener);
   }
 
   #countClosed(): void {
-    const { metrics, workerBase } = this.#core;
-    const { runtime, bytesReceived, bytesSent, startUs, endUs } = this.#record;
-    const { counters, histograms } = runtime.listener.metrics;
+    const { runtime, startUs, endUs } = this.#record;
     this.#count(TCP.index.downstream_cx_active, -1);
-    this.#count(TCP.index.downstream_cx_rx_bytes_total, bytesReceived);
-    this.#count(TCP.index.downstream_cx_tx_bytes_total, bytesSent);
-    metrics.add(counters + LISTENER_CX_ACTIVE, -1);
-    metrics.add(counters + LISTENER_CX_DESTROY, 1);
-    if (histograms >= 0) metrics.record(histograms + LISTENER_CX_LENGTH, endUs - startUs);
-    metrics.add(workerBase + WORKER_CX_ACTIVE, -1);
+    countClosed(this.#core, runtime.listener, endUs - startUs);
   }
 
   #count(index: number, amount: number): void {

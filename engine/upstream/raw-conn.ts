@@ -2,6 +2,7 @@
 import { type FaultCode, UP_CONNECT_TIMEOUT, UP_OVERFLOW, UP_RESET } from '../fault/faults.js';
 import type { Address, Conn, ConnOwner } from '../io/transport.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
+import { Traffic } from '../metrics/traffic.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
 import { breakerCell, breakerOf } from './breaker.js';
 import type { Cluster } from './cluster.js';
@@ -45,6 +46,7 @@ export class RawConn implements ConnOwner {
   readonly #conn: Conn;
   readonly #tls: ClusterTls | null;
   readonly #startUs: number;
+  readonly #traffic: Traffic;
   #isOpen = false;
   #hasPeerEnded = false;
   #wasRefused = false;
@@ -63,8 +65,9 @@ export class RawConn implements ConnOwner {
     this.#cluster = cluster;
     this.#pool = pool;
     this.#owner = owner;
-    const { transport } = cluster.context;
+    const { transport, metrics } = cluster.context;
     this.#startUs = transport.nowUs();
+    this.#traffic = new Traffic(metrics, cluster.record.metrics.counters, CX_RX_BYTES, CX_TX_BYTES);
     cluster.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_CONNECTIONS), 1);
     // A connection is to balancing what a request is in HTTP.
     cluster.cells.add(endpointCell(pool.endpoint.row, ENDPOINT_REQUESTS), 1);
@@ -93,7 +96,9 @@ export class RawConn implements ConnOwner {
     return this.#conn.localAddress;
   }
   write(bytes: Uint8Array, start: number, end: number): boolean {
-    return this.#conn.write(bytes, start, end);
+    const isFull = this.#conn.write(bytes, start, end);
+    this.#countBytes();
+    return isFull;
   }
   hold(reason: number): void {
     this.#conn.hold(reason);
@@ -137,6 +142,7 @@ export class RawConn implements ConnOwner {
   }
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
+    this.#countBytes();
     this.#owner.onUpstreamBytes(bytes, start, end);
   }
 
@@ -159,8 +165,7 @@ export class RawConn implements ConnOwner {
     cluster.count(CX_ACTIVE, -1);
     cluster.count(CX_DESTROY, 1);
     cluster.count(this.#hasPeerEnded || fault === UP_RESET ? CX_DESTROY_REMOTE : CX_DESTROY_LOCAL, 1);
-    cluster.count(CX_RX_BYTES, conn.bytesRead);
-    cluster.count(CX_TX_BYTES, conn.bytesWritten);
+    this.#countBytes();
     this.#pool.countEndpoint(ENDPOINT_CX_ACTIVE, -1);
     if (!this.#isOpen) {
       cluster.count(CONNECT_FAIL, 1);
@@ -171,5 +176,9 @@ export class RawConn implements ConnOwner {
     const { histograms } = cluster.record.metrics;
     if (histograms >= 0) metrics.record(histograms + LENGTH_MS, transport.nowUs() - this.#startUs);
     this.#owner.onUpstreamClosed(fault, this.#isOpen);
+  }
+
+  #countBytes(): void {
+    this.#traffic.count(this.#conn.bytesRead, this.#conn.bytesWritten);
   }
 }

@@ -14,6 +14,7 @@ import type { Address, Conn, ConnOwner } from '../io/transport.js';
 import type { TlsFacts } from '../tls/tls-facts.js';
 import type { ClusterTls } from './cluster-tls.js';
 import { CLUSTER, ENDPOINT } from '../metrics/declare.js';
+import { Traffic } from '../metrics/traffic.js';
 import type { Pool } from './pool.js';
 
 const CONNECT_FAIL = CLUSTER.index.upstream_cx_connect_fail;
@@ -77,15 +78,14 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   #isFeeding = false;
   /** The codec became idle inside feed(). */
   #isIdleNext = false;
-  /** Bytes counted so far. */
-  #countedRead = 0;
-  #countedWritten = 0;
+  readonly #traffic: Traffic;
 
   constructor(pool: Pool, connectionCell: number) {
     super();
     this.#pool = pool;
     this.#connectionCell = connectionCell;
-    const { transport } = pool.cluster.context;
+    const { transport, metrics } = pool.cluster.context;
+    this.#traffic = new Traffic(metrics, pool.cluster.record.metrics.counters, CX_RX_BYTES, CX_TX_BYTES);
     this.#startUs = transport.nowUs();
     this.#tls = pool.cluster.tlsFor(pool.endpoint);
     const dialTls = this.#tls === null ? null : this.#tls.dial(pool.endpoint, pool.protocol, pool.host);
@@ -256,6 +256,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   }
 
   onBytes(_conn: Conn, bytes: Uint8Array, start: number, end: number): void {
+    this.#countBytes();
     this.#isFeeding = true;
     const fault = (this.#codec as ClientCodec).feed(bytes, start, end);
     this.#isFeeding = false;
@@ -276,6 +277,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
   }
 
   onWritable(): void {
+    this.#countBytes();
     this.#codec?.onWritable();
   }
 
@@ -334,7 +336,6 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     if (this.#isEnding) return;
     // A response whose last bytes came while its client was full leaves the hold behind; nobody else would lift it.
     this.#conn.release(HOLD_ALL);
-    this.#countBytes();
     this.#pool.onRoom(this);
   }
 
@@ -366,13 +367,7 @@ export class UpstreamConn extends Timer implements ConnOwner, MultiplexedHost {
     this.#pool.cluster.count(index, 1);
   }
 
-  /** As it goes along: a connection may live for days. */
   #countBytes(): void {
-    const { bytesRead, bytesWritten } = this.#conn;
-    const { cluster } = this.#pool;
-    cluster.count(CX_RX_BYTES, bytesRead - this.#countedRead);
-    cluster.count(CX_TX_BYTES, bytesWritten - this.#countedWritten);
-    this.#countedRead = bytesRead;
-    this.#countedWritten = bytesWritten;
+    this.#traffic.count(this.#conn.bytesRead, this.#conn.bytesWritten);
   }
 }

@@ -1,6 +1,7 @@
 /** Forwarding end to end: the real proxy between raw clients and node:http origins. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
@@ -303,6 +304,25 @@ test('a WebSocket works through the proxy', async () => {
     socket.on('error', reject);
   });
   assert.equal(message, 'echo hello');
+  socket.close();
+});
+
+test('bytes are counted while the connection that carries them lives', async () => {
+  const names = ['http.ingress.downstream_cx', 'cluster.origin.upstream_cx'].flatMap((name) => [
+    `${name}_rx_bytes_total`,
+    `${name}_tx_bytes_total`,
+  ]);
+  const counts = (): Promise<number[]> => Promise.all(names.map((name) => proxy.stat(name)));
+  const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/ws`);
+  await once(socket, 'open');
+  const before = await counts();
+  // What was written is counted when something is read next.
+  for (let at = 0; at < 2; at++) {
+    socket.send('x'.repeat(5000));
+    await once(socket, 'message');
+  }
+  for (const [at, count] of (await counts()).entries())
+    assert.ok(count - (before[at] as number) >= 5000, `${names[at]}: ${count - (before[at] as number)}`);
   socket.close();
 });
 

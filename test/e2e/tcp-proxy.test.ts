@@ -256,6 +256,23 @@ test('the log and the counters know what was carried', async () => {
   assert.equal(await proxy.stat('cluster.echo.upstream_cx_active'), 0);
 });
 
+test('bytes are counted while the connection that carries them lives', async () => {
+  const names = [`tcp.p${ports.echo}.downstream_cx`, 'cluster.echo.upstream_cx'].flatMap((name) => [
+    `${name}_rx_bytes_total`,
+    `${name}_tx_bytes_total`,
+  ]);
+  const counts = (): Promise<number[]> => Promise.all(names.map((name) => proxy.stat(name)));
+  const before = await counts();
+  const socket = net.connect(ports.echo, '127.0.0.1');
+  socket.write('hello');
+  await once(socket, 'data');
+  assert.deepEqual(
+    await counts(),
+    before.map((count) => count + 5),
+  );
+  socket.destroy();
+});
+
 test('idle and old connections end', async () => {
   assert.equal(await talk(ports.idle, 'still here', false), 'still here');
   assert.equal(await proxy.stat(`tcp.p${ports.idle}.idle_timeout`), 1);
