@@ -1,6 +1,6 @@
 /** Clients that don't read, on HTTP/2 of both sides: nobody else who shares their connection to the origin waits. */
 import assert from 'node:assert/strict';
-import http2, { type ServerHttp2Session } from 'node:http2';
+import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { bootstrap } from '../support/bootstrap.js';
@@ -8,17 +8,21 @@ import { Http2Client, MEMORY_MIB } from '../support/http2-client.js';
 import { ProxyProcess } from '../support/proxy-process.js';
 
 const BIG = Buffer.alloc(1 << 20, 'x');
-const WINDOWS = { initial_stream_window_size: 160000, initial_connection_window_size: 240000 };
+// The connection's is the one that ends: two streams could fill it twice.
+const WINDOWS = { initial_stream_window_size: 240000, initial_connection_window_size: 240000 };
 
 for (const transport of ['native', 'node'])
   test(`two streams that nobody reads keep no other client waiting, ${transport} transport`, async () => {
     const sessions: ServerHttp2Session[] = [];
+    // Answered when both are there: the second would get a connection of its own if the first had filled this one's window.
+    const big: ServerHttp2Stream[] = [];
     const origin = http2.createServer({ maxSessionMemory: MEMORY_MIB });
     origin.on('session', (session) => sessions.push(session));
     origin.on('stream', (stream, headers) => {
       stream.on('error', () => {});
       stream.respond({ ':status': 200 });
-      stream.end(headers[':path'] === '/big' ? BIG : 'ok');
+      if (headers[':path'] !== '/big') stream.end('ok');
+      else if (big.push(stream) === 2) for (const each of big) each.end(BIG);
     });
     await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
     const { port } = origin.address() as AddressInfo;
