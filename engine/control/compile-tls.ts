@@ -159,8 +159,8 @@ function hostHeaderOf(reader: DocumentReader, names: Value): string {
 }
 
 function policyOf(validation: Validation): Omit<PeerPolicyRecord, 'enforcesRsaKeyUsage'> {
-  const { sans, spkiPins, hashPins, acceptsAnyPeer } = validation;
-  return { sans, spkiPins, hashPins, acceptsUntrusted: acceptsAnyPeer };
+  const { sans, spkiPins, hashPins, acceptsUntrusted } = validation;
+  return { sans, spkiPins, hashPins, acceptsUntrusted };
 }
 
 function isAnyPeer({ sans, spkiPins, hashPins }: Validation): boolean {
@@ -168,14 +168,15 @@ function isAnyPeer({ sans, spkiPins, hashPins }: Validation): boolean {
 }
 
 function verification(validation: Validation, requires: boolean, judgesPeers: boolean): Verification {
-  const { trustedCaPem, crlPem, crlForLeafOnly, acceptUntrusted, allowExpired, verifyDepth } = validation;
+  const { trustedCaPem, crlPem, crlForLeafOnly, acceptsUntrusted, allowExpired, verifyDepth } = validation;
   const verify = requires ? 'require' : validation.asksCertificate ? 'optional' : 'none';
   return {
     trustedCaPem,
     crlPem,
     crlForLeafOnly,
     verify,
-    acceptUntrusted: acceptUntrusted && verify !== 'none',
+    // Without an authority there are pins alone, which the policy sees to.
+    acceptUntrusted: (acceptsUntrusted || trustedCaPem === null) && verify !== 'none',
     allowExpired,
     judgesPeers,
     verifyDepth,

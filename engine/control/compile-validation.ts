@@ -16,9 +16,8 @@ export interface Validation {
   readonly crlForLeafOnly: boolean;
   readonly allowExpired: boolean;
   readonly verifyDepth: number;
-  readonly acceptUntrusted: boolean;
-  /** ACCEPT_UNTRUSTED: names and pins only count, too. */
-  readonly acceptsAnyPeer: boolean;
+  /** ACCEPT_UNTRUSTED: chains, names and pins only count. */
+  readonly acceptsUntrusted: boolean;
   readonly sans: readonly SanMatchRecord[];
   readonly spkiPins: readonly string[];
   readonly hashPins: readonly string[];
@@ -35,8 +34,7 @@ const NO_VALIDATION: Validation = {
   crlForLeafOnly: false,
   allowExpired: false,
   verifyDepth: -1,
-  acceptUntrusted: false,
-  acceptsAnyPeer: false,
+  acceptsUntrusted: false,
   sans: [],
   spkiPins: [],
   hashPins: [],
@@ -120,8 +118,7 @@ function readValidation(parts: readonly Part[]): Validation {
     crlForLeafOnly,
     allowExpired: parts.some(({ value }) => flagOf(value, 'allow_expired_certificate')),
     verifyDepth: depthOf(first((value) => value['max_verify_depth'] as number | undefined)),
-    acceptUntrusted: authority === null || trust === 'ACCEPT_UNTRUSTED',
-    acceptsAnyPeer: trust === 'ACCEPT_UNTRUSTED',
+    acceptsUntrusted: trust === 'ACCEPT_UNTRUSTED',
     sans,
     spkiPins,
     hashPins,

@@ -285,20 +285,23 @@ test('mutual TLS: who must show what, and what the origin and the log hear of it
   }
 });
 
+/** Answers each request with an empty object, as whom the certificate names. */
+async function secureOrigin({ certificate, key: keyPath }: Made): Promise<tls.Server> {
+  const server = tls.createServer({ cert: readFileSync(certificate), key: readFileSync(keyPath) }, (socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
 test("ACCEPT_UNTRUSTED: strangers' certificates are let in and counted, once for each that was verified", async () => {
   const server = files.issue('tolerant', { san: 'DNS:tolerant.example' });
   const stranger = strangers.issue('tolerated');
   const friend = files.issue('friend');
   const validation = { trusted_ca: { filename: files.certificate }, trust_chain_verification: 'ACCEPT_UNTRUSTED' };
   const common = { tls_certificates: [tlsCertificate(server)], validation_context: validation };
-  const upstream = tls.createServer(
-    { cert: readFileSync(stranger.certificate), key: readFileSync(stranger.key) },
-    (socket) => {
-      socket.on('error', () => {});
-      socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'));
-    },
-  );
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const upstream = await secureOrigin(stranger);
   const cluster = { transport_socket: upstreamTls({ validation_context: validation }, { max_session_keys: 0 }) };
   const { port } = upstream.address() as AddressInfo;
   const proxy = await start([{ transport_socket: downstreamTls(common) }], { origins: [port], cluster });
@@ -330,14 +333,7 @@ test("ACCEPT_UNTRUSTED: strangers' certificates are let in and counted, once for
 test('ACCEPT_UNTRUSTED: names and pins that do not match only count', async () => {
   const server = files.issue('lenient', { san: 'DNS:lenient.example' });
   const friend = files.issue('pal', { san: 'DNS:pal.example' });
-  const upstream = tls.createServer(
-    { cert: readFileSync(friend.certificate), key: readFileSync(friend.key) },
-    (socket) => {
-      socket.on('error', () => {});
-      socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'));
-    },
-  );
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const upstream = await secureOrigin(friend);
   const any = { trust_chain_verification: 'ACCEPT_UNTRUSTED' };
   const trusted_ca = { filename: files.certificate };
   const names = { match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: 'else.example' } }] };
